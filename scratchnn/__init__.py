@@ -1,0 +1,50 @@
+"""Neural networks in plain NumPy: every backward pass derived by hand, written out, and checked.
+
+Where to read, in this order; a module imports only those above it.
+
+    layers/layer.py         what a layer is; the chain rule as a loop
+    layers/dense.py         backpropagation in one layer
+    layers/activations.py   the nonlinearities in between
+    losses.py               how wrong an output is, and where the 1/N of a mean comes in
+    likelihoods.py          an output as a distribution over images
+    vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
+    optim.py                from a gradient to a step: SGD, Adam
+    gradcheck/              is a gradient right? finite differences that know their own error
+    training.py             the epoch loop;  then evaluation.py, data/, figures.py, cli.py
+
+Conventions, kept everywhere:
+
+1. Rows are examples: x has shape (N, n_in).
+2. dX is ∂L/∂X and has the shape of X. L is the scalar that is minimised, the mean over the batch of a loss per example.
+   Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
+3. Randomness is an argument, `rng: np.random.Generator`, or the noise itself (`eps`): nothing depends on global state.
+4. Names are those of the field: W, b, mean, log_var (which is log σ²), eps, z, logits, lr, beta1, beta2.
+   A decoder outputs logits; probabilities appear when somebody asks for a picture.
+5. Training runs in float32; gradient checks run in float64 and refuse anything else.
+"""
+
+from scratchnn.layers import Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh
+from scratchnn.likelihoods import Bernoulli, Gaussian
+from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from scratchnn.optim import SGD, Adam
+from scratchnn.vae import VAE
+
+__all__ = [
+    "SGD",
+    "VAE",
+    "Adam",
+    "Bernoulli",
+    "BinaryCrossEntropy",
+    "Dense",
+    "Exponential",
+    "Gaussian",
+    "Identity",
+    "MeanSquaredError",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "SoftmaxCrossEntropy",
+    "Softplus",
+    "Step",
+    "Tanh",
+]

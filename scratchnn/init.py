@@ -1,0 +1,38 @@
+"""Initial weights: how large must they be, so that a signal neither dies nor explodes on its way through the layers?
+
+One output of a dense layer is a sum over its m inputs, y_j = Σ_i x_i W_ij. If the x_i have mean square q, and the
+W_ij are independent of them and of each other, with mean 0 and variance v, then
+
+    E[y_j²] = Σ_i E[x_i²] E[W_ij²] = m q v.
+
+The mean square is kept, E[y_j²] = q, if v = 1/m: the standard deviation is m^(−1/2), m being the *fan-in*, the number
+of connections that feed a unit. With v twice as large a signal grows 2^(10/2) = 32-fold in ten layers.
+
+A ReLU in between sets half of a symmetric signal to zero and so halves its mean square; keeping it would take v = 2/m
+(He et al. 2015). The thesis uses 1/m with ReLU, and with two hidden layers the factor of ½ a layer does no harm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchnn.parameters import Array
+
+
+def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Array:
+    """Draws weights of the given shape from N(0, 1/fan_in), as float64.
+
+    Source: LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, §4.6, equation (16).
+    """
+    if fan_in < 1:
+        raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
+    return rng.normal(0.0, fan_in**-0.5, shape)  # LeCun98 §4.6
+
+
+def thesis_bias(rng: np.random.Generator, width: int) -> Array:
+    """Draws the biases (width,) of a layer from N(0, 1/width), as float64: the code of the thesis (Annex D.4).
+
+    A bias has a fan-in of 1, so the rule above would give it a standard deviation of 1. The thesis's text promises
+    the fan-in of the layer for the biases too; its code uses the layer's own width, and the code made the figures.
+    """
+    return lecun_normal(rng, (width,), fan_in=width)  # Thesis §4.2

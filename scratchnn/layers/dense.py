@@ -1,0 +1,66 @@
+"""The dense layer: every output is a weighted sum of all inputs. Backpropagation starts here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchnn.init import lecun_normal
+from scratchnn.layers.layer import Layer, expect
+from scratchnn.parameters import Array, Gradient, Parameter
+
+
+class Dense(Layer):
+    """y = x W + b
+
+    Shapes
+        x (N, n_in), W (n_in, n_out), b (n_out,), y (N, n_out). A row is an example.
+    Forward
+        y_nj = Σ_i x_ni W_ij + b_j. The weights start as draws from N(0, 1/n_in) (LeCun et al. 1998, §4.6), b as given.
+    Backward
+        W_ij enters y_nj of every example n, and there with the factor x_ni. Changing W_ij by δ changes each y_nj by
+        x_ni δ, and that changes L by dy_nj x_ni δ. The effects on all examples add up:
+
+            dW_ij = Σ_n x_ni dy_nj        a sum over n, which is the second index of xᵀ:   dW = xᵀ dy
+            db_j  = Σ_n dy_nj             b_j enters y_nj with the factor 1:               db = Σ_n dy_n
+            dx_ni = Σ_j dy_nj W_ij        x_ni enters every y_nj of its row:               dx = dy Wᵀ
+
+        Each line sums over the index that its left side does not have; the transposes only line those sums up.
+        The 1/N of a mean over the batch is already inside dy; nothing is divided here.
+    Watch
+        dW comes out right in shape and wrong in value when n_in = n_out and a transpose is forgotten: check with
+        unequal sizes. db without the sum over n is right for a batch of one example only.
+    """
+
+    W, b = Parameter(), Parameter()
+    dW, db = Gradient(), Gradient()
+
+    def __init__(
+        self, n_in: int, n_out: int, rng: np.random.Generator, b: Array | float = 0.0, dtype: Any = np.float32
+    ) -> None:
+        """`b` holds the initial biases, a number or an array (n_out,); `rng` draws the weights."""
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"Dense needs at least one input and one output, got n_in={n_in} and n_out={n_out}")
+        super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype)
+        self.n_in, self.n_out = n_in, n_out
+        self.W = lecun_normal(rng, (n_in, n_out), fan_in=n_in)
+        self.b = b
+
+    def forward(self, x: Array) -> Array:
+        expect(self, "x", x, ("N", self.n_in))
+        self.cache = (x,)
+        y = x @ self.W  # (N, n_out)
+        y += self.b
+        return y
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Any:
+        """Returns dx (N, n_in), or None with need_dx=False: for the lowest layer, whose input is data."""
+        (x,) = self.take_cache()
+        expect(self, "dy", dy, (len(x), self.n_out))
+        np.matmul(x.T, dy, out=self.dW)  # (n_in, N) (N, n_out)
+        np.sum(dy, axis=0, out=self.db)  # (n_out,)
+        return dy @ self.W.T if need_dx else None  # (N, n_out) (n_out, n_in)
+
+    def __repr__(self) -> str:
+        return f"Dense({self.n_in}, {self.n_out})"

@@ -1,0 +1,206 @@
+"""What a layer is, and the chain rule as a loop.
+
+A layer computes y = f(x; W, b, …) in `forward`. In `backward` it is given dy = ∂L/∂y, the derivative of the scalar
+loss L with respect to what it returned, and answers two questions: how does L change with my parameters (dW, db, …,
+which the optimiser wants), and how with my input (dx, which is the dy of the layer below)?
+
+    forward(x) -> y          keeps in self.cache what backward needs
+    backward(dy) -> dx       the first line unpacks the cache; overwrites dW, db, …; never writes into dy
+    parameters               {"W": array, "b": array}; empty where there is nothing to learn
+    gradients                the same keys
+
+Backward *overwrites* the gradients: there is nothing to reset between two steps. So a layer is used once per pass; one
+that was used twice would have to add up two gradients.
+
+A layer that learns takes `backward(dy, need_dx=False)`: the dx of the lowest layer is the derivative with respect to
+the data. Nobody needs it in training, and it costs as much as the whole forward pass of that layer.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from scratchnn.parameters import Array, Flat, carve
+
+Self = TypeVar("Self", bound="Layer")
+
+
+def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...]) -> None:
+    """Raises unless `array` holds floats and has this shape; a letter in `shape`, as in ("N", 784), fits any size."""
+    wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
+        got = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+        raise TypeError(
+            f"{owner!r} expects {name} to be an array {wanted} of floats, got {got}: "
+            "convert it, as in x.astype(np.float32), and scale pixels to [0, 1]"
+        )
+    fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
+    if array.ndim != len(shape) or not all(fits):
+        raise ValueError(f"{owner!r} expects {name} of shape {wanted}, got {array.shape}")
+
+
+class Layer:
+    """The contract that every layer keeps, and the memory of its parameters.
+
+    `shapes` names the learned arrays. A layer made alone owns two small vectors; a model it becomes part of binds it
+    to a slice of its own (see scratchnn/parameters.py). `params` and `grads` are those vectors, shape (P,).
+    """
+
+    params = Flat()
+    grads = Flat()
+    parameters: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
+        self.shapes = dict(shapes or {})
+        self.cache: tuple[Any, ...] | None = None
+        self.owned = False
+        size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
+
+    def take_cache(self) -> tuple[Any, ...]:
+        """What forward kept, handed out once: a second backward would work on values that no longer belong to it."""
+        if self.cache is None:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward needs what its forward kept, and there is nothing: "
+                "call forward once before each backward"
+            )
+        cache, self.cache = self.cache, None
+        return cache
+
+    def forget(self) -> None:
+        """Drops what forward kept, after a forward pass that no backward is to follow."""
+        self.cache = None
+
+    def bind(self, params: Array, grads: Array) -> None:
+        """Makes `params` and `grads`, both (P,), the memory of this layer. Their values count; nothing is copied."""
+        self.parameters = MappingProxyType(carve(params, self.shapes))
+        self.gradients = MappingProxyType(carve(grads, self.shapes))
+        self.vectors = {"params": params, "grads": grads}
+
+    def astype(self: Self, dtype: Any) -> Self:
+        """A copy of this layer that computes in `dtype`; a gradient check wants np.float64."""
+        twin = copy.deepcopy(self)
+        twin.bind(twin.params.astype(dtype), twin.grads.astype(dtype))
+        return twin
+
+    # copy.deepcopy and pickle would turn every view into an array of its own, and so cut a layer off from its vector.
+    # Only the vectors are copied; the views are cut from them afresh, and the cache stays behind.
+    def __getstate__(self) -> dict[str, Any]:
+        left_behind = ("parameters", "gradients", "cache", "owned")
+        return {name: value for name, value in self.__dict__.items() if name not in left_behind}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, cache=None, owned=False)
+        self.bind(**state["vectors"])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Composite(Layer):
+    """A layer made of named parts, with one vector for all of them: the parts are bound to consecutive slices of it."""
+
+    def __init__(self, parts: Mapping[str, Layer]) -> None:
+        self.parts = dict(parts)
+        self.cache = None
+        self.owned = False
+        self.join()
+
+    def join(self) -> None:
+        """Copies the parts' vectors, end to end, into two new ones and binds the parts to these."""
+        parts = list(self.parts.values())
+        for name, part in self.parts.items():
+            if part.owned or sum(part is other for other in parts) > 1:
+                raise ValueError(
+                    f"part {name!r}, {part!r}, already belongs to a model or stands in this one twice, and a layer's "
+                    "memory has one owner: give this model a copy, copy.deepcopy(layer)"
+                )
+        dtypes = {str(part.params.dtype) for part in parts if part.params.size}
+        if len(dtypes) > 1:
+            raise TypeError(f"the parts of a model must have one dtype, got {' and '.join(sorted(dtypes))}")
+        for part in parts:
+            part.owned = True
+        self.bind(np.concatenate([part.params for part in parts]), np.concatenate([part.grads for part in parts]))
+
+    def forget(self) -> None:
+        self.cache = None
+        for part in self.parts.values():
+            part.forget()
+
+    def bind(self, params: Array, grads: Array) -> None:
+        sizes = {name: part.params.shape for name, part in self.parts.items()}
+        params_of, grads_of = carve(params, sizes), carve(grads, sizes)
+        for name, part in self.parts.items():
+            part.bind(params_of[name], grads_of[name])
+        self.parameters = MappingProxyType(
+            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.parameters.items()}
+        )
+        self.gradients = MappingProxyType(
+            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.gradients.items()}
+        )
+        self.vectors = {"params": params, "grads": grads}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["vectors"]  # the parts carry their own slices
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, cache=None, owned=False)
+        for part in self.parts.values():
+            part.owned = False
+        self.join()
+
+
+class Sequential(Composite):
+    """Layers in a row: the chain rule as a loop.
+
+    Shapes
+        x as the first layer wants it; y as the last one returns it.
+    Forward
+        x_0 = x,  x_k = f_k(x_(k−1)) for k = 1 … K,  y = x_K.
+    Backward
+        The chain rule from the top: with dx_K = dy,
+
+            dx_(k−1),i = Σ_j dx_k,j ∂x_k,j / ∂x_(k−1),i      and that sum is what f_k.backward(dx_k) returns,
+
+        so backward is the same loop as forward, run from the last layer to the first.
+    Watch
+        Every layer keeps its input from forward to backward: memory grows with the number of layers and the batch.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        if not layers:
+            raise ValueError("Sequential needs at least one layer")
+        super().__init__({str(position): layer for position, layer in enumerate(layers)})
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self.parts.values())
+
+    def forward(self, x: Array) -> Array:
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Any:
+        """With need_dx=False it ends at the lowest layer that learns, and returns None."""
+        learning = [position for position, layer in enumerate(self.layers) if layer.params.size]
+        if not need_dx and not learning:
+            return None
+        lowest = 0 if need_dx else learning[0]
+        for layer in reversed(self.layers[lowest + 1 :]):
+            dy = layer.backward(dy)
+        return self.layers[lowest].backward(dy) if need_dx else self.layers[lowest].backward(dy, need_dx=False)
+
+    def __repr__(self) -> str:
+        return f"Sequential([{', '.join(map(repr, self.layers))}])"

@@ -1,0 +1,165 @@
+"""The variational autoencoder: an encoder, a decoder, and one bound that trains both.
+
+We would like a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z drawn
+from N(0, I) and x from the decoder. The integral cannot be had; a bound on it can. For any distribution q(z|x):
+
+    log p(x) = log ∫ q(z|x) [p(x|z) p(z) / q(z|x)] dz
+             ≥ ∫ q(z|x) log [p(x|z) p(z) / q(z|x)] dz                 Jensen: log is concave
+             = E_q[log p(x|z)]  −  KL(q(z|x) ‖ p(z))        =: ELBO   AEVB (3)
+
+and what the bound gives away is exactly KL(q(z|x) ‖ p(z|x)), AEVB (1): it is tight when q is the true posterior. Two
+terms, and they pull in opposite directions. The first asks that x can be reconstructed from its z; the second asks
+that the z of all images together look like draws from N(0, I), so that draws from it decode to images. We minimise
+−ELBO = reconstruction + KL, in nats, where reconstruction = −log p(x|z).
+
+The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with a single draw of z. A
+draw has no derivative with respect to mean and σ, unless it is written as z = mean + σ·eps with eps from N(0, I): then
+the randomness is an input, and z a smooth function of mean and log_var. This is the reparameterisation trick.
+
+The equations are those of Kingma & Welling, "Auto-Encoding Variational Bayes", 2014 (AEVB); φ are the parameters of the
+encoder and θ those of the decoder: `vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchnn.layers.layer import Composite, Layer, Sequential, expect
+from scratchnn.likelihoods import Bernoulli, Gaussian
+from scratchnn.parameters import Array
+
+
+class Reparameterise(Layer):
+    """A draw from N(mean, σ²), written as a function of mean, log_var = log σ² and noise from outside.
+
+    Shapes
+        mean, log_var, eps and z all (N, n_z).
+    Forward
+        z = mean + e^(log_var/2) · eps,      AEVB (4), (10): e^(log_var/2) is σ, while e^(log_var) would be σ².
+    Backward
+        mean enters with the factor 1. σ = e^(log_var/2) has the derivative σ/2 with respect to log_var:
+
+            dmean    = dz
+            dlog_var = dz · eps · σ/2.
+    Watch
+        Backward must use the very eps of forward: it is kept, not drawn again. A σ² in place of σ passes every
+        gradient check, since backward then differentiates the wrong forward correctly; only the moments of z show it.
+    """
+
+    def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:
+        expect(self, "eps", eps, mean.shape)
+        noise = np.exp(0.5 * log_var) * eps
+        self.cache = (noise,)
+        return mean + noise  # AEVB (4)
+
+    def backward(self, dz: Array) -> tuple[Array, Array]:
+        (noise,) = self.take_cache()
+        return dz, dz * 0.5 * noise
+
+
+class KLToStandardNormal(Layer):
+    """KL(N(mean, σ²) ‖ N(0, I)): how many nats it costs to say which z is meant, to somebody who expects N(0, I).
+
+    Shapes
+        mean and log_var (N, n_z), kl (N,).
+    Forward
+        KL = ∫ q log q − ∫ q log p. For one dimension of a Gaussian, ∫ q log q = −½ (log 2π + 1 + log σ²) and
+        ∫ q log p = −½ (log 2π + mean² + σ²), the second since E[z²] = mean² + σ². The difference, summed:
+
+            kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj)),      AEVB appendix B.
+    Backward
+        dmean    = dkl_n mean
+        dlog_var = dkl_n ½ (e^(log_var) − 1)
+    Watch
+        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged.
+    """
+
+    def forward(self, mean: Array, log_var: Array) -> Array:
+        var = np.exp(log_var)
+        self.cache = (mean, var)
+        return -0.5 * np.sum(1 + log_var - mean**2 - var, axis=1)  # AEVB App. B  # Thesis §4.4
+
+    def backward(self, dkl: Array) -> tuple[Array, Array]:
+        mean, var = self.take_cache()
+        return dkl[:, None] * mean, dkl[:, None] * 0.5 * (var - 1)
+
+
+class VAE(Composite):
+    """The ELBO put together once, forward and backward.
+
+    Shapes
+        x (N, D); the encoder maps it to (N, 2·n_z), the means and then the log-variances; eps and z (N, n_z); the
+        decoder maps z to what the likelihood wants: (N, D) logits for Bernoulli, (N, 2D) for Gaussian.
+    Forward
+        reconstruction_n = −log p(x_n|z_n) and kl_n, both (N,); their sum is −ELBO_n, AEVB (10) with L = 1.
+    Backward
+        Forward's lines in reverse order. Where a value is used twice its two gradients are added: mean and log_var
+        reach the loss through z and through the KL. The last hidden activation h of the encoder feeds both heads as
+        well; the two heads are one matrix product, [mean, log_var] = h [W_mean, W_log_var], so the sum
+        dh = dmean W_meanᵀ + dlog_var W_log_varᵀ is the inner sum of the product dh = [dmean, dlog_var] Wᵀ.
+    Watch
+        x is data: the derivative with respect to it is not computed. log_var may be any number, but e^log_var
+        overflows above 88.7 in float32; a loss that is not finite stops the training loop.
+    """
+
+    def __init__(self, encoder: Sequential, decoder: Sequential, likelihood: Bernoulli | Gaussian, n_z: int) -> None:
+        if n_z < 1:
+            raise ValueError(f"a VAE needs at least one latent dimension, got n_z={n_z}")
+        self.encoder, self.decoder, self.likelihood, self.n_z = encoder, decoder, likelihood, n_z
+        self.sampler, self.divergence = Reparameterise(), KLToStandardNormal()
+        super().__init__({"encoder": encoder, "decoder": decoder})
+
+    def forward(self, x: Array, eps: Array) -> tuple[Array, Array]:
+        """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N, n_z)."""
+        heads = self.encoder.forward(x)
+        mean, log_var = self.split(heads)
+        z = self.sampler.forward(mean, log_var, eps)
+        outputs = self.decoder.forward(z)
+        reconstruction = -self.likelihood.forward(outputs, x)
+        kl = self.divergence.forward(mean, log_var)
+        return reconstruction, kl  # AEVB (10)
+
+    def backward(self, dloss: Array) -> None:
+        """Writes the gradients of Σ_n dloss_n (reconstruction_n + kl_n) into `grads`; dloss (N,)."""
+        dmean_kl, dlog_var_kl = self.divergence.backward(dloss)
+        doutputs = self.likelihood.backward(-dloss)
+        dz = self.decoder.backward(doutputs)
+        dmean_z, dlog_var_z = self.sampler.backward(dz)
+        dmean = dmean_z + dmean_kl  # used twice: the gradients add up
+        dlog_var = dlog_var_z + dlog_var_kl
+        dheads = np.concatenate([dmean, dlog_var], axis=1)
+        self.encoder.backward(dheads, need_dx=False)
+
+    def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
+        """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
+        eps = rng.standard_normal((len(x), self.n_z)).astype(self.params.dtype)
+        reconstruction, kl = self.forward(x, eps)
+        return {"reconstruction": reconstruction, "kl": kl}
+
+    def encode(self, x: Array) -> tuple[Array, Array]:
+        """mean and log_var (N, n_z) of q(z|x)."""
+        mean, log_var = self.split(self.encoder.forward(x))
+        self.encoder.forget()
+        return mean, log_var
+
+    def decode(self, z: Array) -> Array:
+        """The mean images (N, D) of p(x|z) for latent points z (N, n_z)."""
+        outputs = self.decoder.forward(z)
+        self.decoder.forget()
+        return self.likelihood.mean(outputs)
+
+    def reconstruct(self, x: Array) -> Array:
+        """The images (N, D) decoded from the means of q(z|x), without noise."""
+        return self.decode(self.encode(x)[0])
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """n new images (n, D): the mean images of p(x|z) for z drawn from N(0, I)."""
+        return self.decode(rng.standard_normal((n, self.n_z)).astype(self.params.dtype))
+
+    def split(self, heads: Array) -> tuple[Array, Array]:
+        expect("the encoder of a VAE", "its output", heads, ("N", 2 * self.n_z))
+        mean, log_var = np.split(heads, 2, axis=1)
+        return mean, log_var
+
+    def __repr__(self) -> str:
+        return f"VAE({self.encoder!r}, {self.decoder!r}, {self.likelihood!r}, n_z={self.n_z})"

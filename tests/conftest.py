@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "examples"))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20180101)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of the real data sets; the test is skipped where SCRATCHNN_DATA names none."""
+    folder = os.environ.get("SCRATCHNN_DATA")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("SCRATCHNN_DATA does not name a folder with the real data sets")
+    return Path(folder)

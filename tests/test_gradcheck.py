@@ -1,0 +1,420 @@
+"""The checker itself: its estimates against known derivatives, and planted mistakes that it must find."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from cases import dense
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchnn import VAE, Bernoulli, Dense, Gaussian, MeanSquaredError, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
+from scratchnn.gradcheck import GradientError, check_layer, check_model
+from scratchnn.gradcheck.numeric import numeric_gradient
+from scratchnn.layers import Layer
+from scratchnn.vae import KLToStandardNormal, Reparameterise
+
+
+def slopes(f, x):
+    """numeric_gradient of Σ f(x), entry by entry."""
+    x = np.array(x, float)
+    return numeric_gradient(lambda: [f(x)], x, [np.ones_like(x)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-30, 30))
+def test_the_error_bar_covers_the_error(x):
+    for f, derivative in ((np.sin, np.cos), (np.exp, np.exp), (np.tanh, lambda t: 1 / np.cosh(t) ** 2)):
+        numeric = slopes(f, [x])
+        assert not numeric.kink.any()
+        assert abs(numeric.value[0] - derivative(x)) <= numeric.error[0]
+
+
+def test_the_estimate_is_as_good_as_the_theory_says():
+    numeric = slopes(np.sin, np.linspace(-3, 3, 50))
+    assert np.abs(numeric.value - np.cos(np.linspace(-3, 3, 50))).max() < 1e-9
+    assert numeric.error.max() < 2e-9
+
+
+@pytest.mark.parametrize("x", [1e6, 1e-6, -3e4])
+def test_the_step_follows_the_size_of_x(x):
+    numeric = slopes(lambda t: t**2, [x])
+    assert abs(numeric.value[0] - 2 * x) <= numeric.error[0] <= 1e-8 * max(abs(x), 1)
+
+
+def test_kinks_are_recognised_near_and_far():
+    x = [0.0, 1e-9, -1e-7, 1e-6, 2e-6, -5e-6, 1e-4, -1.0]
+    numeric = slopes(lambda t: np.maximum(t, 0), x)
+    assert numeric.kink[:3].all() and not numeric.kink[-3:].any()
+    sure = ~numeric.kink
+    np.testing.assert_allclose(numeric.value[sure], (np.array(x) > 0)[sure], atol=1e-8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e-4, 1e-4))
+def test_no_slope_near_a_kink_is_wrong_and_trusted(x):
+    numeric = slopes(np.abs, [x])
+    assert numeric.kink[0] or abs(numeric.value[0] - np.sign(x)) <= numeric.error[0] + 1e-7
+
+
+def test_smooth_functions_have_no_kinks(rng):
+    x = rng.normal(size=500)
+    for f in (np.tanh, lambda t: t**3, lambda t: t, np.exp, lambda t: 0 * t):
+        assert not slopes(f, x).kink.any()
+
+
+def test_entries_on_a_kink_are_counted_and_not_judged():
+    report = check_layer(ReLU(), np.array([[0.0, 1.0, -1.0]]))
+    assert "1 of 3 entries lie on a kink and were not judged" in str(report)
+
+
+def test_inputs_that_lie_on_kinks_only_are_refused():
+    with pytest.raises(GradientError, match="every entry of dx lies on a kink"):
+        check_layer(ReLU(), np.zeros((2, 2)))
+
+
+def test_the_inputs_are_left_as_they_were(rng):
+    layer, x = dense(3, 4, rng), rng.normal(size=(5, 3))
+    before = x.copy(), layer.params.copy()
+    check_layer(layer, x)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(layer.params, before[1])
+
+
+def test_float32_is_refused(rng):
+    with pytest.raises(TypeError, match=r"needs float64, and the input x is float32.*astype"):
+        check_layer(Tanh(), np.ones((2, 2), np.float32))
+    with pytest.raises(TypeError, match=r"the array behind dW is float32"):
+        check_layer(Dense(3, 2, rng), np.ones((2, 3)))
+
+
+def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
+    class OneEntryTwice(Dense):
+        def backward(self, dy, need_dx=True):
+            dx = super().backward(dy, need_dx)
+            self.dW[2, 1] *= 2
+            return dx
+
+    layer, x = OneEntryTwice(3, 4, rng, b=1.0, dtype=np.float64), rng.normal(size=(5, 3))
+    with pytest.raises(GradientError) as error:
+        check_layer(layer, x, seed=3)
+    lines = str(error.value).splitlines()
+    assert lines[0] == "Dense(3, 4): 1 of 3 gradients wrong"
+    assert "ok" in lines[1] and "ok" in lines[3]
+    dy = np.random.default_rng(3).standard_normal((5, 4))
+    right = (x.T @ dy)[2, 1]
+    found = re.search(
+        r"1 of 12 entries wrong, worst at \[2, 1\]: backward says (\S+), finite differences (\S+) ± \S+, ratio (\S+)$",
+        lines[2],
+    )
+    assert found and [float(g) for g in found.groups()] == pytest.approx([2 * right, right, 2], rel=1e-7)
+
+
+# ---- planted mistakes: each is one a learner makes, and each must be found
+
+
+class TransposeForgotten(Dense):  # square, so that the shapes do not give it away
+    def backward(self, dy, need_dx=True):
+        (x,) = self.take_cache()
+        self.dW, self.db = x.T @ dy, dy.sum(axis=0)
+        return dy @ self.W
+
+
+class GradientTransposed(Dense):
+    def backward(self, dy, need_dx=True):
+        (x,) = self.take_cache()
+        self.dW, self.db = dy.T @ x, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class NoSumOverTheBatch(Dense):
+    def backward(self, dy, need_dx=True):
+        (x,) = self.take_cache()
+        self.dW, self.db = x.T @ dy, dy[0]
+        return dy @ self.W.T
+
+
+class MeanForSum(Dense):
+    def backward(self, dy, need_dx=True):
+        (x,) = self.take_cache()
+        self.dW, self.db = x.T @ dy / len(x), dy.mean(axis=0)
+        return dy @ self.W.T
+
+
+class Accumulates(Dense):
+    def backward(self, dy, need_dx=True):
+        (x,) = self.take_cache()
+        self.dW += x.T @ dy
+        self.db += dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class OneEntryOff(Dense):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy, need_dx)
+        self.dW.flat[np.argmax(np.abs(self.dW))] *= 1 + 1e-6
+        return dx
+
+
+class Sign(Tanh):
+    def backward(self, dy):
+        return -super().backward(dy)
+
+
+class DerivativeOfTheInput(Tanh):
+    def forward(self, x):
+        y = super().forward(x)
+        self.cache = (x,)
+        return y
+
+
+class UpstreamForgotten(Tanh):
+    def backward(self, dy):
+        return super().backward(np.ones_like(dy))
+
+
+class Float32Inside(Tanh):
+    def backward(self, dy):
+        return super().backward(dy).astype(np.float32).astype(np.float64)
+
+
+class NoGradient(Tanh):
+    def backward(self, dy):
+        super().backward(dy)
+
+
+class WrongShape(Tanh):
+    def backward(self, dy):
+        return super().backward(dy)[0]
+
+
+class NotANumber(Tanh):
+    def backward(self, dy):
+        return super().backward(dy) * np.nan
+
+
+class WritesIntoTheUpstream(Tanh):
+    def backward(self, dy):
+        (y,) = self.take_cache()
+        dy *= 1 - y * y
+        return dy.copy()
+
+
+class WritesIntoTheInput(ReLU):
+    def forward(self, x):
+        np.maximum(x, 0, out=x)
+        return super().forward(x)
+
+
+class MaskInverted(ReLU):
+    def backward(self, dy):
+        (y,) = self.take_cache()
+        return dy * (y <= 0)
+
+
+class DrawsNoiseInForward(Layer):
+    rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        self.cache = ()
+        return x + self.rng.normal(size=x.shape)
+
+    def backward(self, dy):
+        self.take_cache()
+        return dy
+
+
+class NoiseDrawnAgain(Reparameterise):
+    rng = np.random.default_rng(0)
+
+    def backward(self, dz):
+        (noise,) = self.take_cache()
+        return dz, dz * 0.5 * noise * self.rng.normal(size=noise.shape)
+
+
+class HalfForgotten(Reparameterise):
+    def backward(self, dz):
+        dmean, dlog_var = super().backward(dz)
+        return dmean, 2 * dlog_var
+
+
+class TupleInTheWrongOrder(Reparameterise):
+    def backward(self, dz):
+        return super().backward(dz)[::-1]
+
+
+class OneGradientOfTwo(Reparameterise):
+    def backward(self, dz):
+        return super().backward(dz)[0]
+
+
+class OneOfTheKLForgotten(KLToStandardNormal):
+    def backward(self, dkl):
+        mean, var = self.take_cache()
+        return dkl[:, None] * mean, dkl[:, None] * 0.5 * var
+
+
+class TwoForgotten(MeanSquaredError):
+    def backward(self, dloss):
+        return super().backward(dloss) / 2
+
+
+class SumForMean(MeanSquaredError):
+    def backward(self, dloss):
+        (difference,) = self.take_cache()
+        return dloss[:, None] * 2 * difference
+
+
+class SoftmaxAsSigmoid(SoftmaxCrossEntropy):
+    def backward(self, dloss):
+        p, _, _ = self.take_cache()
+        return dloss[:, None] * p * (1 - p)
+
+
+class OneHotForgotten(SoftmaxCrossEntropy):
+    def backward(self, dloss):
+        p, _, _ = self.take_cache()
+        return dloss[:, None] * p
+
+
+class LogVarWithoutItsHalf(Gaussian):
+    def backward(self, dlog_prob):
+        d = super().backward(dlog_prob)
+        d[:, d.shape[1] // 2 :] *= 2
+        return d
+
+
+PLANTED = [
+    (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
+    (lambda rng: GradientTransposed(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dW .* WRONG"),
+    (lambda rng: NoSumOverTheBatch(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "db .* WRONG"),
+    (lambda rng: MeanForSum(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "ratio 0.2"),
+    (lambda rng: Accumulates(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "another dW the second time"),
+    (lambda rng: OneEntryOff(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "1 of 12 entries wrong"),
+    (lambda rng: Sign(), [(5, 3)], "ratio -1"),
+    (lambda rng: DerivativeOfTheInput(), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: UpstreamForgotten(), [(5, 3)], "15 of 15 entries wrong"),
+    (lambda rng: Float32Inside(), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: NoGradient(), [(5, 3)], "it gives NoneType"),
+    (lambda rng: WrongShape(), [(5, 3)], r"the shape \(3,\), it must be \(5, 3\)"),
+    (lambda rng: NotANumber(), [(5, 3)], "NaN or infinite"),
+    (lambda rng: WritesIntoTheUpstream(), [(5, 3)], "writes into the upstream gradient|another dx the second time"),
+    (lambda rng: WritesIntoTheInput(), [(5, 3)], "writes into the array behind dx"),
+    (lambda rng: MaskInverted(), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: DrawsNoiseInForward(), [(5, 3)], "two results for one input"),
+    (lambda rng: NoiseDrawnAgain(), [(5, 3), (5, 3), "eps"], "another dlog_var the second time"),
+    (lambda rng: HalfForgotten(), [(5, 3), (5, 3), "eps"], "ratio 2"),
+    (lambda rng: TupleInTheWrongOrder(), [(5, 3), (5, 3), "eps"], "2 of 2 gradients wrong"),
+    (lambda rng: OneGradientOfTwo(), [(5, 3), (5, 3), "eps"], "1 gradients for 2 inputs"),
+    (lambda rng: OneOfTheKLForgotten(), [(5, 3), (5, 3)], "dlog_var .* WRONG"),
+    (lambda rng: TwoForgotten(), [(5, 3), "eps"], "ratio 0.5"),
+    (lambda rng: SumForMean(), [(5, 3), "eps"], "ratio 3"),
+    (lambda rng: SoftmaxAsSigmoid(), [(5, 3), "labels"], "15 of 15 entries wrong"),
+    (lambda rng: OneHotForgotten(), [(5, 3), "labels"], "5 of 15 entries wrong"),
+    (lambda rng: LogVarWithoutItsHalf(), [(5, 6), "eps"], "ratio 2"),
+]
+
+
+@pytest.mark.parametrize("make, arguments, message", PLANTED, ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_mistakes_in_layers_are_found(make, arguments, message, seed):
+    rng = np.random.default_rng(seed)
+    fixed = {"eps": rng.normal(size=(5, 3)), "labels": rng.integers(0, 3, 5)}
+    inputs = [rng.normal(size=a) for a in arguments if not isinstance(a, str)]
+    constants = [fixed[a] for a in arguments if isinstance(a, str)]
+    with pytest.raises(GradientError, match=message):
+        check_layer(make(rng), *inputs, constants=constants, seed=seed)
+
+
+def small_vae(rng, likelihood, cls=VAE):
+    n_x, n_z = 5, 2
+    n_out = n_x if isinstance(likelihood, Bernoulli) else 2 * n_x
+    encoder = Sequential([dense(n_x, 7, rng), ReLU(), dense(7, 6, rng), ReLU(), dense(6, 2 * n_z, rng)])
+    decoder = Sequential([dense(n_z, 6, rng), ReLU(), dense(6, 7, rng), ReLU(), dense(7, n_out, rng)])
+    return cls(encoder, decoder, likelihood, n_z)
+
+
+@pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_whole_vae_is_right(likelihood, seed):
+    rng = np.random.default_rng(seed)
+    report = check_model(
+        small_vae(rng, likelihood()), rng.uniform(0.1, 0.9, (11, 5)), rng.normal(size=(11, 2)), seed=seed
+    )
+    assert [a.name for a in report.arrays][:2] == ["encoder.0.dW", "encoder.0.db"] and len(report.arrays) == 12
+    for array in report.arrays:
+        assert array.judged.mean() > 0.9
+        assert array.analytic.any(), f"{array.name} is all zero: the check would pass on anything"
+
+
+class HeadForgotten(VAE):
+    """The gradient with respect to log_var never reaches the encoder."""
+
+    def backward(self, dloss):
+        self.divergence.backward(dloss)
+        dz = self.decoder.backward(self.likelihood.backward(-dloss))
+        dmean, dlog_var = self.sampler.backward(dz)
+        self.encoder.backward(np.concatenate([dmean, 0 * dlog_var], axis=1), need_dx=False)
+
+
+class KLRouteForgotten(VAE):
+    def backward(self, dloss):
+        self.divergence.backward(dloss)
+        dz = self.decoder.backward(self.likelihood.backward(-dloss))
+        self.encoder.backward(np.concatenate(self.sampler.backward(dz), axis=1), need_dx=False)
+
+
+class KLNotAveraged(VAE):
+    def backward(self, dloss):
+        dmean_kl, dlog_var_kl = self.divergence.backward(dloss * len(dloss))
+        dz = self.decoder.backward(self.likelihood.backward(-dloss))
+        dmean, dlog_var = self.sampler.backward(dz)
+        self.encoder.backward(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1), need_dx=False)
+
+
+class SignOfTheLikelihood(VAE):
+    def backward(self, dloss):
+        dmean_kl, dlog_var_kl = self.divergence.backward(dloss)
+        dz = self.decoder.backward(self.likelihood.backward(dloss))
+        dmean, dlog_var = self.sampler.backward(dz)
+        self.encoder.backward(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1), need_dx=False)
+
+
+class OtherNoiseInBackward(VAE):
+    def backward(self, dloss):
+        (noise,) = self.sampler.cache
+        self.sampler.cache = (np.random.default_rng(0).permutation(noise.ravel()).reshape(noise.shape),)
+        super().backward(dloss)
+
+
+@pytest.mark.parametrize(
+    "cls, message",
+    [
+        (HeadForgotten, "encoder.4.dW .* WRONG"),
+        (KLRouteForgotten, "encoder.4.dW .* WRONG"),
+        (KLNotAveraged, "encoder.4.dW .* WRONG"),
+        (SignOfTheLikelihood, "ratio -1"),
+        (OtherNoiseInBackward, "encoder.4.dW .* WRONG"),
+    ],
+)
+@pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian])
+def test_planted_mistakes_in_the_vae_are_found(cls, message, likelihood, rng):
+    model = small_vae(rng, likelihood(), cls)
+    with pytest.raises(GradientError, match=message):
+        check_model(model, rng.uniform(0.1, 0.9, (11, 5)), rng.normal(size=(11, 2)))
+
+
+def test_a_wrong_forward_pass_is_not_seen(rng):
+    """Backward fits this forward, and both are wrong: only the moments of z, in test_vae.py, can show it."""
+
+    class VarianceAsDeviation(Reparameterise):
+        def forward(self, mean, log_var, eps):
+            noise = np.exp(log_var) * eps
+            self.cache = (2 * noise,)
+            return mean + noise
+
+    check_layer(
+        VarianceAsDeviation(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), constants=[rng.normal(size=(5, 3))]
+    )

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchnn import Dense, Sequential
+from scratchnn.init import lecun_normal, thesis_bias
+
+
+def mean_square_after_ten_layers(rng, gain: float) -> float:
+    width = 400
+    stack = Sequential([Dense(width, width, rng, dtype=np.float64) for _ in range(10)])
+    stack.params *= gain
+    return float(np.mean(stack.forward(rng.standard_normal((50, width))) ** 2))
+
+
+def test_a_signal_keeps_its_size_through_ten_layers(rng):
+    """Its mean square is multiplied in each layer by 1 ± about √(2/400) = 0.07: after ten by 1 ± 0.23."""
+    assert abs(np.log(mean_square_after_ten_layers(rng, 1.0))) < 5 * 0.23
+
+
+@pytest.mark.parametrize("gain, factor", [(2**0.5, 2**10), (0.5**0.5, 2**-10)])
+def test_twice_or_half_the_variance_would_explode_or_vanish(gain, factor, rng):
+    assert abs(np.log(mean_square_after_ten_layers(rng, gain) / factor)) < 5 * 0.23
+
+
+def test_variances(rng):
+    n = 100_000
+    for draws, m in ((lecun_normal(rng, (n // 100, 100), fan_in=25), 25), (thesis_bias(rng, n), n)):
+        assert abs(draws.var() * m - 1) < 5 * np.sqrt(2 / n)
+        assert abs(draws.mean()) < 5 / np.sqrt(n * m)
+
+
+def test_float32_and_float64_layers_start_from_the_same_draws():
+    wide, narrow = (Dense(3, 4, np.random.default_rng(0), dtype=t) for t in (np.float64, np.float32))
+    np.testing.assert_array_equal(wide.W.astype(np.float32), narrow.W)
+
+
+def test_a_unit_has_at_least_one_connection(rng):
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        lecun_normal(rng, (0, 3), fan_in=0)

@@ -1,0 +1,188 @@
+"""Every layer, loss and likelihood: gradients against finite differences, outputs against other means."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import scipy.special
+from cases import CASES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchnn import VAE, Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh, layers
+from scratchnn.gradcheck import check_layer
+from scratchnn.layers import Composite, Layer
+from scratchnn.layers.activations import sigmoid, softplus
+
+SHAPE_OF_A_MODEL = {Layer, Composite, VAE}  # abstract, or checked as a whole in test_vae.py
+
+
+def subclasses(cls: type) -> set[type]:
+    return {cls, *(sub for direct in cls.__subclasses__() for sub in subclasses(direct))}
+
+
+LIBRARY = sorted(
+    (c for c in subclasses(Layer) - SHAPE_OF_A_MODEL if c.__module__.startswith("scratchnn.")), key=lambda c: c.__name__
+)
+every_layer = pytest.mark.parametrize("cls", LIBRARY, ids=lambda cls: cls.__name__)
+
+
+@every_layer
+def test_a_case_exists(cls):
+    assert cls in CASES, f"{cls.__name__} has no case in tests/cases.py: CONTRIBUTING.md says what it takes"
+
+
+@every_layer
+def test_gradients_agree_with_finite_differences(cls, rng):
+    case = CASES[cls]
+    report = check_layer(case.make(rng), *case.inputs(rng), constants=case.constants(rng), seed=1)
+    for array in report.arrays:
+        assert array.judged.all()
+        assert case.vanishes or array.analytic.any(), f"{array.name} is all zero: the check would pass on anything"
+
+
+@every_layer
+def test_outputs_agree_with_an_independent_computation(cls, rng):
+    case = CASES[cls]
+    layer, inputs, constants = case.make(rng), case.inputs(rng), case.constants(rng)
+    np.testing.assert_allclose(
+        layer.forward(*inputs, *constants), case.oracle(layer, *inputs, *constants), rtol=1e-11, atol=1e-12
+    )
+
+
+@every_layer
+def test_the_docstring_carries_the_derivation(cls):
+    positions = [inspect.getdoc(cls).find(f"\n{part}\n") for part in ("Shapes", "Forward", "Backward", "Watch")]
+    assert -1 not in positions and positions == sorted(positions), "Shapes, Forward, Backward, Watch, in this order"
+
+
+@every_layer
+def test_backward_wants_one_forward_before_it(cls, rng):
+    case = CASES[cls]
+    layer, arguments = case.make(rng), (*case.inputs(rng), *case.constants(rng))
+    dy = np.ones_like(layer.forward(*arguments))
+    layer.backward(dy)
+    with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        layer.backward(dy)
+    layer.forward(*arguments)
+    layer.forget()
+    with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        layer.backward(dy)
+
+
+@every_layer
+def test_float32_stays_float32(cls, rng):
+    case = CASES[cls]
+    layer = case.make(rng).astype(np.float32)
+    arguments = [
+        a.astype(np.float32) if a.dtype == np.float64 else a for a in (*case.inputs(rng), *case.constants(rng))
+    ]
+    y = layer.forward(*arguments)
+    returned = layer.backward(np.ones_like(y))
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    assert {a.dtype for a in (y, *gradients, layer.grads)} == {np.dtype(np.float32)}
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 4), n_in=st.integers(1, 4), n_out=st.integers(1, 4), seed=st.integers(0, 999))
+def test_dense_is_right_for_every_shape(n, n_in, n_out, seed):
+    rng = np.random.default_rng(seed)
+    layer = Dense(n_in, n_out, rng, b=rng.normal(size=n_out), dtype=np.float64)
+    check_layer(layer, rng.normal(size=(n, n_in)), seed=seed)
+
+
+def test_the_lowest_layer_computes_no_input_gradient_when_told_so(rng):
+    x, dy = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    stack = Sequential([Tanh(), Dense(3, 4, rng, dtype=np.float64), Tanh(), Dense(4, 2, rng, dtype=np.float64)])
+    stack.forward(x)
+    assert stack.backward(dy).shape == x.shape
+    grads = stack.grads.copy()
+    stack.grads = 0
+    stack.forward(x)
+    assert stack.backward(dy, need_dx=False) is None
+    np.testing.assert_array_equal(stack.grads, grads)
+
+
+def test_relu_chooses_slope_zero_at_its_kink():
+    layer = ReLU()
+    layer.forward(np.array([[-1.0, 0.0, 1.0]]))
+    np.testing.assert_array_equal(layer.backward(np.ones((1, 3))), [[0, 0, 1]])
+
+
+def test_step_is_one_at_zero():
+    np.testing.assert_array_equal(Step().forward(np.array([-1e-30, 0.0, 1e-30])), [0, 1, 1])
+
+
+WIDE = np.concatenate([np.linspace(-104, 104, 2001), [-3.4e38, -1e4, 0.0, 1e4, 3.4e38]]).astype(np.float32)
+
+
+@pytest.mark.parametrize("function, exact", [(sigmoid, scipy.special.expit), (softplus, lambda x: np.logaddexp(0, x))])
+def test_sigmoid_and_softplus_are_accurate_at_both_ends_of_float32(function, exact):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = function(WIDE)
+    # four roundings, one of them in exp of an argument up to 104 that is itself exact; below 1.2e-38 digits are lost
+    np.testing.assert_allclose(y, exact(WIDE.astype(np.float64)), rtol=8 * 2.0**-24, atol=2.0**-126)
+
+
+@pytest.mark.parametrize("cls", [Step, Identity, Tanh, ReLU, Softplus, Sigmoid])
+def test_no_activation_overflows_in_either_direction(cls):
+    layer = cls()
+    y = layer.forward(WIDE)
+    assert np.isfinite(y).all() and np.isfinite(layer.backward(np.ones_like(y))).all()
+
+
+def test_the_exponential_leaves_float32_where_its_value_does():
+    with np.errstate(over="ignore"):
+        y = Exponential().forward(np.array([-200, 88.7, 88.8], np.float32))
+    assert y[0] == 0 and np.isfinite(y[1]) and np.isinf(y[2])
+
+
+def test_softmax_gradient_rows_add_up_to_zero_and_large_logits_are_harmless(rng):
+    from scratchnn import SoftmaxCrossEntropy
+
+    loss = SoftmaxCrossEntropy()
+    logits = np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32)
+    np.testing.assert_allclose(loss.forward(logits, np.array([2, 1])), [2e4, np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(loss.backward(np.ones(2, np.float32)).sum(axis=1), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "x, error, message",
+    [
+        (np.ones((5, 4), np.float32), ValueError, r"Dense\(3, 2\) expects x of shape \(N, 3\), got \(5, 4\)"),
+        (np.ones(3, np.float32), ValueError, r"of shape \(N, 3\), got \(3,\)"),
+        (np.ones((5, 3, 1), np.float32), ValueError, r"got \(5, 3, 1\)"),
+        (np.ones((5, 3), np.uint8), TypeError, "floats, got an array of uint8: convert it"),
+        (np.full((5, 3), "7"), TypeError, "got an array of <U1"),
+        ([[1.0, 2.0, 3.0]], TypeError, "got a list"),
+    ],
+)
+def test_dense_says_what_is_wrong_with_its_input(x, error, message, rng):
+    with pytest.raises(error, match=message):
+        Dense(3, 2, rng).forward(x)
+
+
+def test_dense_says_what_is_wrong_with_the_upstream_gradient(rng):
+    layer = Dense(3, 2, rng)
+    layer.forward(np.ones((5, 3), np.float32))
+    with pytest.raises(ValueError, match=r"expects dy of shape \(5, 2\), got \(4, 2\)"):
+        layer.backward(np.ones((4, 2), np.float32))
+
+
+@pytest.mark.parametrize("n_in, n_out", [(0, 3), (3, 0), (-1, 2)])
+def test_dense_needs_inputs_and_outputs(n_in, n_out, rng):
+    with pytest.raises(ValueError, match="at least one input and one output"):
+        Dense(n_in, n_out, rng)
+
+
+def test_an_empty_sequential_is_refused():
+    with pytest.raises(ValueError, match="at least one layer"):
+        Sequential([])
+
+
+def test_all_layers_are_public():
+    assert {c.__name__ for c in LIBRARY if c.__module__.startswith("scratchnn.layers")} <= set(layers.__all__)

@@ -1,0 +1,148 @@
+"""The VAE's forward pass against oracles: what no gradient check can see."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from scratchnn import VAE, Bernoulli, Dense, Gaussian, ReLU, Sequential
+from scratchnn.vae import KLToStandardNormal, Reparameterise
+
+
+def small(rng, likelihood=None, n_z=2, n_x=5) -> VAE:
+    encoder = Sequential([Dense(n_x, 7, rng, b=0.1), ReLU(), Dense(7, 2 * n_z, rng, b=0.1)])
+    return VAE(encoder, Sequential([Dense(n_z, n_x, rng, b=0.1)]), likelihood or Bernoulli(), n_z)
+
+
+def test_draws_have_the_mean_and_the_variance_that_the_encoder_declares(rng):
+    """Catches exp(log_var) taken for σ, which every gradient check passes: variance 0.0625 instead of 0.25."""
+    n, mean, var = 200_000, 1.5, 0.25
+    z = Reparameterise().forward(np.full((n, 1), mean), np.full((n, 1), np.log(var)), rng.standard_normal((n, 1)))[:, 0]
+    assert abs(z.mean() - mean) < 5 * np.sqrt(var / n)
+    assert abs(z.var() - var) < 5 * var * np.sqrt(2 / n)
+    assert scipy.stats.kstest(z, scipy.stats.norm(mean, np.sqrt(var)).cdf).pvalue > 1e-4
+
+
+def test_kl_against_monte_carlo(rng):
+    """KL = E_q[log q(z) − log p(z)], with z drawn by the sampler itself."""
+    n = 200_000
+    mean, log_var = np.array([[0.7, -1.2, 0.0]]), np.array([[-1.0, 0.5, 0.3]])
+    many = np.repeat(mean, n, axis=0), np.repeat(log_var, n, axis=0)
+    z = Reparameterise().forward(*many, rng.standard_normal((n, 3)))
+    log_q = scipy.stats.norm.logpdf(z, mean, np.exp(log_var / 2)).sum(axis=1)
+    log_p = scipy.stats.norm.logpdf(z).sum(axis=1)
+    estimate, error = (log_q - log_p).mean(), (log_q - log_p).std() / np.sqrt(n)
+    assert abs(KLToStandardNormal().forward(mean, log_var)[0] - estimate) < 5 * error
+
+
+def test_kl_by_hand():
+    """N(0, 1): 0. N(2, 1): mean²/2 = 2. N(0, e): ½ (e − 1 − 1) = 0.3591."""
+    kl = KLToStandardNormal().forward(np.array([[0.0], [2.0], [0.0]]), np.array([[0.0], [0.0], [1.0]]))
+    np.testing.assert_allclose(kl, [0, 2, (np.e - 2) / 2], atol=1e-15)
+
+
+def linear_gaussian(rng, encoder_is_posterior: bool) -> tuple[VAE, np.ndarray, np.ndarray]:
+    """x = W z + b + noise of variance s², W with orthogonal columns: p(x) and p(z|x) are known, and p(z|x) has the
+    diagonal covariance that the encoder can express. Returns the model, some x, and log p(x)."""
+    n_x, n_z, s2 = 3, 2, 0.3
+    W = np.linalg.qr(rng.normal(size=(n_x, n_z)))[0] * [1.5, 0.6]
+    b = rng.normal(size=n_x)
+    decoder = Dense(n_z, 2 * n_x, rng, dtype=np.float64)
+    decoder.W = np.concatenate([W.T, np.zeros((n_z, n_x))], axis=1)
+    decoder.b = np.concatenate([b, np.full(n_x, np.log(s2))])
+
+    posterior_var = 1 / (1 + np.diag(W.T @ W) / s2)
+    to_mean = W * posterior_var / s2  # (n_x, n_z): E[z|x] = (x − b) @ to_mean
+    encoder = Dense(n_x, 2 * n_z, rng, dtype=np.float64)
+    encoder.W = np.concatenate([to_mean, np.zeros((n_x, n_z))], axis=1)
+    encoder.b = np.concatenate([-b @ to_mean, np.log(posterior_var)])
+    if not encoder_is_posterior:
+        encoder.W += 0.2 * rng.normal(size=encoder.W.shape)
+    x = rng.normal(size=(7, n_x))
+    log_p = scipy.stats.multivariate_normal(b, W @ W.T + s2 * np.eye(n_x)).logpdf(x)
+    return VAE(Sequential([encoder]), Sequential([decoder]), Gaussian(), n_z), x, log_p
+
+
+def exact_elbo(model: VAE, x: np.ndarray) -> np.ndarray:
+    """The expectation over eps, exactly: log p(x|z) is quadratic in eps here, and for a quadratic the mean over the
+    corners ±1 is that over N(0, I), since both have mean 0, variance 1 and no correlation."""
+    corners = itertools.product([-1.0, 1.0], repeat=model.n_z)
+    return -np.mean([np.sum(model.forward(x, np.tile(c, (len(x), 1))), axis=0) for c in corners], axis=0)
+
+
+def test_the_elbo_equals_log_p_at_the_true_posterior(rng):
+    model, x, log_p = linear_gaussian(rng, encoder_is_posterior=True)
+    np.testing.assert_allclose(exact_elbo(model, x), log_p, rtol=1e-12)
+
+
+def test_the_elbo_is_below_log_p_elsewhere(rng):
+    model, x, log_p = linear_gaussian(rng, encoder_is_posterior=False)
+    assert (exact_elbo(model, x) < log_p - 1e-3).all()
+
+
+def test_both_terms_are_per_example_and_do_not_depend_on_the_batch(rng):
+    model = small(rng).astype(np.float64)
+    x, eps = rng.random((6, 5)), rng.normal(size=(6, 2))
+    whole = model.forward(x, eps)
+    single = [model.forward(x[n : n + 1], eps[n : n + 1]) for n in range(6)]
+    for term in (0, 1):
+        assert whole[term].shape == (6,)
+        np.testing.assert_allclose(whole[term], np.concatenate([s[term] for s in single]), rtol=1e-12)
+
+
+def test_the_noise_is_the_only_randomness(rng):
+    model, x = small(rng), rng.random((6, 5)).astype(np.float32)
+    a, b, c = (model.loss_terms(x, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a["reconstruction"], b["reconstruction"])
+    np.testing.assert_array_equal(a["kl"], c["kl"])
+    assert (a["reconstruction"] != c["reconstruction"]).all()
+
+
+def test_no_function_touches_the_global_random_state(rng):
+    np.random.seed(7)
+    before = np.random.get_state()[1].copy()
+    model = small(rng)
+    model.loss_terms(rng.random((6, 5)).astype(np.float32), rng)
+    model.backward(np.ones(6, np.float32))
+    model.sample(3, rng)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize("likelihood, width", [(Bernoulli(), 5), (Gaussian(), 10)])
+def test_encode_decode_reconstruct_sample(likelihood, width, rng):
+    encoder = Sequential([Dense(5, 4, rng, b=0.3)])
+    model = VAE(encoder, Sequential([Dense(2, width, rng, b=0.1)]), likelihood, 2)
+    x = rng.random((6, 5)).astype(np.float32)
+    mean, log_var = model.encode(x)
+    np.testing.assert_array_equal(np.concatenate([mean, log_var], axis=1), x @ encoder.layers[0].W + np.float32(0.3))
+    np.testing.assert_array_equal(model.reconstruct(x), model.decode(mean))
+    z = np.random.default_rng(3).standard_normal((4, 2)).astype(np.float32)
+    np.testing.assert_array_equal(model.sample(4, np.random.default_rng(3)), model.decode(z))
+    assert model.sample(4, rng).shape == (4, 5) and model.sample(4, rng).dtype == np.float32
+
+
+def test_looking_at_a_picture_between_forward_and_backward_is_noticed(rng):
+    """encode overwrites what the encoder kept for backward: better an error than a gradient of other data."""
+    model, x = small(rng), rng.random((6, 5)).astype(np.float32)
+    model.loss_terms(x, rng)
+    model.encode(x)
+    with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        model.backward(np.ones(6, np.float32))
+
+
+def test_bad_input_is_named(rng):
+    with pytest.raises(ValueError, match="at least one latent dimension, got n_z=0"):
+        VAE(Sequential([Dense(5, 1, rng)]), Sequential([Dense(1, 5, rng)]), Bernoulli(), n_z=0)
+    model = small(rng)
+    with pytest.raises(ValueError, match=r"Dense\(5, 7\) expects x of shape \(N, 5\), got \(6, 4\)"):
+        model.encode(np.zeros((6, 4), np.float32))
+    with pytest.raises(ValueError, match=r"expects eps of shape \(6, 2\), got \(6, 3\)"):
+        model.forward(np.zeros((6, 5), np.float32), np.zeros((6, 3), np.float32))
+    with pytest.raises(ValueError, match=r"the encoder of a VAE.*\(N, 6\), got \(6, 4\)"):
+        narrow = VAE(Sequential([Dense(5, 4, rng)]), Sequential([Dense(3, 5, rng)]), Bernoulli(), n_z=3)
+        narrow.encode(np.zeros((6, 5), np.float32))
+    with pytest.raises(ValueError, match=r"targets in \[0, 1\]"):
+        model.loss_terms(np.full((6, 5), 255.0, np.float32), rng)
