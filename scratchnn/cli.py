@@ -1,0 +1,107 @@
+"""What every training script shares: its options, its folder of results, and one clear sentence for a mistake."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from scratchnn.data import DATA_SETS, DataError
+from scratchnn.training import CheckpointError, DivergedError, read_checkpoint
+
+
+class OutputError(Exception):
+    """A folder that results cannot or must not be written into."""
+
+
+def positive_int(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
+
+
+def training_parser(description: str, examples: str, batch_size: int) -> argparse.ArgumentParser:
+    """A parser with the options that all training scripts have; `examples` is shown at the end of --help."""
+    parser = argparse.ArgumentParser(
+        description=description, epilog=f"examples:\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
+    parser.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
+    parser.add_argument("--batch-size", type=positive_int, default=batch_size, help=f"default: {batch_size}")
+    parser.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
+    parser.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
+    return parser
+
+
+def prepare_folder(out: Path) -> None:
+    """Makes the folder, or finds out now, and not after an hour, that nothing can be written into it."""
+    probe = out / ".writable"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with --out") from error
+
+
+def guard_earlier_run(checkpoint: Path, settings: dict[str, Any], epochs: int) -> None:
+    """A new run may replace an earlier one only if it will make the same thing again, and all of it."""
+    if not checkpoint.exists():
+        return
+    record, _ = read_checkpoint(checkpoint)
+    same = all(record["settings"].get(name) == value for name, value in settings.items())
+    done = len(record["history"])
+    if not same or done > epochs:
+        raise OutputError(
+            f"{checkpoint.parent} holds another run ({done} epochs), which would be lost: "
+            "go on with it (--resume, same settings), choose another folder (--out), or delete it"
+        )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """The versions that a figure depends on."""
+    packages = ("scratchnn", "numpy", "scipy", "scikit-learn", "matplotlib")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def run(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+    try:
+        main(None)
+    except (DataError, CheckpointError, DivergedError, OutputError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: finished epochs are in the checkpoint, and --resume goes on from there")

@@ -1,0 +1,165 @@
+"""The data sets, split the way the thesis split them; pixels stay bytes until a batch is used.
+
+load("digits")         1,797 handwritten digits of 8×8 pixels, embedded in scikit-learn: no download
+load("mnist")          70,000 handwritten digits of 28×28 pixels
+load("fashion-mnist")  70,000 pieces of clothing, same shapes and file names
+load("frey-face")      1,965 frames of 28×20 pixels of a video of one face, no labels
+
+>>> train = load("digits").train
+>>> train[:2].shape, train[:2].dtype, train.labels[:5]
+((2, 64), dtype('float32'), array([...], dtype=uint8))
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scratchnn.data.files import DataError, File
+from scratchnn.data.idx import parse
+from scratchnn.parameters import Array
+
+__all__ = ["DATA_SETS", "DataError", "DataSet", "Images", "load"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images as bytes, which become floats in [0, 1] when a batch is taken: `images[rows]` is (n, D) float32.
+
+    pixels (N, D) uint8 from 0 to `white`; labels (N,) uint8, or None.
+    """
+
+    pixels: Array
+    white: int
+    labels: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, rows: Any) -> Array:
+        """The batch of the given rows (a slice or an array of indices), scaled to [0, 1]."""
+        return self.pixels[rows] / np.float32(self.white)
+
+    def split(self, *sizes: int) -> list[Images]:
+        """Consecutive pieces of the given sizes."""
+        ends = np.cumsum(sizes)
+        labels = self.labels
+        return [
+            Images(self.pixels[end - size : end], self.white, None if labels is None else labels[end - size : end])
+            for size, end in zip(sizes, ends, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set in three parts that share no image. `image_shape` is (height, width); D is their product."""
+
+    name: str
+    train: Images
+    validation: Images
+    test: Images
+    image_shape: tuple[int, int]
+
+    def __str__(self) -> str:
+        height, width = self.image_shape
+        return (
+            f"{self.name}: {len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} "
+            f"test images of {height}×{width} grey pixels / {self.train.white}"
+        )
+
+
+def load(name: str) -> DataSet:
+    """The data set of that name; DataError if it cannot be found, downloaded or verified."""
+    if name not in DATA_SETS:
+        raise DataError(f"there is no data set {name!r}: choose one of {', '.join(DATA_SETS)}")
+    return DATA_SETS[name]()
+
+
+def load_digits() -> DataSet:
+    """Neighbouring images were written by the same hand, so the split is contiguous, not random."""
+    from sklearn import datasets
+
+    digits = datasets.load_digits()
+    images = Images(digits.data.astype(np.uint8), 16, digits.target.astype(np.uint8))
+    validation, train, test = images.split(200, 1297, 300)
+    return DataSet("digits", train, validation, test, (8, 8))
+
+
+def load_mnist() -> DataSet:
+    return load_idx(
+        "mnist",
+        urls=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        sha256=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    )
+
+
+def load_fashion_mnist() -> DataSet:
+    return load_idx(
+        "fashion-mnist",
+        urls=(
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        sha256=(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    )
+
+
+def load_idx(name: str, urls: tuple[str, ...], sha256: tuple[str, str, str, str]) -> DataSet:
+    """MNIST or a set laid out like it, split as TensorFlow 1's reader did: the first 5,000 training images validate."""
+    names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+    pixels, labels, test_pixels, test_labels = (
+        parse(File(name, file, digest, tuple(f"{url}{file}.gz" for url in urls)).read())
+        for file, digest in zip(names, sha256, strict=True)
+    )
+    height, width = pixels.shape[1:]
+    validation, train = Images(pixels.reshape(-1, height * width), 255, labels).split(5_000, 55_000)
+    test = Images(test_pixels.reshape(-1, height * width), 255, test_labels)
+    return DataSet(name, train, validation, test, (height, width))
+
+
+def load_frey_face() -> DataSet:
+    """The thesis's split of the video in order: 1,600 frames train, the next 300 test; the last 65 validate here."""
+    payload = File(
+        "frey-face",
+        "frey_rawface.mat",
+        "2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78",
+        ("https://cs.nyu.edu/~roweis/data/frey_rawface.mat",),
+        unpack=frames_of_mat,
+    ).read()
+    images = Images(np.frombuffer(payload, np.uint8).reshape(1965, 560), 255)
+    train, test, validation = images.split(1600, 300, 65)
+    return DataSet("frey-face", train, validation, test, (28, 20))
+
+
+def frames_of_mat(raw: bytes) -> bytes:
+    """The frames, one after another, from the MATLAB file, which holds them as the columns of `ff` (560, 1965)."""
+    from scipy import io as scipy_io
+
+    try:
+        frames: Array = scipy_io.loadmat(io.BytesIO(raw), variable_names=["ff"])["ff"]
+    except Exception as error:  # the reader raises whatever a damaged file makes it stumble over
+        raise ValueError(f"it cannot be read as a MATLAB file: {error}") from error
+    return np.ascontiguousarray(frames.T).tobytes()
+
+
+DATA_SETS: dict[str, Callable[[], DataSet]] = {
+    "digits": load_digits,
+    "mnist": load_mnist,
+    "fashion-mnist": load_fashion_mnist,
+    "frey-face": load_frey_face,
+}

@@ -1,0 +1,112 @@
+"""Where data files come from: found on disk, or downloaded from one of several mirrors, and in either case verified.
+
+What is verified is the *payload*, the decompressed bytes: mirrors recompress their files, and two of the data sets use
+the same file names. A file is looked for in this order, and the first one found must be right:
+
+    $SCRATCHNN_DATA/<data set>/<file> or <file>.gz
+    <the user's cache folder>/scratchnn/<data set>/<file>.gz
+    each mirror in turn; a download counts only after its payload has been verified, and is then moved into the cache
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+GZIP = b"\x1f\x8b"  # the first two bytes of every gzip file; an IDX file starts with zeros, a .mat file with text
+
+
+class DataError(Exception):
+    """A data set that is missing, cannot be had, or is not what it should be. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a data set: its name, the sha256 of its payload, and the addresses to get it from.
+
+    `unpack` turns the file's (decompressed) bytes into the payload: where a container may differ from copy to copy, it
+    takes the data out. It raises ValueError for bytes that it cannot read.
+    """
+
+    data_set: str
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+    unpack: Callable[[bytes], bytes] = bytes
+
+    def read(self) -> bytes:
+        """The verified payload, from disk or else from a mirror."""
+        for folder in self.folders():
+            for path in (folder / self.name, folder / f"{self.name}.gz"):
+                if path.is_file():
+                    return self.verified(path)
+        return self.verified(self.download())
+
+    def folders(self) -> list[Path]:
+        """Where the file may lie: in the folder that SCRATCHNN_DATA names, if it names one, then in the cache."""
+        named = os.environ.get("SCRATCHNN_DATA")
+        if not named:
+            return [cache_folder() / self.data_set]
+        if not Path(named).is_dir():
+            raise DataError(f"SCRATCHNN_DATA is set to {named}, and there is no such folder: correct it or unset it")
+        return [Path(named) / self.data_set, cache_folder() / self.data_set]
+
+    def verified(self, path: Path) -> bytes:
+        """The payload of the file at `path`; DataError unless it is the right one."""
+        try:
+            return self.payload(path.read_bytes())
+        except ValueError as wrong:
+            raise DataError(
+                f"{path} is not {self.name} of {self.data_set}: {wrong}. "
+                "Delete it, and it will be downloaded, or put the right file in its place"
+            ) from wrong
+
+    def payload(self, raw: bytes) -> bytes:
+        """The data in the bytes of a file; ValueError unless they are the right ones."""
+        try:
+            payload = self.unpack(gzip.decompress(raw) if raw[:2] == GZIP else raw)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"it is truncated or damaged ({error})") from error
+        found = hashlib.sha256(payload).hexdigest()
+        if found != self.sha256:
+            raise ValueError(
+                f"its {len(payload):,} bytes of data have sha256 {found}, expected {self.sha256}; it is truncated, "
+                "altered, or the file of the same name of another data set"
+            )
+        return payload
+
+    def download(self) -> Path:
+        """Fetches the file from the first mirror whose content is right, into the cache; nothing is left half-done."""
+        import pooch
+
+        target = cache_folder() / self.data_set / Path(self.urls[0]).name
+        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+        failures = []
+        for url in self.urls:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                pooch.HTTPDownloader(timeout=30, progressbar=True)(url, str(partial), None)
+                self.payload(partial.read_bytes())
+                return partial.replace(target)
+            except (OSError, ValueError) as failure:  # what the downloader raises are OSErrors
+                failures.append(f"  {url}: {failure}")
+            finally:
+                partial.unlink(missing_ok=True)
+        raise DataError(
+            f"{self.name} of {self.data_set} is not on this machine and could not be downloaded:\n"
+            + "\n".join(failures)
+            + f"\nTo place it by hand, put the file, as it is or as .gz, into {self.folders()[0]}"
+            + f", or set SCRATCHNN_DATA to a folder that has {self.data_set}/{self.name}"
+        )
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this library, where the operating system wants it."""
+    import pooch
+
+    return Path(pooch.os_cache("scratchnn"))

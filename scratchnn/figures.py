@@ -1,0 +1,159 @@
+"""Every plot, each a function from arrays to a matplotlib Figure; `save` writes it as PNG.
+
+Nothing here needs a window or changes matplotlib's global state. Ten classes get ten colours that people with any of
+the common colour deficiencies can tell apart (Petroff, "Accessible color sequences for data visualization", 2021), and
+the class is written into its cloud as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from scratchnn.parameters import Array
+
+CLASS_COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure, `width` × `height` inches, drawn without a window."""
+    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes the figure as PNG, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    figure.savefig(partial, format="png")
+    partial.replace(path)
+
+
+def mosaic(images: Array, image_shape: tuple[int, int], columns: int, gap: int = 1) -> Array:
+    """Images (n, D) set side by side, `columns` to a row, with white lines `gap` pixels wide between them."""
+    height, width = image_shape
+    rows = -(-len(images) // columns)
+    sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap))
+    for position, image in enumerate(images):
+        top, left = (position // columns) * (height + gap), (position % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = image.reshape(image_shape)
+    return sheet
+
+
+def image_grid(images: Array, image_shape: tuple[int, int], columns: int, title: str) -> Figure:
+    """Images (n, D) with values in [0, 1], `columns` to a row: samples, or a manifold."""
+    sheet = mosaic(images, image_shape, columns)
+    width = 6.0
+    figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + 0.25 * (2 + title.count("\n")), title)
+    axes = figure.add_subplot()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    return figure
+
+
+def loss_curve(
+    iteration_losses: Sequence[float],
+    history: Sequence[dict[str, float]],
+    title: str,
+    floor: float | None = None,
+    mean_image: float | None = None,
+) -> Figure:
+    """The loss of every batch, the held-out loss after every epoch, and the two lines that give them a scale."""
+    figure = new_figure(7, 4.6, title)
+    axes = figure.add_subplot()
+    iterations = np.arange(1, len(iteration_losses) + 1)
+    axes.plot(iterations, iteration_losses, color="#3f90da", linewidth=0.5, alpha=0.8, label="one training batch")
+    held_out = [record["held_out_loss"] for record in history if "held_out_loss" in record]
+    if held_out:
+        ends = np.linspace(0, len(iteration_losses), len(history) + 1)[1:]
+        axes.plot(ends, held_out, color="#bd1f01", linewidth=1.5, label="validation images, after each epoch")
+    top = float(np.percentile(iteration_losses, 99.5))
+    if mean_image is not None:
+        axes.axhline(mean_image, color="black", linestyle=":", label=f"one mean image for all: {mean_image:.2f}")
+        top = max(top, 1.05 * mean_image)
+    if floor is not None:
+        axes.axhline(floor, color="black", linestyle="--", label=f"floor, entropy of the pixels: {floor:.2f}")
+    bottom = min(iteration_losses) if floor is None else floor
+    axes.set(xlabel="iteration", ylabel="−ELBO (nats per image)", xlim=(0, len(iteration_losses)))
+    axes.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
+    axes.grid(alpha=0.25)
+    return figure
+
+
+def progress_of_one_image(image: Array, snapshots: Array, image_shape: tuple[int, int], title: str) -> Figure:
+    """An image (D,), then its reconstructions (E, D), one after each epoch."""
+    shown = np.unique(np.linspace(0, len(snapshots) - 1, min(len(snapshots), 29)).round().astype(int))
+    columns = 10
+    rows = -(-(len(shown) + 1) // columns)
+    figure = new_figure(8, 0.95 * rows * image_shape[0] / image_shape[1] + 0.6, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    pictures = [("input", image), *((f"{epoch + 1}", snapshots[epoch]) for epoch in shown)]
+    for position, place in enumerate(axes.flat):
+        place.set_axis_off()
+        if position < len(pictures):
+            caption, picture = pictures[position]
+            place.imshow(picture.reshape(image_shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            place.set_title(caption, fontsize=8, pad=2)
+    return figure
+
+
+def latent_grid(n: int, spacing: str) -> Array:
+    """n × n points (n², 2) of a 2-D latent space, row by row from the top left.
+
+    "linear": evenly spaced over [−3, 3]², as in the thesis. "quantile": the inverse normal CDF of an even grid over
+    the unit square, as in the AEVB paper: every cell of the picture then has the same probability under N(0, I).
+    """
+    if spacing == "linear":
+        ticks = np.linspace(-3, 3, n)
+    elif spacing == "quantile":
+        from scipy.special import ndtri
+
+        ticks = ndtri((np.arange(n) + 0.5) / n)
+    else:
+        raise ValueError(f'spacing must be "linear" or "quantile", got {spacing!r}')
+    horizontal, vertical = np.meshgrid(ticks, ticks[::-1])  # z₂ grows upwards, as in the scatter plot
+    return np.column_stack([horizontal.ravel(), vertical.ravel()])
+
+
+def manifold(
+    decode: Callable[[Array], Array], image_shape: tuple[int, int], title: str, spacing: str = "linear", n: int = 20
+) -> Figure:
+    """What a 2-D latent space decodes to, point by point; `decode` turns z (n², 2), float32, into images (n², D)."""
+    return image_grid(decode(latent_grid(n, spacing).astype(np.float32)), image_shape, n, title)
+
+
+def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Figure:
+    """The means (N, 2) of q(z|x) of many images, coloured by class (labels from 0) or, without labels, by position."""
+    figure = new_figure(6.4, 6, title)
+    axes = figure.add_subplot()
+    if labels is None:
+        points = axes.scatter(means[:, 0], means[:, 1], c=np.arange(len(means)), s=6, cmap="viridis", linewidths=0)
+        figure.colorbar(points, ax=axes, label="position in the data set", shrink=0.8)
+    else:
+        size = np.clip(6000 / len(means), 3, 18)  # a few hundred points must be visible, ten thousand must not smear
+        for label in np.unique(labels):
+            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
+            cloud = means[labels == label]
+            axes.scatter(cloud[:, 0], cloud[:, 1], color=colour, s=size, linewidths=0, alpha=0.7)
+            box = {
+                "boxstyle": "round,pad=0.15",
+                "facecolor": "white",
+                "edgecolor": colour,
+                "linewidth": 2,
+                "alpha": 0.9,
+            }
+            axes.annotate(
+                str(label), np.median(cloud, axis=0), fontsize=12, weight="bold", ha="center", va="center", bbox=box
+            )
+    axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
+    axes.set_aspect("equal", "datalim")
+    axes.grid(alpha=0.25)
+    return figure

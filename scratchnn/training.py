@@ -1,0 +1,221 @@
+"""The epoch loop: the same for every model in this project.
+
+One step is four lines (`Trainer.step`): the terms of the loss for a batch, their mean, backward, and the optimiser.
+Around it stand the things that make a training usable: a seeded order of the examples, a progress bar, a record of
+every epoch with the loss on held-out data by the same function, and a checkpoint after each epoch from which a killed
+run goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from scratchnn.losses import batch_mean
+from scratchnn.optim import SGD, Adam
+from scratchnn.parameters import Array
+
+EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
+
+
+class Trainable(Protocol):
+    """A model as the loop sees it: vectors of parameters and gradients (P,), a loss in terms, and its backward."""
+
+    @property
+    def params(self) -> Array: ...
+    @property
+    def grads(self) -> Array: ...
+    def loss_terms(self, batch: Any, rng: np.random.Generator) -> dict[str, Array]:
+        """The terms of the loss, each (N,), by name; the loss of an example is their sum."""
+
+    def backward(self, dloss: Array) -> None:
+        """Writes the gradients for the upstream dloss (N,) into `grads`."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be read, or belongs to another model or other settings."""
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number. The message says when, and where the last good parameters are."""
+
+
+def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVALUATION_SEED) -> dict[str, float]:
+    """The loss and its terms by the present parameters, each a mean over all of `data`: {"loss": …, term: …}.
+
+    `data[rows]` must give the batch of a slice of rows. The noise comes from `seed`, so that two calls can be compared.
+    """
+    rng = np.random.default_rng(seed)
+    sums: dict[str, float] = {}
+    for start in range(0, len(data), batch_size):
+        for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
+            sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
+    means = {name: total / len(data) for name, total in sums.items()}
+    return {"loss": sum(means.values()), **means}
+
+
+class Trainer:
+    """A model in training: its optimiser, its generator, and the record of what has happened so far.
+
+    history           one dict an epoch: epoch, train_loss, its terms, the same for held-out data, seconds
+    iteration_losses  the loss of every batch so far
+    snapshots         what `snapshot` returned after each epoch
+    settings          what else the run depends on (data, seed, …); a checkpoint of other settings is refused
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        optimizer: Adam | SGD,
+        rng: np.random.Generator,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model, self.optimizer, self.rng = model, optimizer, rng
+        self.settings = {**(settings or {}), "model": repr(model), "optimizer": repr(optimizer)}
+        self.history: list[dict[str, Any]] = []
+        self.iteration_losses: list[float] = []
+        self.snapshots: list[Array] = []
+
+    def step(self, batch: Any) -> dict[str, float]:
+        """One step of training; returns the loss of the batch and its terms, before the step."""
+        terms = self.model.loss_terms(batch, self.rng)
+        loss, dloss = batch_mean(np.sum(list(terms.values()), axis=0))
+        self.model.backward(dloss)
+        self.optimizer.step()
+        return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
+
+    def fit(
+        self,
+        train: Any,
+        *,
+        epochs: int,
+        batch_size: int,
+        held_out: Any = None,
+        shuffle: bool = True,
+        snapshot: Callable[[], Array] | None = None,
+        checkpoint: Path | None = None,
+    ) -> None:
+        """Trains until `epochs` epochs are done, counting those of a restored checkpoint.
+
+        `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
+        train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
+        the held-out loss is that of the parameters at the end of the epoch.
+        """
+        n = len(train)
+        if n == 0:
+            raise ValueError("the data set is empty: there is nothing to train on")
+        if epochs < 1:
+            raise ValueError(f"epochs must be at least 1, got {epochs}")
+        if not 1 <= batch_size <= n:
+            raise ValueError(f"batch_size must lie between 1 and the number of examples, {n}, got {batch_size}")
+        starts = range(0, n, batch_size)
+        done = len(self.history)
+        with tqdm(total=epochs * len(starts), initial=done * len(starts), unit="batch", disable=None) as bar:
+            for epoch in range(done + 1, epochs + 1):
+                order = self.rng.permutation(n) if shuffle else np.arange(n)
+                sums: dict[str, float] = {}
+                began = time.perf_counter()
+                for start in starts:
+                    rows = order[start : start + batch_size]
+                    # a loss that overflows is caught below, by name and place, instead of by a warning from its depths
+                    with np.errstate(over="ignore", invalid="ignore"):
+                        losses = self.step(train[rows])
+                    if not np.isfinite(losses["loss"]):
+                        raise DivergedError(self.obituary(losses["loss"], epoch, start // batch_size + 1, checkpoint))
+                    self.iteration_losses.append(losses["loss"])
+                    for name, value in losses.items():
+                        sums[name] = sums.get(name, 0.0) + value * len(rows)
+                    bar.update()
+                seconds = time.perf_counter() - began
+                record: dict[str, Any] = {"epoch": epoch}
+                record |= {f"train_{name}": total / n for name, total in sums.items()}
+                if held_out is not None:
+                    record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
+                self.history.append(record | {"seconds": seconds})
+                if snapshot is not None:
+                    self.snapshots.append(snapshot())
+                if checkpoint is not None:
+                    self.save(checkpoint)
+                bar.write(describe(self.history[-1], epochs))
+
+    def obituary(self, loss: float, epoch: int, iteration: int, checkpoint: Path | None) -> str:
+        kept = f"{checkpoint}, from the end of epoch {epoch - 1}" if checkpoint and self.history else "none was written"
+        return (
+            f"the loss became {loss} in epoch {epoch}, iteration {iteration} of it; training stopped. "
+            f"The last good checkpoint: {kept}. A smaller learning rate is the first thing to try"
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
+        record = {
+            "settings": self.settings,
+            "history": self.history,
+            "generator": self.rng.bit_generator.state,
+        }
+        arrays: dict[str, Any] = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
+        partial = path.with_name(path.name + ".part")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                record=np.array(json.dumps(record)),
+                params=self.model.params,
+                iteration_losses=np.array(self.iteration_losses),
+                snapshots=np.array(self.snapshots),
+                **arrays,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Takes everything from a checkpoint of the same model and settings; CheckpointError if it is of another."""
+        record, arrays = read_checkpoint(path)
+        for name in sorted({*self.settings, *record["settings"]}):
+            here, there = self.settings.get(name), record["settings"].get(name)
+            if here != there:
+                raise CheckpointError(f"{path} is of another run: its {name} is {there}, and this run's is {here}")
+        try:
+            self.model.params[...] = arrays["params"]
+            self.optimizer.load_state(
+                {name.removeprefix("optimizer."): arrays[name] for name in arrays if name.startswith("optimizer.")}
+            )
+            self.rng.bit_generator.state = record["generator"]
+            self.history = record["history"]
+            self.iteration_losses = arrays["iteration_losses"].tolist()
+            self.snapshots = list(arrays["snapshots"])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The record (settings, history, generator) and the arrays of a checkpoint; nothing in it is executed."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        return json.loads(str(arrays.pop("record"))), arrays
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}") from error
+    except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: it is truncated or of another kind") from error
+
+
+def describe(record: Mapping[str, Any], epochs: int) -> str:
+    """An epoch's record as one line: each loss with its terms."""
+    parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
+    for who in ("train", "held_out"):
+        terms = [
+            f"{name.removeprefix(who + '_')} {value:.2f}"
+            for name, value in record.items()
+            if name.startswith(who + "_") and name != f"{who}_loss"
+        ]
+        if f"{who}_loss" in record:
+            parts.append(f"{who.replace('_', '-')} loss {record[f'{who}_loss']:.2f} = {' + '.join(terms)}")
+    return "   ".join([*parts, f"{record['seconds']:.1f} s"])

@@ -1,0 +1,222 @@
+"""Data files: found in the right order, verified, parsed strictly, never half-downloaded."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from scratchnn import data
+from scratchnn.data import DataError, Images, files
+from scratchnn.data.files import File
+from scratchnn.data.idx import parse
+
+PAYLOAD = bytes(range(256)) * 4
+SHA256 = hashlib.sha256(PAYLOAD).hexdigest()
+
+
+def idx(array: np.ndarray) -> bytes:
+    header = b"\0\0\x08" + bytes([array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return header + array.tobytes()
+
+
+@given(arrays(np.uint8, st.lists(st.integers(0, 4), min_size=1, max_size=3).map(tuple)))
+def test_idx_files_are_read_as_they_were_written(array):
+    np.testing.assert_array_equal(parse(idx(array)), array)
+
+
+GOOD = idx(np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "payload, message",
+    [
+        (GOOD[:-1], r"its header promises \(2, 3\), 6 bytes, and 5 follow"),
+        (GOOD + b"\0", "6 bytes, and 7 follow"),
+        (GOOD[:9], "its header says 2 dimensions and takes 12 bytes, it has 9"),
+        (b"\0\0\x0d" + GOOD[3:], "starts with 00 00 08 and a rank, this one with '00 00 0d 02'"),
+        (b"\0\0\x08\0", "and a rank"),
+        (b"", "this one with ''"),
+    ],
+)
+def test_idx_files_that_lie_are_refused(payload, message):
+    with pytest.raises(ValueError, match=message):
+        parse(payload)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder for SCRATCHNN_DATA and one for the cache, both empty, and no network."""
+    (tmp_path / "named").mkdir()
+    monkeypatch.setenv("SCRATCHNN_DATA", str(tmp_path / "named"))
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path
+
+
+class Mirrors:
+    """Stands in for the network: what each address answers, an exception or bytes; counts the requests."""
+
+    def __init__(self, monkeypatch, answers: dict) -> None:
+        import pooch
+
+        self.answers, self.asked = answers, []
+        monkeypatch.setattr(pooch, "HTTPDownloader", lambda **_: self)
+
+    def __call__(self, url, output, _):
+        self.asked.append(url)
+        answer = self.answers[url]
+        if isinstance(answer, Exception):
+            raise answer
+        with open(output, "wb") as file:  # noqa: PTH123
+            file.write(answer)
+
+
+def file(*urls: str) -> File:
+    return File("set", "images", SHA256, urls or ("https://a/images.gz",))
+
+
+def place(folder, name: str, content: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("folder", ["named/set", "cache/set"])
+@pytest.mark.parametrize("name, content", [("images", PAYLOAD), ("images.gz", gzip.compress(PAYLOAD))])
+def test_a_file_is_found_raw_or_compressed(folder, name, content, here):
+    place(here / folder, name, content)
+    assert file().read() == PAYLOAD
+
+
+def test_the_named_folder_comes_before_the_cache(here):
+    place(here / "named/set", "images", b"wrong")
+    place(here / "cache/set", "images", PAYLOAD)
+    with pytest.raises(DataError, match="named/set/images is not images of set"):
+        file().read()
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (gzip.compress(PAYLOAD)[:-9], "truncated or damaged"),
+        (gzip.compress(PAYLOAD)[:40], "truncated or damaged"),
+        (gzip.compress(PAYLOAD[:-1]), r"its 1,023 bytes of data have sha256 \w{64}, expected \w{64}"),
+        (gzip.compress(PAYLOAD[:-1] + b"x"), "altered, or the file of the same name of another data set"),
+        (b"", "its 0 bytes"),
+    ],
+)
+def test_a_truncated_or_altered_file_is_refused_and_says_what_to_do(content, reason, here):
+    place(here / "named/set", "images.gz", content)
+    with pytest.raises(DataError, match=rf"images\.gz is not images of set: .*{reason}.*Delete it, and it will be"):
+        file().read()
+
+
+def test_a_download_is_cached_and_not_repeated(here, monkeypatch):
+    mirrors = Mirrors(monkeypatch, {"https://a/images.gz": gzip.compress(PAYLOAD)})
+    assert file().read() == file().read() == PAYLOAD
+    assert mirrors.asked == ["https://a/images.gz"]
+    assert [path.name for path in (here / "cache/set").iterdir()] == ["images.gz"]
+
+
+def test_a_mirror_that_fails_or_answers_with_something_else_is_passed_over(here, monkeypatch):
+    answers = {
+        "https://a/images.gz": ConnectionError("no route"),
+        "https://b/images.gz": gzip.compress(b"another data set"),
+        "https://c/images.gz": b"<html>403</html>",
+        "https://d/images.gz": gzip.compress(PAYLOAD, compresslevel=1),  # recompressed: other bytes, same payload
+    }
+    mirrors = Mirrors(monkeypatch, answers)
+    assert file(*answers).read() == PAYLOAD
+    assert mirrors.asked == list(answers)
+
+
+def test_without_network_the_message_says_where_files_may_be_put(here, monkeypatch):
+    answers = {"https://a/images.gz": ConnectionError("no route"), "https://b/images.gz": gzip.compress(b"no")}
+    Mirrors(monkeypatch, answers)
+    with pytest.raises(DataError) as error:
+        file(*answers).read()
+    message = str(error.value)
+    assert "https://a/images.gz: no route" in message and "https://b/images.gz: its 2 bytes of data" in message
+    assert str(here / "named/set") in message and "set/images" in message
+    assert list((here / "cache/set").iterdir()) == []
+
+
+def test_a_named_folder_that_does_not_exist_is_an_error_and_no_reason_to_download(here, monkeypatch):
+    monkeypatch.setenv("SCRATCHNN_DATA", str(here / "nowhere"))
+    with pytest.raises(DataError, match="there is no such folder: correct it or unset it"):
+        file().read()
+
+
+def test_a_damaged_matlab_file_is_named(here):
+    place(here / "named/frey-face", "frey_rawface.mat", b"MATLAB 5.0 MAT-file, or so it says")
+    with pytest.raises(DataError, match=r"frey_rawface\.mat .*cannot be read as a MATLAB file"):
+        data.load("frey-face")
+
+
+def test_an_unknown_data_set_is_named():
+    with pytest.raises(DataError, match="no data set 'cifar': choose one of digits, mnist, fashion-mnist, frey-face"):
+        data.load("cifar")
+
+
+def test_pixels_stay_bytes_until_a_batch_is_taken():
+    images = Images(np.array([[0, 255], [51, 102]], np.uint8), 255, np.array([1, 2], np.uint8))
+    assert images[:1].dtype == np.float32
+    np.testing.assert_array_equal(images[np.array([1, 0])], np.array([[0.2, 0.4], [0, 1]], np.float32))
+    first, second = images.split(1, 1)
+    assert len(first) == len(second) == 1 and second.labels == [2]
+    assert np.shares_memory(first.pixels, images.pixels)
+
+
+def test_digits_are_embedded_and_split_without_overlap(monkeypatch):
+    monkeypatch.setenv("SCRATCHNN_DATA", "/nowhere")
+    digits = data.load("digits")
+    assert (len(digits.train), len(digits.validation), len(digits.test)) == (1297, 200, 300)
+    assert digits.train.pixels.dtype == np.uint8 and digits.train[:].max() == 1 and digits.train[:].min() == 0
+    assert str(digits).startswith("digits: 1,297 training, 200 validation and 300 test images of 8×8 grey pixels / 16")
+
+
+# ---- the real files
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_split_is_that_of_tensorflow_1(name, real_data):
+    raw = parse(gzip.decompress((real_data / name / "train-images-idx3-ubyte.gz").read_bytes())).reshape(-1, 784)
+    images = data.load(name)
+    np.testing.assert_array_equal(images.validation.pixels, raw[:5000])
+    np.testing.assert_array_equal(images.train.pixels, raw[5000:])
+    assert len(images.test) == len(images.test.labels) == 10_000 and images.image_shape == (28, 28)
+
+
+def test_the_labels_belong_to_the_images(real_data):
+    """The mean image of a class is nearer to most of its members than that of another class: 82% on MNIST's test set
+    (a nearest-mean classifier); labels shifted by one would give 10%."""
+    images = data.load("mnist")
+    means = np.stack([images.train.pixels[images.train.labels == c].mean(axis=0) for c in range(10)])
+    test = images.test[:2000]
+    distances = ((means / 255) ** 2).sum(axis=1) - 2 * test @ (means / 255).T
+    assert (distances.argmin(axis=1) == images.test.labels[:2000]).mean() > 0.7
+
+
+def test_frey_face_frames_are_upright_and_in_order(real_data):
+    images = data.load("frey-face")
+    assert (len(images.train), len(images.test), len(images.validation)) == (1600, 300, 65)
+    assert images.train.labels is None
+
+    def roughness(shape):
+        return np.abs(np.diff(images.train.pixels.reshape(-1, *shape).astype(float), axis=1)).mean()
+
+    assert roughness((28, 20)) < 0.7 * roughness((20, 28))  # the right shape is the smooth one
+    frames = images.train.pixels.astype(float)
+    assert np.abs(np.diff(frames, axis=0)).mean() < 0.7 * np.abs(frames[1:] - frames[::-1][:-1]).mean()
+
+
+def test_one_data_set_in_the_place_of_another_is_noticed(real_data, tmp_path, monkeypatch):
+    """Fashion-MNIST has MNIST's file names."""
+    monkeypatch.setenv("SCRATCHNN_DATA", str(tmp_path))
+    (tmp_path / "mnist").symlink_to(real_data / "fashion-mnist")
+    with pytest.raises(DataError, match="the file of the same name of another data set"):
+        data.load("mnist")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.image import imread
+
+from scratchnn import figures
+
+
+@given(n=st.integers(1, 9), columns=st.integers(1, 4), height=st.integers(1, 3), width=st.integers(1, 3))
+def test_every_image_of_a_mosaic_stands_in_its_place(n, columns, height, width):
+    images = np.arange(n)[:, None] + np.zeros((n, height * width))
+    sheet = figures.mosaic(images, (height, width), columns, gap=1)
+    for k in range(n):
+        top, left = (k // columns) * (height + 1), (k % columns) * (width + 1)
+        np.testing.assert_array_equal(sheet[top : top + height, left : left + width], k)
+
+
+def test_the_linear_grid_is_the_thesis_s():
+    grid = figures.latent_grid(20, "linear").reshape(20, 20, 2)
+    np.testing.assert_allclose(grid[0, :, 0], np.linspace(-3, 3, 20))
+    np.testing.assert_allclose(grid[:, 0, 1], np.linspace(3, -3, 20))  # the first row of the picture is the top
+
+
+def test_the_quantile_grid_cuts_the_normal_distribution_into_equal_parts():
+    grid = figures.latent_grid(10, "quantile").reshape(10, 10, 2)
+    np.testing.assert_allclose(scipy.stats.norm.cdf(grid[0, :, 0]), np.arange(0.05, 1, 0.1))
+
+
+def test_another_spacing_is_refused():
+    with pytest.raises(ValueError, match='"linear" or "quantile", got \'log\''):
+        figures.latent_grid(3, "log")
+
+
+def test_figures_are_written_whole(tmp_path, rng):
+    history = [{"held_out_loss": 20.0}, {"held_out_loss": 15.0}]
+    images = rng.random((7, 6))
+    pictures = {
+        "loss": figures.loss_curve(np.linspace(30, 15, 40), history, "t", floor=10.0, mean_image=25.0),
+        "progress": figures.progress_of_one_image(images[0], images[1:], (2, 3), "t"),
+        "grid": figures.image_grid(images, (2, 3), 4, "t"),
+        "manifold": figures.manifold(lambda z: np.repeat(z > 0, 3, axis=1), (2, 3), "t", n=4),
+        "scatter": figures.latent_scatter(rng.normal(size=(50, 2)), "t", rng.integers(0, 10, 50)),
+        "video": figures.latent_scatter(rng.normal(size=(50, 2)), "t"),
+    }
+    for name, figure in pictures.items():
+        figures.save(figure, tmp_path / f"{name}.png")
+        assert np.ptp(imread(tmp_path / f"{name}.png")[..., :3]) > 0.5
+    assert len(list(tmp_path.iterdir())) == len(pictures)
+
+
+def test_the_loss_curve_shows_its_scale():
+    figure = figures.loss_curve([30.0, 20.0], [{"held_out_loss": 21.0}], "t", floor=10.0, mean_image=25.0)
+    (axes,) = figure.axes
+    lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
+    assert lines["floor, entropy of the pixels: 10.00"][0] == 10 and lines["one mean image for all: 25.00"][0] == 25
+    assert axes.get_ylim()[0] < 10 and axes.get_ylim()[1] > 25
+    assert "nats" in axes.get_ylabel()
+
+
+def test_class_colours_differ_for_colour_blind_readers():
+    """Ten colours, pairwise at least 5 units apart in CIELAB after simulated deuteranopia and protanopia: about twice
+    the difference that is just noticeable side by side (matrices of Viénot, Brettel and Mollon, 1999)."""
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in figures.CLASS_COLOURS])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    deuteranopia = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    protanopia = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
+    for simulated in (np.eye(3), deuteranopia, protanopia):
+        lab = cielab(np.clip(linear @ simulated.T, 0, 1))
+        apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(len(lab), 1)]
+        assert apart.min() > 5
+
+
+def cielab(linear: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    t = linear @ to_xyz.T / [0.9505, 1, 1.089]
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)

@@ -1,0 +1,213 @@
+"""The loop: the record it keeps, checkpoints that resume to the bit, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from scratchnn import SGD, VAE, Adam, Bernoulli, Dense, ReLU, Sequential
+from scratchnn.training import CheckpointError, DivergedError, Trainer, evaluate, read_checkpoint
+
+X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
+HELD_OUT = np.random.default_rng(2).random((7, 5)).astype(np.float32)
+
+
+def trainer(seed=0, hidden=4, optimizer=Adam, **settings) -> Trainer:
+    rng = np.random.default_rng(seed)
+    encoder = Sequential([Dense(5, hidden, rng, b=0.1), ReLU(), Dense(hidden, 4, rng)])
+    model = VAE(encoder, Sequential([Dense(2, 5, rng)]), Bernoulli(), n_z=2)
+    return Trainer(model, optimizer(model, lr=1e-2), rng, settings)
+
+
+def state(t: Trainer) -> list:
+    history = [{k: v for k, v in record.items() if k != "seconds"} for record in t.history]
+    optimizer = {name: np.copy(value).tolist() for name, value in t.optimizer.state().items()}
+    snapshots = [s.tolist() for s in t.snapshots]
+    return [
+        t.model.params.tobytes(), optimizer, history, t.iteration_losses, snapshots, t.rng.bit_generator.state,
+    ]  # fmt: skip
+
+
+def test_one_seed_gives_the_same_bits_and_another_others():
+    runs = [trainer(seed) for seed in (0, 0, 1)]
+    for t in runs:
+        t.fit(X, epochs=3, batch_size=10, held_out=HELD_OUT)
+    assert state(runs[0]) == state(runs[1])
+    assert state(runs[0])[0] != state(runs[2])[0]
+
+
+@pytest.mark.parametrize("optimizer", [Adam, SGD])
+def test_a_resumed_run_equals_one_that_was_never_interrupted(optimizer, tmp_path):
+    def fit(t: Trainer, epochs: int) -> Trainer:
+        snapshot = lambda: t.model.reconstruct(HELD_OUT[:1])[0]  # noqa: E731
+        t.fit(X, epochs=epochs, batch_size=10, held_out=HELD_OUT, snapshot=snapshot, checkpoint=tmp_path / "c.npz")
+        return t
+
+    through = fit(trainer(optimizer=optimizer), 5)
+    fit(trainer(optimizer=optimizer), 2)
+    resumed = trainer(seed=9, optimizer=optimizer)  # whatever it starts from, the checkpoint decides
+    resumed.restore(tmp_path / "c.npz")
+    assert state(fit(resumed, 5)) == state(through)
+
+
+def test_held_out_data_does_not_change_the_training():
+    with_it, without = trainer(), trainer()
+    with_it.fit(X, epochs=3, batch_size=10, held_out=HELD_OUT)
+    without.fit(X, epochs=3, batch_size=10)
+    np.testing.assert_array_equal(with_it.model.params, without.model.params)
+
+
+def test_the_record_of_an_epoch_is_the_mean_over_its_examples():
+    """23 = 10 + 10 + 3: the last batch counts for its 3 examples, not for a third of the epoch."""
+    t = trainer()
+    t.fit(X, epochs=2, batch_size=10, held_out=HELD_OUT)
+    record = t.history[1]
+    assert list(record) == [
+        "epoch", "train_loss", "train_reconstruction", "train_kl",
+        "held_out_loss", "held_out_reconstruction", "held_out_kl", "seconds",
+    ]  # fmt: skip
+    assert record["epoch"] == 2 and len(t.iteration_losses) == 6
+    assert record["train_loss"] == pytest.approx(np.dot(t.iteration_losses[3:], [10, 10, 3]) / 23, rel=1e-12)
+    for who in ("train", "held_out"):
+        assert record[f"{who}_loss"] == pytest.approx(record[f"{who}_reconstruction"] + record[f"{who}_kl"], rel=1e-6)
+
+
+def test_evaluation_is_the_training_loss_by_the_same_function():
+    t = trainer()
+    whole = evaluate(t.model, X, batch_size=23, seed=5)
+    terms = t.model.loss_terms(X, np.random.default_rng(5))
+    assert whole["loss"] == pytest.approx(np.mean(terms["reconstruction"] + terms["kl"]), rel=1e-6)
+    chunks = evaluate(t.model, X, batch_size=10, seed=5)  # the same generator, drawn from in the same order
+    assert chunks == pytest.approx(whole, rel=1e-5)
+
+
+def test_every_example_is_seen_once_an_epoch_and_in_another_order_each_time():
+    seen = []
+
+    class Rows:
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, rows):
+            seen.extend(np.asarray(rows).tolist())
+            return X[rows]
+
+    trainer().fit(Rows(), epochs=2, batch_size=10)
+    assert sorted(seen[:23]) == sorted(seen[23:]) == list(range(23)) and seen[:23] != seen[23:]
+    seen.clear()
+    trainer().fit(Rows(), epochs=1, batch_size=10, shuffle=False)
+    assert seen == list(range(23))
+
+
+def test_training_lowers_the_loss():
+    t = trainer()
+    t.fit(np.tile([1.0, 0.0, 1.0, 0.0, 1.0], (50, 1)).astype(np.float32), epochs=200, batch_size=10)
+    assert t.history[-1]["train_loss"] < 0.5 < 2 < t.history[0]["train_loss"]
+
+
+class Explodes:
+    """Bits that become a loss of NaN from the eleventh batch on."""
+
+    def __init__(self, t: Trainer) -> None:
+        self.model, self.calls = t.model, 0
+        self.params, self.grads = t.model.params, t.model.grads
+        self.backward = t.model.backward
+
+    def loss_terms(self, batch, rng):
+        self.calls += 1
+        terms = self.model.loss_terms(batch, rng)
+        return terms if self.calls <= 10 else {name: value * np.nan for name, value in terms.items()}
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_names_the_place(tmp_path):
+    t = trainer()
+    t.model = Explodes(t)
+    checkpoint = tmp_path / "c.npz"
+    with pytest.raises(
+        DivergedError, match=r"became nan in epoch 4, iteration 2 of it.*c\.npz, from the end of epoch 3\. A smaller"
+    ):
+        t.fit(X, epochs=9, batch_size=10, checkpoint=checkpoint)
+    assert len(read_checkpoint(checkpoint)[0]["history"]) == 3
+
+
+def test_an_overflow_is_reported_in_one_sentence_and_without_warnings():
+    t = trainer()
+    t.optimizer.lr = 1e30
+    with pytest.raises(DivergedError, match=r"became (inf|nan|-inf) in epoch \d+, iteration \d.*none was written"):
+        t.fit(X, epochs=9, batch_size=10)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epochs": 0, "batch_size": 5}, "epochs must be at least 1, got 0"),
+        ({"epochs": 1, "batch_size": 0}, "between 1 and the number of examples, 23, got 0"),
+        ({"epochs": 1, "batch_size": 24}, "between 1 and the number of examples, 23, got 24"),
+    ],
+)
+def test_impossible_settings_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        trainer().fit(X, **arguments)
+
+
+def test_an_empty_data_set_is_refused():
+    with pytest.raises(ValueError, match="the data set is empty"):
+        trainer().fit(X[:0], epochs=1, batch_size=1)
+
+
+def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    trainer(data="digits").save(path)
+    with pytest.raises(CheckpointError, match=r"its model is VAE.*Dense\(5, 4\).*, and this run's is.*Dense\(5, 6\)"):
+        trainer(hidden=6, data="digits").restore(path)
+    with pytest.raises(CheckpointError, match="its data is digits, and this run's is mnist"):
+        trainer(data="mnist").restore(path)
+    with pytest.raises(CheckpointError, match=r"its optimizer is Adam.*and this run's is SGD"):
+        trainer(data="digits", optimizer=SGD).restore(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_refused(keep, tmp_path):
+    path = tmp_path / "c.npz"
+    trainer().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
+    with pytest.raises(CheckpointError, match=r"c\.npz cannot be read as a checkpoint: it is truncated"):
+        trainer().restore(path)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*c\.npz"):
+        trainer().restore(tmp_path / "c.npz")
+
+
+def test_a_checkpoint_never_runs_code(tmp_path):
+    path = tmp_path / "c.npz"
+    np.savez(path, record=np.array([os.getcwd], dtype=object))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_checkpoint(path)
+
+
+def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path, monkeypatch):
+    path, t = tmp_path / "c.npz", trainer()
+    t.save(path)
+    before = path.read_bytes()
+
+    def full_disk(*_, **__):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    t.model.params += 1
+    with pytest.raises(OSError, match="no space"):
+        t.save(path)
+    assert path.read_bytes() == before
+
+
+def test_an_epoch_is_one_line(capsys):
+    trainer().fit(X, epochs=2, batch_size=10, held_out=HELD_OUT)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch 2/2   train loss ") and " = reconstruction " in lines[1] and "+ kl" in lines[1]
+    assert "held-out loss" in lines[1] and lines[1].endswith(" s")
