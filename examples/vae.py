@@ -76,11 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trainer = Trainer(model, optimizer, rng, settings)
     checkpoint = out / "checkpoint.npz"
     cli.prepare_folder(out)
-    if args.resume:
+    if args.resume or cli.holds_same_run(checkpoint, trainer.settings):
         trainer.restore(checkpoint)
-        print(f"going on after epoch {len(trainer.history)} of {checkpoint}")
-    else:
-        cli.guard_earlier_run(checkpoint, trainer.settings, epochs)
+        done = len(trainer.history)
+        print(
+            f"{checkpoint} has {done} epochs of this run: " + ("going on" if done < epochs else "nothing left to train")
+        )
 
     watched = images.test[:1]
     trainer.fit(
@@ -121,14 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
     )
 
-    what = f"VAE on {args.data}, {args.latent} latent dimensions, {epochs} epochs, seed {args.seed}"
+    what = f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {epochs}, seed: {args.seed}"
     pictures = {
         "loss": figures.loss_curve(trainer.iteration_losses, trainer.history, what, floor, mean_image),
         "reconstruction": figures.progress_of_one_image(
             watched[0],
             np.array(trainer.snapshots),
             images.image_shape,
-            f"One test image, reconstructed after each epoch\n{what}",
+            f"One test image, as reconstructed after an epoch\n{what}",
         ),
         "samples": figures.image_grid(
             model.sample(100, np.random.default_rng(args.seed)),

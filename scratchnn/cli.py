@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import platform
 import sys
@@ -70,18 +71,22 @@ def prepare_folder(out: Path) -> None:
         raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with --out") from error
 
 
-def guard_earlier_run(checkpoint: Path, settings: dict[str, Any], epochs: int) -> None:
-    """A new run may replace an earlier one only if it will make the same thing again, and all of it."""
+def holds_same_run(checkpoint: Path, settings: dict[str, Any]) -> bool:
+    """Whether an earlier run of these very settings lies there, to go on with; OutputError if it is another one.
+
+    The same settings give the same bits, so going on with a run and starting it anew come to the same.
+    """
     if not checkpoint.exists():
-        return
+        return False
     record, _ = read_checkpoint(checkpoint)
-    same = all(record["settings"].get(name) == value for name, value in settings.items())
-    done = len(record["history"])
-    if not same or done > epochs:
-        raise OutputError(
-            f"{checkpoint.parent} holds another run ({done} epochs), which would be lost: "
-            "go on with it (--resume, same settings), choose another folder (--out), or delete it"
-        )
+    for name in sorted({*settings, *record["settings"]}):
+        here, there = settings.get(name), record["settings"].get(name)
+        if here != there:
+            raise OutputError(
+                f"{checkpoint.parent} holds another run, which would be lost: its {name} is {there}, and this run's is "
+                f"{here}. Choose another folder with --out, or delete that one"
+            )
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -99,9 +104,19 @@ def versions() -> dict[str, str]:
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show − or × shows ? instead
     try:
         main(None)
     except (DataError, CheckpointError, DivergedError, OutputError) as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the output has stopped; nothing more can be said
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except MemoryError as error:
+        sys.exit(f"error: not enough memory ({error}): ask for a smaller network or batch")
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted: finished epochs are in the checkpoint, and --resume goes on from there")
+        sys.exit("\ninterrupted: if an epoch was finished, the same command with --resume goes on from there")

@@ -47,14 +47,23 @@ def mosaic(images: Array, image_shape: tuple[int, int], columns: int, gap: int =
     return sheet
 
 
-def image_grid(images: Array, image_shape: tuple[int, int], columns: int, title: str) -> Figure:
-    """Images (n, D) with values in [0, 1], `columns` to a row: samples, or a manifold."""
+def image_grid(
+    images: Array, image_shape: tuple[int, int], columns: int, title: str, ticks: Array | None = None
+) -> Figure:
+    """Images (n, D) with values in [0, 1], `columns` to a row: samples, or a manifold with the z of its columns."""
     sheet = mosaic(images, image_shape, columns)
     width = 6.0
     figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + 0.25 * (2 + title.count("\n")), title)
     axes = figure.add_subplot()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_axis_off()
+    if ticks is None:
+        axes.set_axis_off()
+        return figure
+    shown = np.unique(np.linspace(0, columns - 1, 7).round().astype(int))
+    height, width = image_shape
+    axes.set_xticks(shown * (width + 1) + width / 2, [f"{ticks[k]:.1f}" for k in shown])
+    axes.set_yticks(shown * (height + 1) + height / 2, [f"{ticks[::-1][k]:.1f}" for k in shown])
+    axes.set(xlabel="z₁", ylabel="z₂")
     return figure
 
 
@@ -73,7 +82,15 @@ def loss_curve(
     held_out = [record["held_out_loss"] for record in history if "held_out_loss" in record]
     if held_out:
         ends = np.linspace(0, len(iteration_losses), len(history) + 1)[1:]
-        axes.plot(ends, held_out, color="#bd1f01", linewidth=1.5, label="validation images, after each epoch")
+        axes.plot(
+            ends,
+            held_out,
+            color="#bd1f01",
+            linewidth=1.5,
+            marker="o",
+            markersize=12 / len(held_out) ** 0.5,
+            label="validation images, after each epoch",
+        )
     top = float(np.percentile(iteration_losses, 99.5))
     if mean_image is not None:
         axes.axhline(mean_image, color="black", linestyle=":", label=f"one mean image for all: {mean_image:.2f}")
@@ -95,7 +112,7 @@ def progress_of_one_image(image: Array, snapshots: Array, image_shape: tuple[int
     rows = -(-(len(shown) + 1) // columns)
     figure = new_figure(8, 0.95 * rows * image_shape[0] / image_shape[1] + 0.6, title)
     axes = figure.subplots(rows, columns, squeeze=False)
-    pictures = [("input", image), *((f"{epoch + 1}", snapshots[epoch]) for epoch in shown)]
+    pictures = [("input", image), *((f"epoch {epoch + 1}", snapshots[epoch]) for epoch in shown)]
     for position, place in enumerate(axes.flat):
         place.set_axis_off()
         if position < len(pictures):
@@ -127,7 +144,8 @@ def manifold(
     decode: Callable[[Array], Array], image_shape: tuple[int, int], title: str, spacing: str = "linear", n: int = 20
 ) -> Figure:
     """What a 2-D latent space decodes to, point by point; `decode` turns z (n², 2), float32, into images (n², D)."""
-    return image_grid(decode(latent_grid(n, spacing).astype(np.float32)), image_shape, n, title)
+    grid = latent_grid(n, spacing)
+    return image_grid(decode(grid.astype(np.float32)), image_shape, n, title, ticks=grid[:n, 0])
 
 
 def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Figure:
@@ -136,7 +154,7 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     axes = figure.add_subplot()
     if labels is None:
         points = axes.scatter(means[:, 0], means[:, 1], c=np.arange(len(means)), s=6, cmap="viridis", linewidths=0)
-        figure.colorbar(points, ax=axes, label="position in the data set", shrink=0.8)
+        figure.colorbar(points, ax=axes, label="position in the sequence", shrink=0.8)
     else:
         size = np.clip(6000 / len(means), 3, 18)  # a few hundred points must be visible, ten thousand must not smear
         for label in np.unique(labels):

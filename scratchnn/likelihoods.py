@@ -95,6 +95,7 @@ class Gaussian(Layer):
 
     def backward(self, dlog_prob: Array) -> Array:
         pull, squares = self.take_cache()  # r / σ², r² / σ²
+        expect(self, "dlog_prob", dlog_prob, pull.shape[:1])
         dmean = dlog_prob[:, None] * pull
         dlog_var = dlog_prob[:, None] * 0.5 * (squares - 1)
         return np.concatenate([dmean, dlog_var], axis=1)

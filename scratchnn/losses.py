@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.layers.activations import sigmoid, softplus
+from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.layer import Layer, expect
 from scratchnn.parameters import Array
 
@@ -45,12 +45,15 @@ class MeanSquaredError(Layer):
     def forward(self, y: Array, target: Array) -> Array:
         expect(self, "y", y, ("N", "D"))
         expect(self, "target", target, y.shape)
+        if not np.isfinite(target).all():
+            raise ValueError(f"{self!r} expects finite targets, got NaN or infinite values")
         difference = y - target
         self.cache = (difference,)
         return np.mean(difference**2, axis=1)
 
     def backward(self, dloss: Array) -> Array:
         (difference,) = self.take_cache()
+        expect(self, "dloss", dloss, difference.shape[:1])
         return dloss[:, None] * (2 / difference.shape[1]) * difference
 
 
@@ -63,7 +66,7 @@ class BinaryCrossEntropy(Layer):
         loss_n = −Σ_i [t_ni log p_ni + (1 − t_ni) log(1 − p_ni)]. With the logit l, log p = l − softplus(l) and
         log(1 − p) = −softplus(l), and the sum collapses to
 
-            loss_n = Σ_i [softplus(l_ni) − t_ni l_ni],      which no finite logit can make infinite.
+            loss_n = Σ_i [softplus(l_ni) − t_ni l_ni],      linear in l far out, where log(p) would be log(0).
     Backward
         softplus′ = sigmoid, so the two logarithms cancel to a difference of probabilities:
 
@@ -81,10 +84,12 @@ class BinaryCrossEntropy(Layer):
                 "scale pixels first (x / 255), and look for NaN or infinite values"
             )
         self.cache = (logits, target)
-        return np.sum(softplus(logits) - target * logits, axis=1)
+        # softplus, its two terms apart: for a sure and right logit the first two cancel exactly
+        return np.sum(np.maximum(logits, 0) - target * logits + np.log1p(np.exp(-np.abs(logits))), axis=1)
 
     def backward(self, dloss: Array) -> Array:
         logits, target = self.take_cache()
+        expect(self, "dloss", dloss, logits.shape[:1])
         return dloss[:, None] * (sigmoid(logits) - target)
 
 
@@ -129,6 +134,7 @@ class SoftmaxCrossEntropy(Layer):
 
     def backward(self, dloss: Array) -> Array:
         p, rows, labels = self.take_cache()
+        expect(self, "dloss", dloss, labels.shape)
         dlogits = dloss[:, None] * p
         dlogits[rows, labels] -= dloss
         return dlogits

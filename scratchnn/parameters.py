@@ -37,14 +37,6 @@ def carve(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     return views
 
 
-def write(array: Array, value: Any, name: str) -> None:
-    """Copies `value` into the memory of `array`; it must be a number or have the same shape."""
-    value = np.asarray(value)
-    if value.ndim and value.shape != array.shape:
-        raise ValueError(f"{name} has shape {array.shape}; a value of shape {value.shape} cannot be written into it")
-    array[...] = value
-
-
 class Window:
     """An attribute that reads a view and, when assigned to, writes into the view instead of replacing it."""
 

@@ -39,6 +39,9 @@ class Trainable(Protocol):
     def backward(self, dloss: Array) -> None:
         """Writes the gradients for the upstream dloss (N,) into `grads`."""
 
+    def forget(self) -> None:
+        """Drops what a forward pass kept that no backward is to follow."""
+
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be read, or belongs to another model or other settings."""
@@ -53,11 +56,14 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVA
 
     `data[rows]` must give the batch of a slice of rows. The noise comes from `seed`, so that two calls can be compared.
     """
+    if len(data) == 0:
+        raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
     rng = np.random.default_rng(seed)
     sums: dict[str, float] = {}
     for start in range(0, len(data), batch_size):
         for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
             sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
+    model.forget()
     means = {name: total / len(data) for name, total in sums.items()}
     return {"loss": sum(means.values()), **means}
 
@@ -78,8 +84,15 @@ class Trainer:
         rng: np.random.Generator,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        if optimizer.model is not model:
+            raise ValueError("the optimiser steps another model than the one to be trained: make it with this model")
+        if not isinstance(rng.bit_generator, np.random.PCG64):
+            raise ValueError("checkpoints keep the state of np.random.default_rng(seed); other generators have others")
         self.model, self.optimizer, self.rng = model, optimizer, rng
-        self.settings = {**(settings or {}), "model": repr(model), "optimizer": repr(optimizer)}
+        # as JSON, so that what is compared with a checkpoint's settings has been through the same
+        self.settings = json.loads(
+            json.dumps({**(settings or {}), "model": repr(model), "optimizer": repr(optimizer)}, default=str)
+        )
         self.history: list[dict[str, Any]] = []
         self.iteration_losses: list[float] = []
         self.snapshots: list[Array] = []
@@ -112,6 +125,8 @@ class Trainer:
         n = len(train)
         if n == 0:
             raise ValueError("the data set is empty: there is nothing to train on")
+        if held_out is not None and len(held_out) == 0:
+            raise ValueError("the held-out data are empty; leave them out instead")
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, got {epochs}")
         if not 1 <= batch_size <= n:
@@ -137,8 +152,12 @@ class Trainer:
                 seconds = time.perf_counter() - began
                 record: dict[str, Any] = {"epoch": epoch}
                 record |= {f"train_{name}": total / n for name, total in sums.items()}
-                if held_out is not None:
-                    record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
+                with np.errstate(over="ignore", invalid="ignore"):
+                    if held_out is not None:
+                        record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
+                after = record.get("held_out_loss", 0.0) + float(self.model.params.sum())
+                if not np.isfinite(after):  # the last step of the epoch was one too many
+                    raise DivergedError(self.obituary(after, epoch, len(starts), checkpoint))
                 self.history.append(record | {"seconds": seconds})
                 if snapshot is not None:
                     self.snapshots.append(snapshot())
@@ -162,18 +181,21 @@ class Trainer:
         }
         arrays: dict[str, Any] = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
         partial = path.with_name(path.name + ".part")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                record=np.array(json.dumps(record)),
-                params=self.model.params,
-                iteration_losses=np.array(self.iteration_losses),
-                snapshots=np.array(self.snapshots),
-                **arrays,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                np.savez(
+                    file,
+                    record=np.array(json.dumps(record)),
+                    params=self.model.params,
+                    iteration_losses=np.array(self.iteration_losses),
+                    snapshots=np.array(self.snapshots),
+                    **arrays,
+                )
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint of the same model and settings; CheckpointError if it is of another."""
@@ -183,7 +205,10 @@ class Trainer:
             if here != there:
                 raise CheckpointError(f"{path} is of another run: its {name} is {there}, and this run's is {here}")
         try:
-            self.model.params[...] = arrays["params"]
+            params = arrays["params"]
+            if (params.shape, params.dtype) != (self.model.params.shape, self.model.params.dtype):
+                raise ValueError(f"its parameters are {params.dtype} of shape {params.shape}")
+            self.model.params[...] = params
             self.optimizer.load_state(
                 {name.removeprefix("optimizer."): arrays[name] for name in arrays if name.startswith("optimizer.")}
             )
@@ -200,11 +225,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-        return json.loads(str(arrays.pop("record"))), arrays
+        record = json.loads(str(arrays.pop("record")))
+        return {name: record[name] for name in ("settings", "history", "generator")}, arrays
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
     except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: it is truncated or of another kind") from error
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it is truncated or of another kind; delete it, or "
+            "choose another folder"
+        ) from error
 
 
 def describe(record: Mapping[str, Any], epochs: int) -> str:

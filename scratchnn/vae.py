@@ -22,9 +22,11 @@ encoder and θ those of the decoder: `vae.encoder.params` and `vae.decoder.param
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer, Sequential, expect
+from scratchnn.layers.layer import Composite, Layer, expect
 from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.parameters import Array
 
@@ -54,6 +56,7 @@ class Reparameterise(Layer):
 
     def backward(self, dz: Array) -> tuple[Array, Array]:
         (noise,) = self.take_cache()
+        expect(self, "dz", dz, noise.shape)
         return dz, dz * 0.5 * noise
 
 
@@ -67,6 +70,8 @@ class KLToStandardNormal(Layer):
         ∫ q log p = −½ (log 2π + mean² + σ²), the second since E[z²] = mean² + σ². The difference, summed:
 
             kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj)),      AEVB appendix B.
+
+        Near log_var = 0 the first, second and last term nearly cancel; expm1 gives e^(log_var) − 1 to full precision.
     Backward
         dmean    = dkl_n mean
         dlog_var = dkl_n ½ (e^(log_var) − 1)
@@ -75,13 +80,14 @@ class KLToStandardNormal(Layer):
     """
 
     def forward(self, mean: Array, log_var: Array) -> Array:
-        var = np.exp(log_var)
-        self.cache = (mean, var)
-        return -0.5 * np.sum(1 + log_var - mean**2 - var, axis=1)  # AEVB App. B  # Thesis §4.4
+        var_minus_1 = np.expm1(log_var)
+        self.cache = (mean, var_minus_1)
+        return 0.5 * np.sum(mean**2 + var_minus_1 - log_var, axis=1)  # AEVB App. B  # Thesis §4.4
 
     def backward(self, dkl: Array) -> tuple[Array, Array]:
-        mean, var = self.take_cache()
-        return dkl[:, None] * mean, dkl[:, None] * 0.5 * (var - 1)
+        mean, var_minus_1 = self.take_cache()
+        expect(self, "dkl", dkl, mean.shape[:1])
+        return dkl[:, None] * mean, dkl[:, None] * 0.5 * var_minus_1
 
 
 class VAE(Composite):
@@ -102,12 +108,24 @@ class VAE(Composite):
         overflows above 88.7 in float32; a loss that is not finite stops the training loop.
     """
 
-    def __init__(self, encoder: Sequential, decoder: Sequential, likelihood: Bernoulli | Gaussian, n_z: int) -> None:
+    term_names = ("reconstruction", "kl")
+
+    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Bernoulli | Gaussian, n_z: int) -> None:
         if n_z < 1:
             raise ValueError(f"a VAE needs at least one latent dimension, got n_z={n_z}")
-        self.encoder, self.decoder, self.likelihood, self.n_z = encoder, decoder, likelihood, n_z
+        self.likelihood, self.n_z = likelihood, n_z
         self.sampler, self.divergence = Reparameterise(), KLToStandardNormal()
         super().__init__({"encoder": encoder, "decoder": decoder})
+
+    @property
+    def encoder(self) -> Any:
+        """x → the means and log-variances of q(z|x); its `params` are φ."""
+        return self.parts["encoder"]
+
+    @property
+    def decoder(self) -> Any:
+        """z → what the likelihood wants; its `params` are θ."""
+        return self.parts["decoder"]
 
     def forward(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N, n_z)."""
@@ -133,8 +151,7 @@ class VAE(Composite):
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
         eps = rng.standard_normal((len(x), self.n_z)).astype(self.params.dtype)
-        reconstruction, kl = self.forward(x, eps)
-        return {"reconstruction": reconstruction, "kl": kl}
+        return dict(zip(self.term_names, self.forward(x, eps), strict=True))
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """mean and log_var (N, n_z) of q(z|x)."""
@@ -155,6 +172,11 @@ class VAE(Composite):
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """n new images (n, D): the mean images of p(x|z) for z drawn from N(0, I)."""
         return self.decode(rng.standard_normal((n, self.n_z)).astype(self.params.dtype))
+
+    def forget(self) -> None:
+        super().forget()
+        for layer in (self.sampler, self.divergence, self.likelihood):
+            layer.forget()
 
     def split(self, heads: Array) -> tuple[Array, Array]:
         expect("the encoder of a VAE", "its output", heads, ("N", 2 * self.n_z))

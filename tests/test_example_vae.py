@@ -14,8 +14,9 @@ import pytest
 import vae
 from conftest import ROOT
 
-from scratchnn import cli
-from scratchnn.training import read_checkpoint
+from scratchnn import Adam, cli, data
+from scratchnn.evaluation import bernoulli_floor, mean_image_loss
+from scratchnn.training import Trainer, evaluate, read_checkpoint
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]
 
@@ -140,20 +141,61 @@ def test_an_output_folder_that_cannot_be_written_is_noticed_before_training(tmp_
 def test_an_earlier_run_is_not_overwritten(tmp_path, monkeypatch, capsys):
     run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL)
     before = (tmp_path / "checkpoint.npz").read_bytes()
-    for other in (["--epochs", 1], ["--epochs", 2, "--seed", 1]):
-        text = fails(monkeypatch, capsys, "--out", tmp_path, *SMALL, *other)
-        assert "holds another run (2 epochs), which would be lost" in text
+    text = fails(monkeypatch, capsys, "--out", tmp_path, *SMALL, "--seed", 1, "--epochs", 2)
+    assert "holds another run, which would be lost: its seed is 0, and this run's is 1" in text
     text = fails(monkeypatch, capsys, "--out", tmp_path, *SMALL, "--seed", 1, "--resume")
-    assert "is of another run: its " in text
+    assert "is of another run: its seed is 0" in text
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
-    run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL)  # the same once more loses nothing
 
 
-def test_resume_with_nothing_left_to_do_draws_the_figures_again(tmp_path, monkeypatch):
+def test_the_same_command_again_goes_on_instead_of_starting_anew(tmp_path, monkeypatch, capsys):
+    """The same settings give the same bits, so nothing is lost, and nothing is computed twice."""
     run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL)
     (tmp_path / "loss.png").unlink()
-    run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL, "--resume")
+    capsys.readouterr()
+    run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL)
+    assert "has 2 epochs of this run: nothing left to train" in capsys.readouterr().out
     assert (tmp_path / "loss.png").exists() and len(json.loads((tmp_path / "history.json").read_text())) == 2
+    run(monkeypatch, "--epochs", 3, "--out", tmp_path, *SMALL)
+    assert "has 2 epochs of this run: going on" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "history.json").read_text())) == 3
+
+
+def test_the_published_figures_are_of_the_sets_they_name(tmp_path, monkeypatch):
+    run(monkeypatch, "--epochs", 2, "--out", tmp_path, *SMALL)
+    figures = json.loads((tmp_path / "summary.json").read_text())["figures"]
+    images = data.load("digits")
+    rng = np.random.default_rng(0)
+    model = vae.network(64, 12, 2, rng)
+    Trainer(model, Adam(model), rng, {"data": "digits", "batch_size": 200, "seed": 0}).restore(
+        tmp_path / "checkpoint.npz"
+    )
+    for part, split in (("test", images.test), ("held_out", images.validation)):
+        for name, value in evaluate(model, split).items():
+            assert figures[f"{part}_{name}"] == value
+    for part, split in (("test", images.test), ("train", images.train)):
+        assert figures[f"{part}_floor"] == bernoulli_floor(split)
+        assert figures[f"{part}_mean_image_loss"] == mean_image_loss(split)
+
+
+def test_the_video_is_not_shuffled_and_everything_else_is(tmp_path, monkeypatch, real_data):
+    seen = {}
+
+    def fit(self, train, **arguments):
+        seen[self.settings["data"]] = arguments["shuffle"]
+        raise SystemExit
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    for name in ("frey-face", "digits"):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, "--data", name, "--out", tmp_path / name)
+    assert seen == {"frey-face": False, "digits": True}
+
+
+def test_a_terminal_that_cannot_show_minus_signs_is_no_reason_to_stop(tmp_path):
+    command = [sys.executable, str(ROOT / "examples/vae.py"), "--epochs", "1", "--out", str(tmp_path), *SMALL]
+    ran = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert ran.returncode == 0 and b"?ELBO" in ran.stdout
 
 
 def test_the_network_is_the_thesis_s():

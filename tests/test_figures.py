@@ -52,6 +52,24 @@ def test_figures_are_written_whole(tmp_path, rng):
     assert len(list(tmp_path.iterdir())) == len(pictures)
 
 
+def test_every_class_is_drawn_where_its_images_lie(rng):
+    means, labels = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    (axes,) = figures.latent_scatter(means, "t", labels).axes
+    for label, cloud in zip(range(3), axes.collections, strict=True):
+        np.testing.assert_array_equal(cloud.get_offsets(), means[labels == label])
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+
+
+def test_reconstructions_stand_in_the_order_of_the_epochs(rng):
+    image, snapshots = rng.random(6), rng.random((3, 6))
+    axes = figures.progress_of_one_image(image, snapshots, (2, 3), "t").axes
+    assert [a.get_title() for a in axes[:4]] == ["input", "epoch 1", "epoch 2", "epoch 3"]
+    for place, picture in zip(axes, [image, *snapshots], strict=False):
+        (shown,) = place.images
+        np.testing.assert_array_equal(shown.get_array(), picture.reshape(2, 3))
+        assert shown.get_clim() == (0, 1)
+
+
 def test_the_loss_curve_shows_its_scale():
     figure = figures.loss_curve([30.0, 20.0], [{"held_out_loss": 21.0}], "t", floor=10.0, mean_image=25.0)
     (axes,) = figure.axes

@@ -10,7 +10,18 @@ from cases import dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchnn import VAE, Bernoulli, Dense, Gaussian, MeanSquaredError, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
+from scratchnn import (
+    VAE,
+    Bernoulli,
+    BinaryCrossEntropy,
+    Dense,
+    Gaussian,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
 from scratchnn.gradcheck import GradientError, check_layer, check_model
 from scratchnn.gradcheck.numeric import numeric_gradient
 from scratchnn.layers import Layer
@@ -56,7 +67,9 @@ def test_kinks_are_recognised_near_and_far():
 @given(st.floats(-1e-4, 1e-4))
 def test_no_slope_near_a_kink_is_wrong_and_trusted(x):
     numeric = slopes(np.abs, [x])
-    assert numeric.kink[0] or abs(numeric.value[0] - np.sign(x)) <= numeric.error[0] + 1e-7
+    assert (
+        numeric.kink[0] or abs(numeric.value[0] - np.sign(x)) <= numeric.error[0] <= 4e-4
+    )  # BLURRED, and twice that for h/2
 
 
 def test_smooth_functions_have_no_kinks(rng):
@@ -71,7 +84,7 @@ def test_entries_on_a_kink_are_counted_and_not_judged():
 
 
 def test_inputs_that_lie_on_kinks_only_are_refused():
-    with pytest.raises(GradientError, match="every entry of dx lies on a kink"):
+    with pytest.raises(GradientError, match="half of dx or more lies on kinks"):
         check_layer(ReLU(), np.zeros((2, 2)))
 
 
@@ -83,11 +96,88 @@ def test_the_inputs_are_left_as_they_were(rng):
     np.testing.assert_array_equal(layer.params, before[1])
 
 
+def test_sharp_bends_are_measured_with_shorter_steps():
+    for f, derivative, x in (
+        (np.log, lambda t: 1 / t, 1e-3),
+        (np.sqrt, lambda t: 0.5 / np.sqrt(t), 1e-4),
+        (lambda t: np.tanh(t - 1e3), lambda t: 1 / np.cosh(t - 1e3) ** 2, 1000.3),
+    ):
+        numeric = slopes(f, [x])
+        assert not numeric.kink[0] and abs(numeric.value[0] - derivative(x)) <= numeric.error[0]
+
+
+@pytest.mark.parametrize("size", [10.0, 20.0, 40.0])
+def test_right_layers_pass_where_they_are_saturated(size, rng):
+    """Losses near 0 are differences of numbers that are not: their rounding must be allowed for."""
+    signs = rng.choice([-1.0, 1.0], (5, 3))
+    sure = size * signs * rng.uniform(0.9, 1.1, (5, 3))
+    check_layer(BinaryCrossEntropy(), sure, constants=[(signs > 0) * 1.0])
+    check_layer(Bernoulli(), sure, constants=[(signs > 0) * 1.0])
+    check_layer(SoftmaxCrossEntropy(), sure, constants=[sure.argmax(axis=1)])
+    check_layer(Tanh(), sure)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1e3])
+def test_right_layers_pass_at_any_size_of_their_input(size, rng):
+    x, other = (size * rng.normal(size=(5, 3)) for _ in range(2))
+    check_layer(dense(3, 4, rng), x)
+    check_layer(MeanSquaredError(), x, constants=[other])
+    if size < 1:
+        check_layer(KLToStandardNormal(), x, other)
+    else:  # a slope of 1 cannot be measured on a function whose values are a million
+        with pytest.raises(GradientError, match=r"half of dlog_var or more .* nothing can be said"):
+            check_layer(KLToStandardNormal(), x, other / size)
+
+
+def test_a_check_that_fails_half_way_leaves_the_arrays_as_they_were(rng):
+    x = rng.normal(size=4)
+    before = x.copy()
+    calls = []
+
+    def forward():
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return [np.sin(x)]
+
+    with pytest.raises(KeyboardInterrupt):
+        numeric_gradient(forward, x, [np.ones(4)])
+    np.testing.assert_array_equal(x, before)
+
+
+def test_forward_passes_that_cannot_be_checked_are_named(rng):
+    with pytest.raises(ValueError, match="forward returns NaN or infinite values"):
+        check_layer(Tanh(), np.array([[np.nan, 1.0]]))
+    with pytest.raises(ValueError, match=r"has shape \(0, 3\): there is nothing to check"):
+        check_layer(Tanh(), np.zeros((0, 3)))
+
+
+def test_a_wrong_answer_cannot_hide_among_entries_that_cannot_be_judged(rng):
+    class Fast(Layer):
+        def forward(self, x):
+            self.cache = (x,)
+            return np.sin(1e4 * x)
+
+        def backward(self, dy):
+            (x,) = self.take_cache()
+            return -dy * 1e4 * np.cos(1e4 * x)
+
+    with pytest.raises(GradientError, match=r"WRONG|half of dx or more"):
+        check_layer(Fast(), rng.normal(size=(5, 4)))
+
+
 def test_float32_is_refused(rng):
     with pytest.raises(TypeError, match=r"needs float64, and the input x is float32.*astype"):
         check_layer(Tanh(), np.ones((2, 2), np.float32))
     with pytest.raises(TypeError, match=r"the array behind dW is float32"):
         check_layer(Dense(3, 2, rng), np.ones((2, 3)))
+
+    class ReturnsFloat32(Tanh):
+        def forward(self, x):
+            return super().forward(x).astype(np.float32)
+
+    with pytest.raises(TypeError, match=r"what ReturnsFloat32\(\)'s forward returns is float32"):
+        check_layer(ReturnsFloat32(), np.ones((2, 2)))
 
 
 def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
@@ -252,8 +342,8 @@ class OneGradientOfTwo(Reparameterise):
 
 class OneOfTheKLForgotten(KLToStandardNormal):
     def backward(self, dkl):
-        mean, var = self.take_cache()
-        return dkl[:, None] * mean, dkl[:, None] * 0.5 * var
+        mean, var_minus_1 = self.take_cache()
+        return dkl[:, None] * mean, dkl[:, None] * 0.5 * (var_minus_1 + 1)
 
 
 class TwoForgotten(MeanSquaredError):
@@ -286,28 +376,37 @@ class LogVarWithoutItsHalf(Gaussian):
         return d
 
 
+RNG = np.random.default_rng(0)
 PLANTED = [
     (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
     (lambda rng: GradientTransposed(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dW .* WRONG"),
     (lambda rng: NoSumOverTheBatch(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "db .* WRONG"),
     (lambda rng: MeanForSum(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "ratio 0.2"),
-    (lambda rng: Accumulates(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "another dW the second time"),
+    (
+        lambda rng: Accumulates(3, 4, rng, b=1.0, dtype=float),
+        [(5, 3)],
+        "another dW the second time: it adds to what was there",
+    ),
     (lambda rng: OneEntryOff(3, 4, rng, b=1.0, dtype=float), [(5, 3)], "1 of 12 entries wrong"),
     (lambda rng: Sign(), [(5, 3)], "ratio -1"),
     (lambda rng: DerivativeOfTheInput(), [(5, 3)], "dx .* WRONG"),
     (lambda rng: UpstreamForgotten(), [(5, 3)], "15 of 15 entries wrong"),
     (lambda rng: Float32Inside(), [(5, 3)], "dx .* WRONG"),
-    (lambda rng: NoGradient(), [(5, 3)], "it gives NoneType"),
-    (lambda rng: WrongShape(), [(5, 3)], r"the shape \(3,\), it must be \(5, 3\)"),
+    (lambda rng: NoGradient(), [(5, 3)], "backward gives nothing for dx"),
+    (lambda rng: WrongShape(), [(5, 3)], r"the shape \(3,\), it must be \(5, 3\).*It has lost an axis"),
     (lambda rng: NotANumber(), [(5, 3)], "NaN or infinite"),
-    (lambda rng: WritesIntoTheUpstream(), [(5, 3)], "writes into the upstream gradient|another dx the second time"),
+    (lambda rng: WritesIntoTheUpstream(), [(5, 3)], "writes into the upstream gradient"),
     (lambda rng: WritesIntoTheInput(), [(5, 3)], "writes into the array behind dx"),
     (lambda rng: MaskInverted(), [(5, 3)], "dx .* WRONG"),
     (lambda rng: DrawsNoiseInForward(), [(5, 3)], "two results for one input"),
     (lambda rng: NoiseDrawnAgain(), [(5, 3), (5, 3), "eps"], "another dlog_var the second time"),
     (lambda rng: HalfForgotten(), [(5, 3), (5, 3), "eps"], "ratio 2"),
     (lambda rng: TupleInTheWrongOrder(), [(5, 3), (5, 3), "eps"], "2 of 2 gradients wrong"),
-    (lambda rng: OneGradientOfTwo(), [(5, 3), (5, 3), "eps"], "1 gradients for 2 inputs"),
+    (
+        lambda rng: OneGradientOfTwo(),
+        [(5, 3), (5, 3), "eps"],
+        "returned one ndarray, expected a tuple of 2: dmean, dlog_var",
+    ),
     (lambda rng: OneOfTheKLForgotten(), [(5, 3), (5, 3)], "dlog_var .* WRONG"),
     (lambda rng: TwoForgotten(), [(5, 3), "eps"], "ratio 0.5"),
     (lambda rng: SumForMean(), [(5, 3), "eps"], "ratio 3"),
@@ -317,7 +416,7 @@ PLANTED = [
 ]
 
 
-@pytest.mark.parametrize("make, arguments, message", PLANTED, ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize("make, arguments, message", PLANTED, ids=[type(p[0](RNG)).__name__ for p in PLANTED])
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_mistakes_in_layers_are_found(make, arguments, message, seed):
     rng = np.random.default_rng(seed)

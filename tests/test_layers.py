@@ -12,12 +12,13 @@ from cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scratchnn
 from scratchnn import VAE, Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh, layers
 from scratchnn.gradcheck import check_layer
 from scratchnn.layers import Composite, Layer
 from scratchnn.layers.activations import sigmoid, softplus
 
-SHAPE_OF_A_MODEL = {Layer, Composite, VAE}  # abstract, or checked as a whole in test_vae.py
+SHAPE_OF_A_MODEL = {Layer, Composite, VAE}  # abstract, or checked as a whole in test_gradcheck.py
 
 
 def subclasses(cls: type) -> set[type]:
@@ -106,6 +107,31 @@ def test_the_lowest_layer_computes_no_input_gradient_when_told_so(rng):
     np.testing.assert_array_equal(stack.grads, grads)
 
 
+@every_layer
+def test_layers_that_learn_can_leave_out_the_input_gradient(cls, rng):
+    case = CASES[cls]
+    layer, arguments = case.make(rng), (*case.inputs(rng), *case.constants(rng))
+    if not layer.params.size:
+        return
+    dy = rng.normal(size=layer.forward(*arguments).shape)
+    layer.backward(dy)
+    grads = layer.grads.copy()
+    layer.grads = 0
+    layer.forward(*arguments)
+    assert layer.backward(dy, need_dx=False) is None
+    np.testing.assert_array_equal(layer.grads, grads)
+
+
+@every_layer
+def test_an_upstream_gradient_of_another_shape_is_refused(cls, rng):
+    """Broadcasting would make a wrong answer of the right shape from it."""
+    case = CASES[cls]
+    layer = case.make(rng)
+    dy = np.ones_like(layer.forward(*case.inputs(rng), *case.constants(rng)))
+    with pytest.raises(ValueError, match="of shape"):
+        layer.backward(dy[:1])
+
+
 def test_relu_chooses_slope_zero_at_its_kink():
     layer = ReLU()
     layer.forward(np.array([[-1.0, 0.0, 1.0]]))
@@ -185,4 +211,5 @@ def test_an_empty_sequential_is_refused():
 
 
 def test_all_layers_are_public():
-    assert {c.__name__ for c in LIBRARY if c.__module__.startswith("scratchnn.layers")} <= set(layers.__all__)
+    own = {c.__name__ for c in LIBRARY if c.__module__.startswith("scratchnn.layers")}
+    assert own <= set(layers.__all__) and own <= set(scratchnn.__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 
 import numpy as np
@@ -101,6 +102,7 @@ def test_copies_are_whole(make, duplicate, rng):
     np.testing.assert_array_equal(twin.params, values)
     np.testing.assert_array_equal(twin.grads, 5)
     assert_whole(twin)
+    assert_whole(original)
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -138,6 +140,26 @@ def test_a_layer_has_one_owner(rng):
     with pytest.raises(ValueError, match="stands in this one twice"):
         Sequential([layer, layer])
     Sequential([layer])  # the failed attempts have not taken it
+
+
+def test_a_layer_whose_model_is_gone_is_free_again(rng):
+    layer = Dense(3, 3, rng)
+    for _ in range(2):  # as when a notebook's cell is run again
+        m = Sequential([layer])
+        del m
+        gc.collect()
+
+
+def test_parts_and_views_cannot_be_replaced_behind_the_model_s_back(rng):
+    m = model(rng)
+    with pytest.raises(AttributeError):
+        m.encoder = Sequential([Dense(5, 4, rng)])
+    with pytest.raises(AttributeError):
+        m.parameters = {}
+    with pytest.raises(TypeError):
+        m.parts["encoder"] = Sequential([Dense(5, 4, rng)])
+    with pytest.raises(TypeError):
+        m.encoder.layers[0] = Dense(5, 7, rng)
 
 
 def test_a_model_has_one_dtype(rng):

@@ -113,7 +113,7 @@ class Explodes:
     def __init__(self, t: Trainer) -> None:
         self.model, self.calls = t.model, 0
         self.params, self.grads = t.model.params, t.model.grads
-        self.backward = t.model.backward
+        self.backward, self.forget = t.model.backward, t.model.forget
 
     def loss_terms(self, batch, rng):
         self.calls += 1
@@ -130,6 +130,34 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_the_place(tmp_pat
     ):
         t.fit(X, epochs=9, batch_size=10, checkpoint=checkpoint)
     assert len(read_checkpoint(checkpoint)[0]["history"]) == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_step_that_ruins_the_last_batch_of_an_epoch_does_not_reach_the_checkpoint(tmp_path):
+    """The loss of a batch is that before its step: the ruin shows in the parameters first."""
+    t, checkpoint = trainer(), tmp_path / "c.npz"
+    t.fit(X, epochs=2, batch_size=10, held_out=HELD_OUT, checkpoint=checkpoint)
+    good = checkpoint.read_bytes()
+    step, left = t.optimizer.step, [3]
+
+    def last_step_explodes():
+        step()
+        left[0] -= 1
+        if not left[0]:
+            t.model.params += np.float32(1e30)
+
+    t.optimizer.step = last_step_explodes
+    with pytest.raises(DivergedError, match=r"epoch 3, iteration 3 of it.*c\.npz, from the end of epoch 2"):
+        t.fit(X, epochs=3, batch_size=10, held_out=HELD_OUT, checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == good and len(t.history) == 2
+
+
+def test_an_infinite_loss_is_no_better_than_nan(monkeypatch):
+    t = trainer()
+    terms = t.model.loss_terms
+    monkeypatch.setattr(t.model, "loss_terms", lambda x, rng: {k: v + np.inf for k, v in terms(x, rng).items()})
+    with pytest.raises(DivergedError, match="became inf in epoch 1, iteration 1"):
+        t.fit(X, epochs=1, batch_size=10)
 
 
 def test_an_overflow_is_reported_in_one_sentence_and_without_warnings():
@@ -155,6 +183,49 @@ def test_impossible_settings_are_refused(arguments, message):
 def test_an_empty_data_set_is_refused():
     with pytest.raises(ValueError, match="the data set is empty"):
         trainer().fit(X[:0], epochs=1, batch_size=1)
+    with pytest.raises(ValueError, match="the held-out data are empty"):
+        trainer().fit(X, epochs=1, batch_size=1, held_out=X[:0])
+    with pytest.raises(ValueError, match="no data to evaluate on"):
+        evaluate(trainer().model, X[:0])
+
+
+def test_an_optimiser_of_another_model_is_refused():
+    one, other = trainer(), trainer()
+    with pytest.raises(ValueError, match="steps another model than the one to be trained"):
+        Trainer(one.model, other.optimizer, one.rng)
+
+
+def test_a_generator_whose_state_cannot_be_kept_is_refused():
+    t = trainer()
+    with pytest.raises(ValueError, match="default_rng"):
+        Trainer(t.model, t.optimizer, np.random.Generator(np.random.MT19937(0)))
+
+
+def test_float64_data_do_not_slip_into_a_float32_model():
+    with pytest.raises(TypeError, match=r"holds float32 and was given x as float64: convert x with x\.astype"):
+        trainer().fit(X.astype(np.float64), epochs=1, batch_size=10)
+
+
+def test_settings_are_compared_as_json_keeps_them(tmp_path):
+    t = trainer(shape=(2, 3), count=np.int64(4))
+    t.save(tmp_path / "c.npz")
+    trainer(shape=(2, 3), count=np.int64(4)).restore(tmp_path / "c.npz")
+
+
+def test_nothing_of_an_evaluation_is_left_for_a_backward_pass():
+    t = trainer()
+    evaluate(t.model, X)
+    with pytest.raises(RuntimeError, match="call forward once"):
+        t.model.backward(np.ones(len(X), np.float32))
+
+
+def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
+    t = trainer()
+    t.save(tmp_path / "c.npz")
+    wide = trainer()
+    wide.model.bind(wide.model.params.astype(np.float64), wide.model.grads.astype(np.float64))
+    with pytest.raises(CheckpointError, match=r"its parameters are float32 of shape"):
+        wide.restore(tmp_path / "c.npz")
 
 
 def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
@@ -174,7 +245,7 @@ def test_a_truncated_checkpoint_is_refused(keep, tmp_path):
     trainer().save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
-    with pytest.raises(CheckpointError, match=r"c\.npz cannot be read as a checkpoint: it is truncated"):
+    with pytest.raises(CheckpointError, match=r"c\.npz cannot be read as a checkpoint: it is truncated.*delete it"):
         trainer().restore(path)
 
 

@@ -133,6 +133,25 @@ def test_looking_at_a_picture_between_forward_and_backward_is_noticed(rng):
         model.backward(np.ones(6, np.float32))
 
 
+def test_the_gradient_with_respect_to_the_data_is_not_computed(rng, monkeypatch):
+    model, asked = small(rng), []
+    first = model.encoder.layers[0]
+    backward = first.backward
+    monkeypatch.setattr(first, "backward", lambda dy, need_dx=True: asked.append(need_dx) or backward(dy, need_dx))
+    model.loss_terms(rng.random((6, 5)).astype(np.float32), rng)
+    model.backward(np.ones(6, np.float32))
+    assert asked == [False]
+
+
+def test_the_kl_is_exact_near_zero_and_never_negative(rng):
+    """In float32: the quadratic ½ (mean² + log_var²/2) is all there is for small values."""
+    mean, log_var = (1e-4 * rng.normal(size=(1000, 3)).astype(np.float32) for _ in range(2))
+    kl = KLToStandardNormal().forward(mean, log_var)
+    assert (kl >= 0).all()
+    exact = 0.5 * np.sum(mean.astype(float) ** 2 + np.expm1(log_var.astype(float)) - log_var, axis=1)
+    np.testing.assert_allclose(kl, exact, atol=3 * 1e-4 * 2.0**-24, rtol=1e-5)
+
+
 def test_bad_input_is_named(rng):
     with pytest.raises(ValueError, match="at least one latent dimension, got n_z=0"):
         VAE(Sequential([Dense(5, 1, rng)]), Sequential([Dense(1, 5, rng)]), Bernoulli(), n_z=0)

@@ -1,4 +1,4 @@
-"""Is a backward pass right? Every entry of every gradient, against finite differences.
+"""Is a backward pass right? Every entry of every gradient, against finite differences; and if not, why not.
 
 The check is only worth something if it can fail, so it is strict by construction: float64 only; every entry of every
 input and parameter; a *random* upstream gradient (with ones, many wrong answers are right: the outputs of a softmax
@@ -12,29 +12,29 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient
+from scratchnn.gradcheck.diagnosis import Diagnosis, Facts, diagnose
+from scratchnn.gradcheck.numeric import NumericGradient, numeric_projections
+from scratchnn.gradcheck.problem import GradientError, Problem, check_contract, evidence, require_float64
 from scratchnn.layers.layer import Layer
 from scratchnn.parameters import Array
 
 RELATIVE_TOLERANCE = 1e-8
-
-
-class GradientError(AssertionError):
-    """A backward pass that is wrong, or breaks the contract of a layer. The message says where and by how much."""
+EXHAUSTIVE = 20_000  # entries that a whole model is checked by, one by one
 
 
 @dataclass(frozen=True)
 class ArrayReport:
-    """One gradient array: backward's values beside those of finite differences."""
+    """One gradient: backward's values beside those of finite differences, and why they differ if that is known."""
 
     name: str
     analytic: Array
     numeric: NumericGradient
+    diagnosis: Diagnosis | None = None
 
     @property
     def judged(self) -> Array:
@@ -53,16 +53,19 @@ class ArrayReport:
     def passed(self) -> bool:
         return bool((self.excess <= 0).all())
 
+    @property
+    def worst(self) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.unravel_index(np.argmax(self.excess), self.errors.shape))
+
     def __str__(self) -> str:
-        worst = tuple(int(i) for i in np.unravel_index(np.argmax(self.excess), self.errors.shape))
-        analytic, numeric, bar = (float(a[worst]) for a in (self.analytic, self.numeric.value, self.numeric.error))
+        analytic, numeric, bar = (float(a[self.worst]) for a in (self.analytic, self.numeric.value, self.numeric.error))
         line = f"{self.name:16} {self.analytic.shape!s:14} {'ok   ' if self.passed else 'WRONG'}"
         line += f"   largest error {self.errors.max():.1e}"
         if self.passed and not self.analytic.any():
             line += "; all zero, which says little: nothing here depends on it"
         if not self.passed:
             wrong, ratio = int((self.excess > 0).sum()), f"{analytic / numeric:.6g}" if numeric else "-"
-            line += f"; {wrong} of {self.errors.size} entries wrong, worst at {list(worst)}: backward says "
+            line += f"; {wrong} of {self.errors.size} entries wrong, worst at {list(self.worst)}: backward says "
             line += f"{analytic:.9g}, finite differences {numeric:.9g} ± {bar:.0e}, ratio {ratio}"
         if not self.judged.all():
             line += f"; {int(self.numeric.kink.sum())} of {self.errors.size} entries lie on a kink and were not judged"
@@ -71,13 +74,44 @@ class ArrayReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a check that was passed; `arrays` has one entry per gradient."""
+    """The outcome of a check; `arrays` has one entry per gradient."""
 
     subject: str
-    arrays: list[ArrayReport]
+    arrays: list[ArrayReport] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return all(report.passed for report in self.arrays)
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.subject}: every gradient agrees with finite differences", *map(str, self.arrays)])
+        if self.passed:
+            return "\n".join([f"{self.subject}: every gradient agrees with finite differences", *map(str, self.arrays)])
+        wrong = sum(not report.passed for report in self.arrays)
+        lines = [f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong"]
+        lines += [f"  {report}" for report in self.arrays]
+        for names, diagnosis in self.diagnoses():
+            lines += ["", *explanation(names, diagnosis)]
+        return "\n".join(lines)
+
+    def diagnoses(self) -> list[tuple[str, Diagnosis]]:
+        """Each mistake once, with the names of all gradients that show it."""
+        groups: dict[str, list[Diagnosis]] = {}
+        for report in self.arrays:
+            if report.diagnosis:
+                groups.setdefault(report.diagnosis.label, []).append(report.diagnosis)
+        return [(", ".join(d.name for d in group), group[0]) for group in groups.values()]
+
+
+def explanation(names: str, diagnosis: Diagnosis) -> list[str]:
+    """A diagnosis in words: the fact, that it held twice, and where to look."""
+    lines = [f"{names}: {diagnosis.fact}."]
+    if diagnosis.second and diagnosis.second != diagnosis.fact:
+        lines.append(f"  On a second problem: {diagnosis.second}.")
+    elif diagnosis.second:
+        lines.append("  The same holds on a second problem, with other numbers.")
+    if diagnosis.place:
+        lines.append(f"  Where to look: {diagnosis.place}")
+    return lines
 
 
 def check_layer(layer: Layer, *inputs: Array, constants: Sequence[Any] = (), seed: int = 0) -> Report:
@@ -88,38 +122,230 @@ def check_layer(layer: Layer, *inputs: Array, constants: Sequence[Any] = (), see
     differentiated go into `constants`. Everything must be float64; `layer.astype(np.float64)` makes such a copy.
     """
     names = [f"d{name}" for name in list(inspect.signature(layer.forward).parameters)[: len(inputs)]]
-    inputs = tuple(np.array(x) for x in inputs)
-    for name, x in zip(names, inputs, strict=True):
-        require_float64(f"the input {name.removeprefix('d')}", x)
 
-    def backward(upstreams: Sequence[Array]) -> dict[str, Array]:
-        returned = layer.backward(*upstreams)
-        gradients = returned if isinstance(returned, tuple) else (returned,)
-        if len(gradients) != len(inputs):
-            raise GradientError(f"{layer!r}.backward returned {len(gradients)} gradients for {len(inputs)} inputs")
-        return {**dict(zip(names, gradients, strict=True)), **parameter_gradients(layer)}
+    def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
+        def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+            layer.forward(*inputs, *constants)
+            gradients = in_order(repr(layer), layer.backward(*upstreams), names)
+            return {**gradients, **parameter_gradients(layer)}
 
-    arrays = {**dict(zip(names, inputs, strict=True)), **parameter_arrays(layer)}
-    return check(repr(layer), lambda: layer.forward(*inputs, *constants), backward, arrays, seed)
+        arrays = {**dict(zip(names, inputs, strict=True)), **parameter_arrays(layer)}
+        return Problem(
+            subject=repr(layer),
+            arrays=arrays,
+            forward=lambda: as_tuple(layer.forward(*inputs, *constants)),
+            backward=backward,
+            **described(arrays, constants),
+        )
+
+    return judge(problem, as_float_arrays(inputs, names), constants, seed)
 
 
-def check_model(model: Any, *batch: Array, seed: int = 0) -> Report:
+def check_function(
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Any],
+    inputs: Mapping[str, Array],
+    constants: Sequence[Any] = (),
+    seed: int = 0,
+) -> Report:
+    """Checks a pair of plain functions; GradientError if a gradient is wrong.
+
+    `forward(*inputs, *constants)` returns (y, cache), y being an array or a tuple of arrays; `backward(dy, cache)`
+    returns the gradient of the only input, or a tuple of the gradients of all `inputs` (a dict of float64 arrays) in
+    their order. Labels, targets and noise that are not differentiated go into `constants`.
+    """
+    names = [f"d{name}" for name in inputs]
+    subject = getattr(backward, "__name__", "backward")
+
+    def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
+        def run_backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+            y, cache = forward(*inputs, *constants)
+            return in_order(subject, backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache), names)
+
+        arrays = dict(zip(names, inputs, strict=True))
+        return Problem(
+            subject=subject,
+            arrays=arrays,
+            forward=lambda: as_tuple(forward(*inputs, *constants)[0]),
+            backward=run_backward,
+            **described(arrays, constants),
+        )
+
+    return judge(problem, as_float_arrays(list(inputs.values()), names), constants, seed)
+
+
+def check_model(model: Any, *batch: Array, directions: int | None = None, seed: int = 0) -> Report:
     """Checks the gradient of the loss with respect to every parameter of a model; GradientError if one is wrong.
 
     `model.forward(*batch)` returns the loss of every example (N,), or its terms as a tuple of such arrays, and
-    `model.backward(dloss)`, with dloss (N,), writes the gradients. The noise belongs to the batch, as an input.
+    `model.backward(dloss)`, with dloss (N,), writes the gradients. The noise belongs to the batch, as an input. If the
+    model has `term_names`, the terms are called so.
+
+    A large model is checked along `directions` random directions for each of its arrays instead of entry by entry. One
+    wrong entry among a million is easily missed so: check a small model of the same kind entry by entry as well.
     """
-    batch = tuple(np.array(x) for x in batch)
+    batch = tuple(as_float_arrays(batch, [f"batch[{k}]" for k in range(len(batch))]))
 
-    def loss() -> Array:
-        terms = model.forward(*batch)
-        return np.sum(terms, axis=0) if isinstance(terms, tuple) else terms
+    def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
+        def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+            model.forward(*batch)
+            model.backward(upstreams[0])
+            return parameter_gradients(model)
 
-    def backward(upstreams: Sequence[Array]) -> dict[str, Array]:
-        model.backward(*upstreams)
-        return parameter_gradients(model)
+        return Problem(
+            subject=repr(model),
+            arrays=parameter_arrays(model),
+            forward=lambda: as_tuple(model.forward(*batch)),
+            backward=backward,
+            output_names=getattr(model, "term_names", ()),
+            shared_upstream=True,
+            sizes={"N": len(batch[0])},
+        )
 
-    return check(repr(model), loss, backward, parameter_arrays(model), seed)
+    if directions is not None:
+        return along_directions(problem(batch, ()), directions, seed)
+    entries = sum(array.size for array in model.parameters.values())
+    if entries > EXHAUSTIVE:
+        raise ValueError(
+            f"the model has {entries:,} parameters, and each takes six forward passes: check a smaller one of the same "
+            f"kind (up to {EXHAUSTIVE:,}), or this one along random directions, check_model(…, directions=3)"
+        )
+    return judge(problem, batch, (), seed)
+
+
+def along_directions(problem: Problem, count: int, seed: int) -> Report:
+    """Compares slopes along random directions, `count` for each array, so that a small array is not lost beside a large
+    one; GradientError if one is wrong."""
+    if count < 1:
+        raise ValueError(f"directions must be at least 1, got {count}")
+    rng = np.random.default_rng(seed)
+    upstreams, answers = check_contract(problem, seed)
+    arrays = []
+    for name, array in problem.arrays.items():
+        drawn = [rng.standard_normal(array.shape) for _ in range(count)]
+        units = [direction / np.sqrt(np.sum(direction**2)) for direction in drawn]
+        slopes = np.array([np.sum(answers[name] * unit) for unit in units])
+        numeric = numeric_projections(problem.forward, array, upstreams, units)
+        arrays.append(ArrayReport(f"{name} · d", slopes, numeric))
+    report = Report(problem.subject, arrays)
+    if not report.passed:
+        raise GradientError(str(report))
+    return report
+
+
+def judge(
+    problem: Callable[[Sequence[Array], Sequence[Any]], Problem],
+    inputs: Sequence[Array],
+    constants: Sequence[Any],
+    seed: int,
+) -> Report:
+    """Checks `problem(inputs, constants)`; where it fails, a second one with other rows serves the diagnosis."""
+    here = problem(inputs, constants)
+    report = compare(here, seed)
+    if report.passed:
+        return report
+    raise GradientError(str(explained(report, here, resampled(problem, inputs, constants, seed), seed)))
+
+
+def compare(problem: Problem, seed: int) -> Report:
+    """The contract, then the numbers."""
+    upstreams, answers = check_contract(problem, seed)
+    numeric = problem.numeric(upstreams)
+    report = Report(problem.subject, [ArrayReport(name, answers[name], numeric[name]) for name in problem.arrays])
+    blind = [array.name for array in report.arrays if array.judged.mean() < 0.5]
+    if blind:
+        raise GradientError(
+            f"{problem.subject}: half of {', '.join(blind)} or more lies on kinks, or where the slope changes too fast "
+            "to be measured, so nothing can be said; choose other inputs"
+        )
+    return report
+
+
+def explained(report: Report, here: Problem, other: Problem | None, seed: int) -> Report:
+    """The same report, with a diagnosis for every gradient that is wrong, if there is a second problem to try it on."""
+    if other is None:
+        return report
+    upstreams, others = here.upstreams(seed), other.upstreams(seed + 1)
+    arrays = []
+    for array in report.arrays:
+        found = None
+        if not array.passed:
+            found = diagnose(evidence(here, array.name, upstreams), evidence(other, array.name, others))
+        arrays.append(ArrayReport(array.name, array.analytic, array.numeric, found))
+    return Report(report.subject, arrays)
+
+
+def resampled(
+    problem: Callable[[Sequence[Array], Sequence[Any]], Problem],
+    inputs: Sequence[Array],
+    constants: Sequence[Any],
+    seed: int,
+) -> Problem | None:
+    """A second problem of the same kind: another number of rows, drawn from those of the first; None if that fails.
+
+    Rows are examples by convention. Each entry of an input is drawn from its column, so that whatever range the values
+    must lie in, they still do; constants keep their rows whole.
+    """
+    rng = np.random.default_rng(seed + 1)
+    n = len(inputs[0]) if inputs[0].ndim else 1
+    rows = rng.integers(0, n, 11 if n != 11 else 7)
+
+    def drawn(array: Any, mix: bool) -> Any:
+        array = np.asarray(array)
+        if array.ndim == 0 or len(array) != n:
+            return array.copy()
+        if not mix:
+            return array[rows]
+        return np.take_along_axis(array, rng.integers(0, n, (len(rows), *array.shape[1:])), axis=0)
+
+    try:
+        other = problem([drawn(x, True) for x in inputs], [drawn(c, False) for c in constants])
+        check_contract(other, seed + 1)
+    except Exception:  # whatever a layer makes of inputs that it was not given by its user
+        return None
+    return other
+
+
+def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str, Any]:
+    """What is known about any problem: the number of examples, the arrays by gradient name, output and upstream."""
+
+    def facts(outputs: Sequence[Array], upstreams: Sequence[Array]) -> Facts:
+        arrays = {name.removeprefix("d"): np.array(x) for name, x in known.items()}
+        if len(outputs) == 1:
+            arrays |= {"y": outputs[0], "dy": upstreams[0]}
+        masks: dict[str, Array] = {}
+        for name, array in list(arrays.items()):
+            masks |= {f"{name} < 0": array < 0, f"{name} > 0": array > 0}
+        for constant in map(np.asarray, constants):
+            if constant.ndim == 1 and constant.dtype.kind in "iu" and len(outputs[0]) == len(constant):
+                for array in known.values():
+                    if array.ndim == 2 and len(array) == len(constant):
+                        masks |= {"the label's entry": np.arange(array.shape[1]) == constant[:, None]}
+        return Facts(arrays=arrays, masks=masks)
+
+    first = next(iter(known.values()))
+    return {"sizes": {"N": len(first)} if first.ndim else {}, "facts": facts}
+
+
+def as_tuple(y: Any) -> tuple[Array, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
+def as_float_arrays(inputs: Sequence[Array], names: Sequence[str]) -> list[Array]:
+    """Copies, which may be changed; TypeError unless float64."""
+    for name, x in zip(names, inputs, strict=True):
+        require_float64(f"the input {name.removeprefix('d')}", x)
+    return [np.array(x) for x in inputs]
+
+
+def in_order(subject: str, returned: Any, names: Sequence[str], function: str = "backward") -> dict[str, Any]:
+    """What backward returned, by name; GradientError if it is not one array per name."""
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    if isinstance(returned, list) or len(gradients) != len(names):
+        what = f"{len(gradients)} values" if isinstance(returned, tuple) else f"one {type(returned).__name__}"
+        wanted = "one array" if len(names) == 1 else f"a tuple of {len(names)}"
+        raise GradientError(f"{subject}: {function} returned {what}, expected {wanted}: {', '.join(names)}")
+    return dict(zip(names, gradients, strict=True))
 
 
 def parameter_arrays(model: Any) -> dict[str, Array]:
@@ -134,80 +360,3 @@ def gradient_name(parameter: str) -> str:
     """encoder.0.W → encoder.0.dW"""
     *path, name = parameter.split(".")
     return ".".join([*path, f"d{name}"])
-
-
-def check(
-    subject: str,
-    forward: Callable[[], Any],
-    backward: Callable[[Sequence[Array]], Mapping[str, Array]],
-    arrays: Mapping[str, Array],
-    seed: int,
-) -> Report:
-    """Holds backward's gradients of the `arrays`, by name, against finite differences of `forward`."""
-
-    def outputs() -> list[Array]:
-        y = forward()
-        return list(y) if isinstance(y, tuple) else [y]
-
-    for name, array in arrays.items():
-        require_float64(f"the array behind {name}", array)
-    before = {name: array.copy() for name, array in arrays.items()}
-    first = [np.array(y) for y in outputs()]
-    for y in first:
-        require_float64(f"what {subject}.forward returns", y)
-    if any((a != b).any() for a, b in zip(first, outputs(), strict=True)):
-        raise GradientError(
-            f"{subject}.forward gives two results for one input: it draws noise or keeps state. "
-            "Pass the noise in as an argument"
-        )
-
-    rng = np.random.default_rng(seed)
-    upstreams = [rng.standard_normal(y.shape) for y in first]
-    given = [u.copy() for u in upstreams]
-    analytic = backward(upstreams)
-    outputs()
-    again = backward(upstreams)
-    for name, array in arrays.items():
-        require_gradient(subject, name, analytic.get(name), array)
-        if (analytic[name] != again[name]).any():
-            raise GradientError(
-                f"{subject}.backward gives another {name} the second time: it adds to the old one, or draws noise"
-            )
-        if (array != before[name]).any():
-            raise GradientError(f"{subject} writes into the array behind {name}, which is not its own")
-    if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
-        raise GradientError(f"{subject}.backward writes into the upstream gradient it was given")
-
-    reports = [
-        ArrayReport(name, np.array(analytic[name]), numeric_gradient(outputs, array, upstreams))
-        for name, array in arrays.items()
-    ]
-    blind = [report.name for report in reports if not report.judged.any()]
-    if blind:
-        raise GradientError(f"{subject}: every entry of {', '.join(blind)} lies on a kink; choose other inputs")
-    if not all(report.passed for report in reports):
-        wrong = sum(not report.passed for report in reports)
-        headline = f"{subject}: {wrong} of {len(reports)} gradients wrong"
-        raise GradientError("\n".join([headline, *(f"  {report}" for report in reports)]))
-    return Report(subject, reports)
-
-
-def require_float64(what: str, array: Any) -> None:
-    dtype = getattr(array, "dtype", type(array).__name__)
-    if dtype != np.float64:
-        raise TypeError(
-            f"a gradient check needs float64, and {what} is {dtype}: float32 has no digits to spare for differences. "
-            "Convert the inputs with x.astype(np.float64) and the model with model.astype(np.float64)"
-        )
-
-
-def require_gradient(subject: str, name: str, gradient: Any, array: Array) -> None:
-    """The contract of a gradient, apart from its values."""
-    if not isinstance(gradient, np.ndarray):
-        raise GradientError(f"{subject}.backward must give {name} as an array, it gives {type(gradient).__name__}")
-    if gradient.shape != array.shape:
-        raise GradientError(f"{subject}.backward gives {name} the shape {gradient.shape}, it must be {array.shape}")
-    if gradient.dtype != np.float64:
-        raise GradientError(f"{subject}.backward gives {name} as {gradient.dtype}: somewhere float64 was lost")
-    if not np.isfinite(gradient).all():
-        raise GradientError(f"{subject}.backward gives NaN or infinite values in {name}")

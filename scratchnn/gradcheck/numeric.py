@@ -10,14 +10,17 @@ from x by h. Two things make the estimate trustworthy:
 
 - An error bar. |c(h) − c(h/2)| is ¾ of the h² term, so 4/3 of it is how much of that there is; the rounding error
   follows from the size of the numbers that were subtracted. Here L = Σ u·y with a fixed upstream u, and the outputs y
-  are subtracted before they are summed: those that do not depend on x cancel exactly.
+  are subtracted before they are summed: those that do not depend on x cancel exactly. One assumption goes in: that
+  forward works with numbers of the size of its outputs, or of 1. One that loses digits on its way is less exact.
 - A test for kinks. On a smooth function the slopes to the right and to the left differ by h L″, and by half as much
   when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and c(h) is the mean
-  of two slopes, which says nothing about either. Such an entry is marked and not judged.
+  of two slopes, which says nothing about either. Such an entry is marked and not judged. So
+  is one where the function bends too sharply for every step that is tried.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +31,7 @@ from scratchnn.parameters import Array
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = EPSILON ** (1 / 3)
 ROUNDINGS = 8  # how many roundings of its size an output is taken to carry, by the sums and functions that made it
+BLURRED = 1e-4  # the largest rounding error, relative to the slope or to 1, of an estimate that is of use
 SMOOTH = 1e-8  # the largest relative change of c(h), beyond rounding, when h is halved
 
 
@@ -40,9 +44,11 @@ class NumericGradient:
     kink: Array
 
 
-def numeric_gradient(
-    forward: Callable[[], Sequence[Array]], array: Array, upstream: Sequence[Array]
-) -> NumericGradient:
+Forward = Callable[[], Sequence[Array]]
+Move = Callable[[float], float]  # goes so far away from the point (0: back to it), returns how far it really went
+
+
+def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) -> NumericGradient:
     """The gradient of L = Σ u·y with respect to every entry of `array`, where y are the outputs of `forward`.
 
     `forward` takes no arguments and reads `array`, whose entries are changed one at a time and put back. `array` and
@@ -50,21 +56,43 @@ def numeric_gradient(
     """
     value, error, kink = np.empty_like(array), np.empty_like(array), np.zeros(array.shape, bool)
     for index in np.ndindex(array.shape):
-        value[index], error[index], kink[index] = slope(forward, array, index, upstream)
+        x = float(array[index])
+
+        def move(step: float, index: tuple[int, ...] = index, x: float = x) -> float:
+            array[index] = x + step
+            return float(array[index]) - x
+
+        value[index], error[index], kink[index] = slope(forward, move, upstream, steps_at(abs(x)))
     return NumericGradient(value, error, kink)
 
 
-def slope(
-    forward: Callable[[], Sequence[Array]], array: Array, index: tuple[int, ...], upstream: Sequence[Array]
-) -> tuple[float, float, bool]:
-    """The slope along one entry, its error bar, and whether there is a kink, which a smaller step may still avoid."""
-    for h in (STEP, STEP / 16):
-        wide = one_sided(forward, array, index, upstream, h)
-        close = one_sided(forward, array, index, upstream, h / 2)
+def numeric_projections(
+    forward: Forward, array: Array, upstream: Sequence[Array], directions: Sequence[Array]
+) -> NumericGradient:
+    """The slopes of L along whole directions in the space of `array`, one value each: for arrays too large to go
+    through entry by entry. A direction is an array of the same shape and of length 1."""
+    start = array.copy()
+    found = []
+    for direction in directions:
+
+        def move(step: float, direction: Array = direction) -> float:
+            array[...] = start + step * direction
+            return step
+
+        found.append(slope(forward, move, upstream, steps_at(1.0)))
+    value, error, kink = zip(*found, strict=True)
+    return NumericGradient(np.array(value), np.array(error), np.array(kink))
+
+
+def slope(forward: Forward, move: Move, upstream: Sequence[Array], steps: Sequence[float]) -> tuple[float, float, bool]:
+    """The slope along one line, its error bar, and whether there is a kink, which a smaller step may still avoid."""
+    for h in steps:
+        wide = one_sided(forward, move, upstream, h)
+        close = one_sided(forward, move, upstream, h / 2)
         central, change = wide.central, abs(wide.central - close.central)
         smooth = change <= SMOOTH * abs(central) + close.rounding
         halves = abs(close.jump - wide.jump / 2) <= SMOOTH * abs(central) + 2 * close.rounding
-        if smooth and halves:
+        if smooth and halves and wide.rounding <= BLURRED * max(1.0, abs(central)):
             return central, 4 / 3 * change + wide.rounding, False
     return central, 4 / 3 * change + wide.rounding, True
 
@@ -86,26 +114,80 @@ class OneSided:
         return self.right - self.left
 
 
-def one_sided(
-    forward: Callable[[], Sequence[Array]],
-    array: Array,
-    index: tuple[int, ...],
-    upstream: Sequence[Array],
-    h: float,
-) -> OneSided:
-    x = float(array[index])
-    above, below = x + h * max(1.0, abs(x)), x - h * max(1.0, abs(x))
-    outputs = []
-    for point in (below, x, above):
-        array[index] = point
-        outputs.append([np.array(y) for y in forward()])  # copied: forward may hand out memory that it uses again
-    array[index] = x
+def steps_at(x: float) -> list[float]:
+    """Steps to try at |x|: in proportion to it, then shorter ones, in case there is a kink or a sharp bend nearby."""
+    step = STEP * max(1.0, x)
+    return [step, step / 16, *([STEP * x] if 1e-12 < x < 1 / 64 else [STEP / 4] if x > 64 else [])]
+
+
+def one_sided(forward: Forward, move: Move, upstream: Sequence[Array], h: float) -> OneSided:
+    ways, outputs = [], []
+    try:
+        for step in (-h, h, 0.0):
+            ways.append(move(step))
+            outputs.append([np.array(y) for y in forward()])  # copied: forward may hand out memory that it uses again
+    finally:
+        move(0.0)
+    below, above, _ = ways
     right = left = noise = 0.0
-    for u, y_below, y, y_above in zip(upstream, *outputs, strict=True):
-        right += float(np.sum(u * (y_above - y))) / (above - x)
-        left += float(np.sum(u * (y - y_below))) / (x - below)
+    for u, y_below, y_above, y in zip(upstream, *outputs, strict=True):
+        right += float(np.sum(u * (y_above - y))) / above
+        left += float(np.sum(u * (y_below - y))) / below
         moved = (y_above != y) | (y != y_below)
-        size = max(float(np.max(np.abs(y_below), initial=0.0)), float(np.max(np.abs(y_above), initial=0.0)))
         roundings = np.where(moved, ROUNDINGS, 0.5)  # one that stood still may have been about to move by half a unit
+        # forward may have subtracted numbers larger than its result; numbers of size 1 are allowed for
+        size = max(1.0, float(np.max(np.abs(y_below), initial=0.0)), float(np.max(np.abs(y_above), initial=0.0)))
         noise += EPSILON * size * float(np.sum(np.abs(u) * roundings))
-    return OneSided(right, left, noise / (above - x))
+    return OneSided(right, left, noise / above)
+
+
+def taylor_slopes(forward: Forward, array: Array, upstream: Sequence[Array], gradient: Array, seed: int) -> list[float]:
+    """How fast the remainder |L(x + h d) − L(x) − h g·d| falls with h, per decade, along a random direction d.
+
+    By 2 powers of 10 a decade for a right gradient g, by 1 for a wrong one, whatever h is: a second opinion that needs
+    no tolerance. Empty where the remainder is rounding only, as for a linear function and its right gradient.
+    """
+    start = array.copy()
+    direction = np.random.default_rng(seed).standard_normal(array.shape)
+    direction = direction / np.sqrt(np.sum(direction**2))
+
+    def change(h: float) -> tuple[float, float]:
+        before = [np.array(y) for y in forward()]
+        try:
+            array[...] = start + h * direction
+            after = [np.array(y) for y in forward()]
+        finally:
+            array[...] = start
+        terms = [u * (b - a) for u, a, b in zip(upstream, before, after, strict=True)]
+        size = sum(float(np.sum(np.abs(u * a))) for u, a in zip(upstream, before, strict=True))
+        return sum(float(t.sum()) for t in terms), ROUNDINGS * EPSILON * size
+
+    remainders = []
+    for h in (1e-1, 1e-2, 1e-3, 1e-4):
+        difference, rounding = change(h)
+        remainder = abs(difference - h * float(np.sum(gradient * direction)))
+        if remainder <= 10 * rounding:
+            break
+        remainders.append(np.log10(remainder))
+    return [float(one - other) for one, other in itertools.pairwise(remainders)]
+
+
+def numeric_jacobian(forward: Forward, array: Array) -> list[Array]:
+    """The derivative of every output by every entry of `array`: for each output (*its shape, *array.shape).
+
+    By central differences without error bars: for finding out what an answer looks like, not whether it is right.
+    """
+    jacobians = [np.empty(np.shape(y) + array.shape) for y in forward()]
+    for index in np.ndindex(array.shape):
+        x = float(array[index])
+        h = STEP * max(1.0, abs(x))
+        outputs = []
+        try:
+            for point in (x + h, x - h):
+                array[index] = point
+                outputs.append([np.array(y) for y in forward()])
+        finally:
+            array[index] = x
+        for jacobian, above, below in zip(jacobians, *outputs, strict=True):
+            jacobian[(..., *index)] = (above - below) / ((x + h) - (x - h))
+    return jacobians

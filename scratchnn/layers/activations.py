@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer
+from scratchnn.layers.layer import Layer, expect
 from scratchnn.parameters import Array
 
 
@@ -44,11 +44,12 @@ class Step(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        self.cache = ()
+        self.cache = x.shape
         return np.where(x >= 0, 1, 0).astype(x.dtype)
 
     def backward(self, dy: Array) -> Array:
-        () = self.take_cache()
+        shape = self.take_cache()
+        expect(self, "dy", dy, shape)
         return np.zeros_like(dy)
 
 
@@ -66,11 +67,12 @@ class Identity(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        self.cache = ()
+        self.cache = x.shape
         return x.copy()
 
     def backward(self, dy: Array) -> Array:
-        () = self.take_cache()
+        shape = self.take_cache()
+        expect(self, "dy", dy, shape)
         return dy.copy()
 
 
@@ -96,6 +98,7 @@ class Tanh(Layer):
 
     def backward(self, dy: Array) -> Array:
         (y,) = self.take_cache()
+        expect(self, "dy", dy, y.shape)
         return dy * (1 - y * y)
 
 
@@ -122,6 +125,7 @@ class ReLU(Layer):
 
     def backward(self, dy: Array) -> Array:
         (y,) = self.take_cache()
+        expect(self, "dy", dy, y.shape)
         return dy * (y > 0)
 
 
@@ -147,6 +151,7 @@ class Softplus(Layer):
 
     def backward(self, dy: Array) -> Array:
         (x,) = self.take_cache()
+        expect(self, "dy", dy, x.shape)
         return dy * sigmoid(x)
 
 
@@ -173,6 +178,7 @@ class Sigmoid(Layer):
 
     def backward(self, dy: Array) -> Array:
         (y,) = self.take_cache()
+        expect(self, "dy", dy, y.shape)
         return dy * y * (1 - y)
 
 
@@ -198,4 +204,5 @@ class Exponential(Layer):
 
     def backward(self, dy: Array) -> Array:
         (y,) = self.take_cache()
+        expect(self, "dy", dy, y.shape)
         return dy * y

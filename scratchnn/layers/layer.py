@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import math
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -54,17 +55,25 @@ class Layer:
 
     params = Flat()
     grads = Flat()
-    parameters: Mapping[str, Array]
-    gradients: Mapping[str, Array]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
         self.shapes = dict(shapes or {})
         self.cache: tuple[Any, ...] | None = None
-        self.owned = False
+        self.owner: weakref.ref[Composite] | None = None
         size = sum(math.prod(shape) for shape in self.shapes.values())
         self.bind(np.zeros(size, dtype), np.zeros(size, dtype))
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """What is learned, by name: views into `params`. The mapping itself cannot be changed."""
+        return self.views[0]
+
+    @property
+    def gradients(self) -> Mapping[str, Array]:
+        """The derivatives of the loss, by the same names: views into `grads`."""
+        return self.views[1]
 
     def take_cache(self) -> tuple[Any, ...]:
         """What forward kept, handed out once: a second backward would work on values that no longer belong to it."""
@@ -82,8 +91,7 @@ class Layer:
 
     def bind(self, params: Array, grads: Array) -> None:
         """Makes `params` and `grads`, both (P,), the memory of this layer. Their values count; nothing is copied."""
-        self.parameters = MappingProxyType(carve(params, self.shapes))
-        self.gradients = MappingProxyType(carve(grads, self.shapes))
+        self.views = MappingProxyType(carve(params, self.shapes)), MappingProxyType(carve(grads, self.shapes))
         self.vectors = {"params": params, "grads": grads}
 
     def astype(self: Self, dtype: Any) -> Self:
@@ -95,12 +103,16 @@ class Layer:
     # copy.deepcopy and pickle would turn every view into an array of its own, and so cut a layer off from its vector.
     # Only the vectors are copied; the views are cut from them afresh, and the cache stays behind.
     def __getstate__(self) -> dict[str, Any]:
-        left_behind = ("parameters", "gradients", "cache", "owned")
+        left_behind = ("views", "cache", "owner")
         return {name: value for name, value in self.__dict__.items() if name not in left_behind}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, cache=None, owned=False)
+        self.__dict__.update(state, cache=None, owner=None)
         self.bind(**state["vectors"])
+
+    def __copy__(self: Self) -> Self:
+        """A shallow copy would fight with the original over the memory of its parts, so every copy is a deep one."""
+        return copy.deepcopy(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -110,16 +122,17 @@ class Composite(Layer):
     """A layer made of named parts, with one vector for all of them: the parts are bound to consecutive slices of it."""
 
     def __init__(self, parts: Mapping[str, Layer]) -> None:
-        self.parts = dict(parts)
+        self.parts: Mapping[str, Layer] = MappingProxyType(dict(parts))
         self.cache = None
-        self.owned = False
+        self.owner = None
         self.join()
 
     def join(self) -> None:
         """Copies the parts' vectors, end to end, into two new ones and binds the parts to these."""
         parts = list(self.parts.values())
         for name, part in self.parts.items():
-            if part.owned or sum(part is other for other in parts) > 1:
+            owned = part.owner is not None and part.owner() is not None
+            if owned or sum(part is other for other in parts) > 1:
                 raise ValueError(
                     f"part {name!r}, {part!r}, already belongs to a model or stands in this one twice, and a layer's "
                     "memory has one owner: give this model a copy, copy.deepcopy(layer)"
@@ -128,7 +141,7 @@ class Composite(Layer):
         if len(dtypes) > 1:
             raise TypeError(f"the parts of a model must have one dtype, got {' and '.join(sorted(dtypes))}")
         for part in parts:
-            part.owned = True
+            part.owner = weakref.ref(self)
         self.bind(np.concatenate([part.params for part in parts]), np.concatenate([part.grads for part in parts]))
 
     def forget(self) -> None:
@@ -141,23 +154,21 @@ class Composite(Layer):
         params_of, grads_of = carve(params, sizes), carve(grads, sizes)
         for name, part in self.parts.items():
             part.bind(params_of[name], grads_of[name])
-        self.parameters = MappingProxyType(
-            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.parameters.items()}
-        )
-        self.gradients = MappingProxyType(
-            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.gradients.items()}
-        )
+        named = [
+            {f"{name}.{key}": view for name, part in self.parts.items() for key, view in part.views[which].items()}
+            for which in (0, 1)
+        ]
+        self.views = MappingProxyType(named[0]), MappingProxyType(named[1])
         self.vectors = {"params": params, "grads": grads}
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         del state["vectors"]  # the parts carry their own slices
+        state["parts"] = dict(self.parts)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, cache=None, owned=False)
-        for part in self.parts.values():
-            part.owned = False
+        self.__dict__.update(state, cache=None, owner=None, parts=MappingProxyType(state["parts"]))
         self.join()
 
 
@@ -184,8 +195,8 @@ class Sequential(Composite):
         super().__init__({str(position): layer for position, layer in enumerate(layers)})
 
     @property
-    def layers(self) -> list[Layer]:
-        return list(self.parts.values())
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(self.parts.values())
 
     def forward(self, x: Array) -> Array:
         for layer in self.layers:

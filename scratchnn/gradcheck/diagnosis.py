@@ -1,0 +1,527 @@
+"""Why is a gradient wrong? What a wrong answer has in common with the right one.
+
+A wrong backward pass is rarely wrong at random. A forgotten 1/N makes every entry N times too large; a forgotten path
+leaves exactly the other paths' sum; a missing mask is wrong exactly where the mask is. Each such relation between the
+answer `a` and the right gradient `n` is looked for in turn, from those that explain most with least to those that
+explain a little with much:
+
+    upstream    the upstream gradient is ignored, or does not enter linearly
+    relations   a = 0, −n, c·n, a transpose or flip of n, one number everywhere, n in single precision
+    swapped     a is what another gradient should be
+    sums        n is a sum of known terms (the parts of several outputs, the paths of a derivation): a is the same sum
+                with other coefficients, found by least squares; or the sum over other examples than all
+    support     a is wrong exactly on a known set of entries, and 0 there, or not 0, or too large by one factor
+    factors     a/n is a known array, or its square, or one over it
+    formulas    a is one of the wrong formulas that somebody wrote down
+    expressions a is a product of known arrays, or a simple function of one times the upstream gradient
+    vague       a is wrong exactly on a known set of entries
+    few         all but a few entries are right
+    compounds   these once more for a divided by a named number: two mistakes at once
+    probes      in which simpler problem is the answer right?
+
+No relation is believed on one problem: it must hold on two, with other numbers and, where possible, other sizes. That
+is what tells "3 times too large" from "N times too large", and what keeps coincidences out. If nothing holds on both,
+nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from scratchnn.parameters import Array
+
+MATCH = 1e-8  # how far, relative to the largest entry, two arrays may differ that are called equal
+NAMED = 1e-6  # the same for a number and its name
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a problem, beside its inputs; gradients are named as in "dx".
+
+    terms      gradient → name → array: additive parts that sum up to the right gradient
+    formulas   gradient → name → array: wrong answers with a name
+    masks      name → bool array: sets of entries on which one may be wrong
+    arrays     name → array: what one may have multiplied by, or divided by
+    numbers    name → number: constants that may turn up as a factor, beside the sizes
+    """
+
+    terms: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    formulas: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    masks: Mapping[str, Array] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One gradient of one problem: the answer, the right values, and what else is known.
+
+    parts      name of a decomposition → name → array: contributions that sum up to `numeric`
+    examples   what each example contributes to `numeric`, if it is a sum over examples
+    others     the right values of the other gradients
+    scaled     the answers for 0 and 2 times the upstream gradient
+    ones       the right gradient if the upstream gradient were 1 everywhere
+    probes     name of a simpler problem → a call that tells whether the answer is right there
+    taylor     the power with which the Taylor remainder falls, decade by decade: 2 for a right gradient
+    """
+
+    name: str
+    answer: Array
+    numeric: Array
+    tolerance: Array
+    judged: Array
+    sizes: Mapping[str, int]
+    facts: Facts
+    others: Mapping[str, Array]
+    parts: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    examples: Sequence[Array] = ()
+    scaled: tuple[Array, Array] | None = None
+    ones: Array | None = None
+    probes: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    taylor: Sequence[float] = ()
+
+    def matches(self, candidate: Array, factor: float = 1.0) -> bool:
+        """Whether the answer equals the candidate, but for rounding; a constant candidate explains nothing."""
+        if candidate.shape != self.answer.shape:
+            return False
+        allowed = 5 * abs(factor) * self.tolerance + MATCH * np.abs(self.answer).max()
+        return bool((np.abs(self.answer - candidate) <= allowed)[self.judged].all())
+
+    @property
+    def wrong(self) -> Array:
+        allowed = 5 * self.tolerance + MATCH * np.abs(self.numeric)
+        return (np.abs(self.answer - self.numeric) > allowed) & self.judged
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A relation that holds on one problem. `label` names it apart from numbers; `fact` says it with numbers."""
+
+    label: str
+    fact: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A relation that holds on both problems, or the statement that none was recognised (label UNKNOWN)."""
+
+    name: str
+    label: str
+    fact: str
+    second: str
+    place: str
+
+
+def diagnose(first: Evidence, second: Evidence) -> Diagnosis:
+    """The first relation that both problems share."""
+    for level in LEVELS:
+        seconds: dict[str, Claim] = {}
+        for claim in level(second):
+            seconds.setdefault(claim.label, claim)
+        for claim in level(first):
+            if claim.label in seconds:
+                return Diagnosis(first.name, claim.label, claim.fact, seconds[claim.label].fact, claim.place)
+    return Diagnosis(first.name, "UNKNOWN", unknown(first), "", "")
+
+
+# ---- names of numbers
+
+
+def names(value: float, e: Evidence) -> Iterator[str]:
+    """What a factor may be called, simplest first: 2, 1/2, −1, N, 1/N, N/(N−1), keep, products of two of them."""
+    known = dict(candidates(e))
+    for name, number in known.items():
+        if abs(value - number) <= NAMED * abs(value):
+            yield name
+            return
+
+
+def candidates(e: Evidence) -> Iterator[tuple[str, float]]:
+    """Names and their values; a value that a simpler name has already is not named again."""
+    simple = {"1": 1.0, "2": 2.0, "1/2": 0.5, "4": 4.0, "1/4": 0.25}
+    named: dict[str, float] = {}
+    for name, size in e.sizes.items():
+        named |= {name: size, f"1/{name}": 1 / size}
+    for name, number in e.facts.numbers.items():
+        named |= {name: number, f"1/{name}": 1 / number}
+    for name, size in e.sizes.items():
+        named |= {f"{name}²": size**2, f"1/{name}²": 1 / size**2}
+        if size > 2:
+            named |= {f"{name}/({name}−1)": size / (size - 1), f"({name}−1)/{name}": (size - 1) / size}
+    for (one, a), (other, b) in itertools.permutations(e.sizes.items(), 2):
+        named |= {f"{one}/{other}": a / b}
+        if one < other:
+            named |= {f"{one}·{other}": a * b, f"1/({one}·{other})": 1 / (a * b)}
+    for name, number in [*named.items()]:
+        named |= {f"2·{name}": 2 * number, f"{name}/2": number / 2}
+    for name, number in {**simple, **named}.items():
+        yield name, number
+        yield f"−{name}", -number
+
+
+def simple_candidates(e: Evidence) -> Iterator[tuple[str, float]]:
+    """The factors that a second mistake is looked for behind: signs, 2, sizes, constants and their inverses."""
+    simple = {"1", "2", "1/2"} | {name for size in (*e.sizes, *e.facts.numbers) for name in (size, f"1/{size}")}
+    for name, number in candidates(e):
+        if name.removeprefix("−") in simple:
+            yield name, number
+
+
+# ---- the levels, in order
+
+
+def upstream(e: Evidence) -> Iterator[Claim]:
+    if e.scaled is None or e.ones is None:
+        return
+    zero, double = e.scaled
+    if e.answer.any() and np.array_equal(double, e.answer):
+        same = " and is what would be right for an upstream gradient of ones" if e.matches(e.ones) else ""
+        yield Claim(
+            "IGNORES-UPSTREAM",
+            f"{e.name} does not change when the upstream gradient is doubled{same}",
+            "the upstream gradient is a factor of every term of a backward pass: where does it enter?",
+        )
+    elif zero.any():
+        yield Claim(
+            "NOT-LINEAR",
+            f"{e.name} is not zero when the upstream gradient is zero",
+            "every term of a backward pass has the upstream gradient as a factor: which one has not?",
+        )
+    elif not np.allclose(double, 2 * e.answer, rtol=1e-9, atol=0):
+        power = np.median(np.log2(np.abs(double[e.answer != 0] / e.answer[e.answer != 0])))
+        yield Claim(
+            "NOT-LINEAR",
+            f"{e.name} becomes {2**power:.4g} times as large when the upstream gradient is doubled; it should double",
+            "the upstream gradient enters every term once, as a factor",
+        )
+
+
+def relations(e: Evidence) -> Iterator[Claim]:
+    a, n = e.answer, e.numeric
+    if not n[e.judged].any():
+        return
+    if not a.any():
+        yield Claim("ZERO", f"{e.name} is zero everywhere", "is it computed at all, and returned?")
+        return
+    yield from float32(e)
+    c = float(np.vdot(a[e.judged], n[e.judged]) / np.vdot(n[e.judged], n[e.judged]))
+    if c and abs(c - 1) > NAMED and e.matches(c * n, c):
+        yield from scale(e, c)
+    yield from rearranged(e)
+    if a.size > 1 and np.ptp(a) <= MATCH * np.abs(a).max() and np.ptp(n) > 1e-3 * np.abs(n).max():
+        value = float(a.flat[0])
+        for label, what, number in (("SUM", "sum", n.sum()), ("MEAN", "mean", n.mean())):
+            if abs(value - number) <= NAMED * abs(value):
+                yield Claim(
+                    f"CONSTANT:{label}",
+                    f"every entry of {e.name} is {value:.6g}, the {what} of all the right entries",
+                    "over which axis should the sum run? axis=None sums over all of them",
+                )
+        yield Claim("CONSTANT", f"every entry of {e.name} is {value:.6g}", "over which axis should the sum run?")
+
+
+def scale(e: Evidence, c: float) -> Iterator[Claim]:
+    for name in names(c, e):
+        where = f": that is {name}" if name not in (f"{c:g}", f"−{-c:g}") else ""
+        if name == "−1":
+            fact, place = (
+                f"{e.name} has the right size everywhere, and the opposite sign",
+                "which term carries a minus?",
+            )
+        else:
+            fact = f"{e.name} is exactly {c:.6g} times the right gradient, everywhere{where}"
+            place = "a factor that is the same everywhere"
+            if any(size in name for size in e.sizes):
+                place += ": where is a sum that should be a mean, or the other way round?"
+            elif "2" in name or "4" in name:
+                place += ": the derivative of a square, or a ½ in front?"
+        yield Claim(f"SCALE:{name}", fact, place)
+    yield Claim(
+        f"SCALE:{c:.5g}", f"{e.name} is exactly {c:.6g} times the right gradient, everywhere", "which constant is that?"
+    )
+
+
+def float32(e: Evidence) -> Iterator[Claim]:
+    off = np.abs(e.answer - e.numeric)[e.judged]
+    size = np.abs(e.numeric).max()
+    rounded = bool((e.answer == e.answer.astype(np.float32)).all()) and not (e.answer == e.answer.round()).all()
+    share = float(np.mean(off > e.tolerance[e.judged]))
+    if (rounded or share > 0.25) and off.max() <= 3e-7 * size:
+        yield Claim(
+            "FLOAT32",
+            f"{e.name} agrees with the right gradient to {off.max() / size:.0e} of its size, but not better: the "
+            "formula is right, and the arithmetic was done in single precision",
+            "where does an array become float32?",
+        )
+
+
+def rearranged(e: Evidence) -> Iterator[Claim]:
+    n = e.numeric
+    for axes in list(itertools.permutations(range(n.ndim)))[1:]:
+        turned = n.transpose(axes)
+        if turned.shape == n.shape and not np.allclose(turned, n) and e.matches(turned):
+            what = "the transpose" if n.ndim == 2 else f"the right one with its axes in the order {axes}"
+            yield Claim("PERMUTED", f"{e.name} is {what} of the right gradient", "which product gives which entry?")
+    for count in range(1, n.ndim + 1):
+        for axes in itertools.combinations(range(n.ndim), count):
+            turned = np.flip(n, axes)
+            if not np.allclose(turned, n) and e.matches(turned):
+                where = ",".join(map(str, axes))
+                yield Claim(
+                    f"FLIPPED:{where}",
+                    f"{e.name} is the right gradient, reversed along axis {where}",
+                    "a convolution turns its kernel round, a correlation does not: which one is the backward pass?",
+                )
+
+
+def swapped(e: Evidence) -> Iterator[Claim]:
+    for other, right in e.others.items():
+        if right.any() and e.matches(right):
+            yield Claim(
+                f"SWAPPED:{other}",
+                f"{e.name} is what {other} should be",
+                "in which order are the gradients returned?",
+            )
+
+
+def sums(e: Evidence) -> Iterator[Claim]:
+    yield from some_examples(e)
+    declared = {"term": e.facts.terms.get(e.name, {})}
+    for kind, parts in {**e.parts, **declared}.items():
+        columns = {name: np.broadcast_to(part, e.answer.shape)[e.judged] for name, part in parts.items()}
+        columns = {name: column for name, column in columns.items() if column.any()}
+        if len(columns) < 2 or e.judged.sum() < len(columns) + 2:
+            continue
+        matrix = np.column_stack([*columns.values()])
+        coefficients, _, rank, _ = np.linalg.lstsq(matrix, e.answer[e.judged], rcond=1e-9)
+        fitted = np.array(e.numeric)
+        fitted[e.judged] = matrix @ coefficients
+        if rank < len(columns) or not e.matches(fitted, max(1.0, float(np.abs(coefficients).max()))):
+            continue
+        if np.ptp(coefficients) <= 100 * NAMED * np.abs(coefficients).max():
+            continue  # the same for all: a scale, and no matter of terms
+        odd = {name: c for name, c in zip(columns, coefficients, strict=True) if abs(c - 1) > 100 * NAMED}
+        said = {name: spoken(c, e) for name, c in odd.items()}
+        if not odd or not all(label for label, _ in said.values()):
+            continue
+        what = "the part that comes through the output" if kind == "output" else "the term"
+        rest = "" if len(odd) == len(columns) else ", and everything else is right"
+        yield Claim(
+            f"{kind.upper()}:" + ",".join(f"{name}:{label}" for name, (label, _) in said.items()),
+            f"in {e.name} " + " and ".join(f"{what} «{name}» {fact}" for name, (_, fact) in said.items()) + rest,
+            "by how many routes does this variable reach the loss, and what does each contribute?",
+        )
+
+
+def spoken(c: float, e: Evidence) -> tuple[str, str]:
+    """A coefficient's label and what it means; ("", "") for one that has no name."""
+    if abs(c) < 100 * NAMED:
+        return "0", "is missing"
+    for name, number in candidates(e):
+        if abs(c - number) <= 100 * NAMED * abs(c):
+            meaning = {"−1": "has the wrong sign", "2": "counts twice", "1/2": "counts half"}
+            return name, meaning.get(name, f"counts {c:.6g} times: that is {name}")
+    return "", ""
+
+
+def some_examples(e: Evidence) -> Iterator[Claim]:
+    """The sum over the examples has left some out: all but one, or one."""
+    total = len(e.examples)
+    for k, part in enumerate(e.examples):
+        which = {0: "first", total - 1: "last"}.get(k, "one")
+        for label, candidate, fact in (
+            ("only", part, f"{e.name} is what example {k} alone contributes; there are {total}"),
+            ("not", e.numeric - part, f"in {e.name} the contribution of example {k} of {total} is missing"),
+        ):
+            if part.any() and e.matches(candidate):
+                yield Claim(f"EXAMPLE:{label} {which}", fact, "over which examples does the sum run?")
+
+
+def support(e: Evidence, any_way: bool = False) -> Iterator[Claim]:
+    """Wrong exactly on a known set of entries, and in a way that can be said; or in any way."""
+    wrong = e.wrong
+    if not wrong.any() or wrong[e.judged].all():
+        return
+    for name, mask in masks(e):
+        inside = mask & e.judged
+        if wrong[~inside].any() or wrong.sum() < 0.9 * inside.sum():
+            continue
+        a, n = e.answer[wrong], e.numeric[wrong]
+        c = float(np.vdot(a, n) / np.vdot(n, n)) if n.any() else 0.0
+        how = ""
+        if not a.any():
+            how = ": there it is 0, and should not be"
+        elif np.abs(n).max() <= 5 * e.tolerance.max():
+            how = ": there it should be 0, and is not"
+        elif np.abs(a - c * n).max() <= MATCH * np.abs(a).max() + 5 * abs(c) * e.tolerance.max() and len(a) > 1:
+            how = f": there it is {c:.6g} times the right value"
+        if how or any_way:
+            yield Claim(
+                f"ONLY-WHERE:{name}",
+                f"{e.name} is right except where {name} ({wrong.sum()} of {wrong.size} entries){how}",
+                "what happens to the output there when the input moves a little?",
+            )
+
+
+def vague(e: Evidence) -> Iterator[Claim]:
+    yield from support(e, any_way=True)
+
+
+def masks(e: Evidence) -> Iterator[tuple[str, Array]]:
+    """The declared sets, then those that every array has: one place or one half of an axis, zeros."""
+    shape = e.answer.shape
+    for name, mask in e.facts.masks.items():
+        if mask.shape == shape and 0 < mask.sum() < mask.size:
+            yield name, mask
+    for axis, length in enumerate(shape):
+        along = np.arange(length).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        places = {"at its first place": along == 0, "at its last place": along == length - 1}
+        if length % 2 == 0 and length > 2:
+            places |= {"in its first half": along < length // 2, "in its second half": along >= length // 2}
+        if length > 2:
+            for name, mask in places.items():
+                yield f"axis {axis} is {name}", np.broadcast_to(mask, shape)
+            for k in range(1, length - 1):
+                yield f"axis {axis} is at one place", np.broadcast_to(along == k, shape)
+    zero = np.abs(e.numeric) <= 5 * e.tolerance
+    if 2 < zero.sum() < zero.size - 2:
+        yield "the right value is 0", zero
+
+
+def factors(e: Evidence) -> Iterator[Claim]:
+    """a = n · f, where f is a known array to the power ±1 or ±2, perhaps with a number in front."""
+    shape = e.answer.shape
+    for name, array in e.facts.arrays.items():
+        try:
+            array = np.broadcast_to(array, shape)
+        except ValueError:
+            continue
+        if np.ptp(array) <= 1e-6 * np.abs(array).max() or not np.all(array):
+            continue  # a constant is a scale
+        for power, written in ((1, f"{name}"), (-1, f"1/{name}"), (2, f"{name}²"), (-2, f"1/{name}²")):
+            candidate = e.numeric * array**power
+            c = float(np.vdot(e.answer, candidate) / np.vdot(candidate, candidate)) if candidate.any() else 0.0
+            worst = float(np.abs(c * array**power).max())
+            if c and e.matches(c * candidate, max(1.0, worst)):
+                for front in names(c, e):
+                    label = written if front == "1" else f"{front}·{written}"
+                    yield Claim(
+                        f"FACTOR:{label}",
+                        f"{e.name} is {label} times the right gradient, entry by entry",
+                        f"is {name} there by mistake, or is it missing? With respect to what did you differentiate?",
+                    )
+
+
+def formulas(e: Evidence) -> Iterator[Claim]:
+    for name, array in e.facts.formulas.get(e.name, {}).items():
+        if array.shape == e.answer.shape and e.matches(array):
+            yield Claim(f"FORMULA:{name}", f"{e.name} equals «{name}»", "compare this with your derivation")
+
+
+def expressions(e: Evidence) -> Iterator[Claim]:
+    """What the answer is, rather than how it differs: a product of two known arrays, or dy times a function of one."""
+    place = "compare this with your derivation: is every array in it the right one, and the right way round?"
+    for name, array in products(e):
+        if e.matches(array):
+            yield Claim(f"IS:{name}", f"{e.name} is {name}", place)
+    dy = e.facts.arrays.get("dy")
+    if dy is None or dy.shape != e.answer.shape:
+        return
+    if e.matches(dy):
+        yield Claim("IS:dy", f"{e.name} is dy, passed on as it is", "what did forward do to its input?")
+    for name, v in e.facts.arrays.items():
+        if name != "dy" and v.shape == dy.shape:
+            for written, value in functions(name, v):
+                if e.matches(dy * value):
+                    yield Claim(f"IS:dy · {written}", f"{e.name} is dy · {written}", place)
+
+
+def products(e: Evidence) -> Iterator[tuple[str, Array]]:
+    """All matrix products of two known arrays, either of them transposed, that have the answer's shape."""
+    sides = [
+        side
+        for name, array in e.facts.arrays.items()
+        if array.ndim == 2
+        for side in ((name, array), (f"{name}ᵀ", array.T))
+    ]
+    for (one, a), (other, b) in itertools.product(sides, sides):
+        fits = a.shape[1] == b.shape[0] and (a.shape[0], b.shape[1]) == e.answer.shape
+        if fits and one.rstrip("ᵀ") != other.rstrip("ᵀ"):
+            yield f"{one} {other}", a @ b
+
+
+def functions(name: str, v: Array) -> Iterator[tuple[str, Array]]:
+    """Derivatives of common functions, and what they are mistaken for."""
+    with np.errstate(all="ignore"):
+        s, t = 1 / (1 + np.exp(-v)), np.tanh(v)
+        table = {
+            "{v}": v, "(1 − {v})": 1 - v, "{v}²": v**2, "(1 − {v}²)": 1 - v**2, "{v} (1 − {v})": v * (1 - v),
+            "e^{v}": np.exp(v), "log {v}": np.log(np.abs(v)), "1/{v}": 1 / v, "({v} > 0)": v > 0, "({v} < 0)": v < 0,
+            "sigmoid({v})": s, "sigmoid({v}) (1 − sigmoid({v}))": s * (1 - s), "(1 − tanh²({v}))": 1 - t**2,
+            "tanh({v})": t, "max({v}, 0)": np.maximum(v, 0),
+        }  # fmt: skip
+    for written, value in table.items():
+        if np.isfinite(value).all():
+            yield written.format(v=name), value * 1.0
+
+
+def compounds(e: Evidence) -> Iterator[Claim]:
+    """Two mistakes at once: the answer without a named factor is explained by one of the other relations."""
+    if np.abs(e.answer - e.numeric)[e.judged].max() < 1e-3 * np.abs(e.numeric).max():
+        return  # nearly right: no factor is wrong here
+    for name, number in simple_candidates(e):
+        if number == 1:
+            continue
+        rest = replace(e, answer=e.answer / number)
+        for level in (rearranged, swapped, sums, support, factors, formulas, expressions):
+            for claim in level(rest):
+                yield Claim(
+                    f"{claim.label} & SCALE:{name}",
+                    f"two things at once: {e.name} is {name} times too large, and apart from that {claim.fact}",
+                    claim.place,
+                )
+
+
+def probes(e: Evidence) -> Iterator[Claim]:
+    for name, is_right in e.probes.items():
+        if is_right():
+            yield Claim(
+                f"PROBE:{name}",
+                f"{e.name} is right in the simpler problem with {name}, and wrong in this one",
+                f"what is it that {name} takes away?",
+            )
+
+
+def few(e: Evidence) -> Iterator[Claim]:
+    wrong = np.argwhere(e.wrong)
+    if 0 < len(wrong) <= max(1, e.answer.size // 5):
+        places = ", ".join(str(index.tolist()) for index in wrong[:4]) + (", …" if len(wrong) > 4 else "")
+        yield Claim(
+            "FEW",
+            f"{len(wrong)} of the {e.answer.size} entries of {e.name} are wrong, at {places}; all others are right",
+            "what is special about these entries?",
+        )
+
+
+def unknown(e: Evidence) -> str:
+    """No relation: the numbers that may help nevertheless."""
+    a, n = e.answer[e.judged], e.numeric[e.judged]
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(n))
+    cosine = float(a @ n) / (lengths[0] * lengths[1]) if all(lengths) else 0.0
+    powers = ", ".join(f"{power:.1f}" for power in e.taylor)
+    taylor = f"; the Taylor remainder falls with the powers {powers} of h (2 if right, 1 if wrong)" if powers else ""
+    return (
+        f"I do not recognise this mistake in {e.name}: {int(e.wrong.sum())} of {e.answer.size} entries are wrong; as "
+        f"vectors, yours is {lengths[0] / lengths[1] if lengths[1] else float('inf'):.3g} times as long as the right "
+        f"one, and the cosine between them is {cosine:.3f}" + taylor
+    )
+
+
+LEVELS = (
+    upstream, relations, swapped, sums, support, factors, formulas, expressions, vague, few, compounds, probes,
+)  # fmt: skip

@@ -1,0 +1,205 @@
+"""A problem to hold a backward pass against: arrays, a forward pass that reads them, and the backward pass in question.
+
+`check_contract` looks at what can be seen without numbers being right: how many gradients come back, their shapes and
+types, whether forward and backward leave alone what is not theirs and give the same answer twice. `evidence` collects
+what the diagnosis wants to know about a gradient that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from scratchnn.gradcheck.diagnosis import Evidence, Facts
+from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient, numeric_jacobian, taylor_slopes
+from scratchnn.parameters import Array
+
+
+class GradientError(AssertionError):
+    """A backward pass that is wrong, or breaks the contract. The message says where, by how much, and if known why."""
+
+
+@dataclass
+class Problem:
+    """Everything float64.
+
+    arrays     gradient name ("dx") → the array it belongs to, which is changed in place for differences
+    forward    reads the arrays, returns the outputs
+    backward   upstream gradients, one per output → gradients by name; runs its own forward first
+    facts      (outputs, upstreams) → what is known beside the numbers
+    probes     name → a simpler problem of the same kind
+    """
+
+    subject: str
+    arrays: Mapping[str, Array]
+    forward: Callable[[], Sequence[Array]]
+    backward: Callable[[Sequence[Array]], Mapping[str, Any]]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    output_names: Sequence[str] = ()
+    facts: Callable[[Sequence[Array], Sequence[Array]], Facts] = lambda outputs, upstreams: Facts()
+    probes: Mapping[str, Callable[[], Problem]] = field(default_factory=dict)
+    shared_upstream: bool = False  # the outputs are terms of one sum: all have the same upstream gradient
+
+    def upstreams(self, seed: int) -> list[Array]:
+        """Random upstream gradients of the outputs' shapes."""
+        rng = np.random.default_rng(seed)
+        outputs = self.forward()
+        if self.shared_upstream:
+            return [rng.standard_normal(np.shape(outputs[0]))] * len(outputs)
+        return [rng.standard_normal(np.shape(y)) for y in outputs]
+
+    def numeric(self, upstreams: Sequence[Array]) -> dict[str, NumericGradient]:
+        return {name: numeric_gradient(self.forward, array, upstreams) for name, array in self.arrays.items()}
+
+
+def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, Array]]:
+    """Random upstream gradients, and the gradients that backward makes of them, checked for all that needs no numbers.
+
+    GradientError for an answer that breaks the contract; TypeError for arrays that are not float64.
+    """
+    subject, arrays = problem.subject, problem.arrays
+    for name, array in arrays.items():
+        require_float64(f"the array behind {name}", array)
+        if not array.size:
+            raise ValueError(f"{subject}: the array behind {name} has shape {array.shape}: there is nothing to check")
+    before = {name: array.copy() for name, array in arrays.items()}
+
+    def own(who: str) -> None:
+        changed = [name for name, array in arrays.items() if not np.array_equal(array, before[name], equal_nan=True)]
+        if changed:
+            raise GradientError(f"{subject}: {who} writes into the array behind {', '.join(changed)}, not its own")
+
+    first = [np.array(y) for y in problem.forward()]
+    own("forward")
+    for y in first:
+        require_float64(f"what {subject}'s forward returns", y)
+        if not np.isfinite(y).all():
+            raise ValueError(f"{subject}: forward returns NaN or infinite values for these inputs; choose others")
+    if any((a != b).any() for a, b in zip(first, problem.forward(), strict=True)):
+        raise GradientError(
+            f"{subject}: forward gives two results for one input: it draws noise or keeps state. "
+            "Pass the noise in as an argument"
+        )
+    upstreams = problem.upstreams(seed)
+    given = [u.copy() for u in upstreams]
+    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in problem.backward(upstreams).items()}
+    if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
+        raise GradientError(
+            f"{subject}: backward writes into the upstream gradient it was given, which is not its own: "
+            "make a new array instead of changing it with *=, += or out="
+        )
+    for name, array in arrays.items():
+        require_gradient(subject, name, answer.get(name), array)
+    own("backward")
+    again = problem.backward(upstreams)
+    for name in arrays:
+        if (answer[name] != again[name]).any():
+            adds = np.allclose(again[name], 2 * answer[name], rtol=1e-9, atol=0)
+            raise GradientError(
+                f"{subject}: backward gives another {name} the second time: it "
+                + ("adds to what was there before; write with = and not with +=" if adds else "draws noise, or uses ")
+                + ("" if adds else "something left over from the first time")
+            )
+    return upstreams, {name: np.array(answer[name]) for name in arrays}
+
+
+def require_float64(what: str, array: Any) -> None:
+    dtype = getattr(array, "dtype", type(array).__name__)
+    if dtype != np.float64:
+        raise TypeError(
+            f"a gradient check needs float64, and {what} is {dtype}: float32 has no digits to spare for differences. "
+            "Convert the inputs with x.astype(np.float64) and the model with model.astype(np.float64)"
+        )
+
+
+def require_gradient(subject: str, name: str, gradient: Any, array: Array) -> None:
+    """The contract of a gradient, apart from its values."""
+    if gradient is None or gradient is ...:
+        raise GradientError(f"{subject}: backward gives nothing for {name}: is it returned?")
+    if not isinstance(gradient, np.ndarray | np.number):
+        raise GradientError(f"{subject}: backward must give {name} as an array, it gives a {type(gradient).__name__}")
+    if gradient.shape != array.shape:
+        raise GradientError(
+            f"{subject}: backward gives {name} the shape {gradient.shape}, it must be {array.shape}, that of "
+            f"{name.rpartition('.')[2].removeprefix('d')}{shape_hint(np.asarray(gradient), array)}"
+        )
+    if gradient.dtype.kind != "f":
+        raise GradientError(f"{subject}: backward gives {name} as {gradient.dtype}: a gradient is made of floats")
+    if not np.isfinite(gradient).all():
+        raise GradientError(f"{subject}: backward gives NaN or infinite values in {name}")
+
+
+def shape_hint(gradient: Array, array: Array) -> str:
+    if gradient.ndim == array.ndim and sorted(gradient.shape) == sorted(array.shape):
+        return ". The same sizes in another order: is a transpose missing, or one too many?"
+    if gradient.ndim > array.ndim and gradient.shape[gradient.ndim - array.ndim :] == array.shape:
+        return (
+            f". It has {gradient.ndim - array.ndim} axis too many in front: what was used for every example is summed "
+            "over the examples"
+        )
+    if gradient.ndim < array.ndim:
+        return ". It has lost an axis: was something summed that should not be?"
+    return ""
+
+
+def evidence(problem: Problem, name: str, upstreams: Sequence[Array]) -> Evidence:
+    """What there is to know about one gradient of a problem, whether it is right or wrong."""
+    array = problem.arrays[name]
+    answer = np.array(problem.backward(upstreams)[name], np.float64)
+    numeric = numeric_gradient(problem.forward, array, upstreams)
+    outputs = [np.array(y) for y in problem.forward()]
+    jacobians = numeric_jacobian(problem.forward, array)  # (*shape of output, *shape of array) for every output
+    weighted = [
+        jacobian * u.reshape(u.shape + (1,) * array.ndim) for jacobian, u in zip(jacobians, upstreams, strict=True)
+    ]
+
+    def total(parts: Sequence[Array]) -> Array:
+        return np.sum([part.sum(axis=tuple(range(part.ndim - array.ndim))) for part in parts], axis=0)
+
+    parts: dict[str, dict[str, Array]] = {}
+    if len(outputs) > 1:
+        labels = problem.output_names or [f"number {k + 1}" for k in range(len(outputs))]
+        parts["output"] = {label: total([part]) for label, part in zip(labels, weighted, strict=True)}
+    examples: list[Array] = []
+    lengths = {y.shape[0] if y.ndim else 0 for y in outputs}
+    if len(lengths) == 1 and (n := lengths.pop()) > 1 and array.shape[:1] != (n,):
+        examples = [total([part[k : k + 1] for part in weighted]) for k in range(n)]
+
+    scaled = [np.array(problem.backward([factor * u for u in upstreams])[name], np.float64) for factor in (0.0, 2.0)]
+    return Evidence(
+        name=name,
+        answer=answer,
+        numeric=numeric.value,
+        tolerance=numeric.error,
+        judged=~numeric.kink,
+        sizes=problem.sizes,
+        facts=problem.facts(outputs, upstreams),
+        parts=parts,
+        examples=examples,
+        others={
+            other: numeric_gradient(problem.forward, its, upstreams).value
+            for other, its in problem.arrays.items()
+            if other != name and its.shape == array.shape
+        },
+        scaled=(scaled[0], scaled[1]),
+        ones=total(jacobians),
+        probes={label: partial(is_right, make, name) for label, make in problem.probes.items()},
+        taylor=taylor_slopes(problem.forward, array, upstreams, answer, seed=0),
+    )
+
+
+def is_right(make: Callable[[], Problem], name: str) -> bool:
+    """Whether the answer for this gradient is right in a problem; an answer that raises is not."""
+    problem = make()
+    upstreams = problem.upstreams(seed=0)
+    numeric = numeric_gradient(problem.forward, problem.arrays[name], upstreams)
+    try:
+        answer = np.asarray(problem.backward(upstreams)[name])
+        off = np.abs(answer - numeric.value) - numeric.error - 1e-8 * np.abs(numeric.value)
+        return bool(answer.shape == numeric.value.shape and (off[~numeric.kink] <= 0).all() and answer.any())
+    except Exception:
+        return False
