@@ -2,6 +2,8 @@
 
 Where to read, in this order; a module imports only those above it.
 
+    parameters.py           one flat vector, and windows into it (on a first reading, take it on trust)
+    init.py                 how large initial weights should be
     layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
     layers/activations.py   the nonlinearities in between
@@ -10,7 +12,9 @@ Where to read, in this order; a module imports only those above it.
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? finite differences that know their own error
-    training.py             the epoch loop;  then evaluation.py, data/, figures.py, cli.py
+    data/                   data sets: found, verified, split
+    training.py             the epoch loop;  then evaluation.py, figures.py, cli.py
+    exercises/              backward passes to be written, and a judge
 
 Conventions, kept everywhere:
 

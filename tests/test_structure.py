@@ -12,7 +12,7 @@ from conftest import ROOT
 
 ORDER = [
     "parameters", "init", "layers", "losses", "likelihoods", "vae", "optim", "gradcheck", "data", "training",
-    "evaluation", "figures", "cli",
+    "evaluation", "figures", "cli", "exercises",
 ]  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("gradcheck") + 1]
 MODULES = sorted((ROOT / "scratchnn").rglob("*.py"))
@@ -56,7 +56,7 @@ def test_the_library_proper_needs_numpy_only(path):
 
 
 def test_importing_the_library_loads_nothing_heavy():
-    heavy = ("matplotlib", "scipy", "sklearn", "tqdm", "pooch", "requests")
+    heavy = ("matplotlib", "scipy", "sklearn", "tqdm", "pooch", "requests", "rich")
     code = f"import sys, scratchnn; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
@@ -64,7 +64,7 @@ def test_importing_the_library_loads_nothing_heavy():
 def test_the_reading_order_names_every_module():
     text = (ROOT / "scratchnn/__init__.py").read_text()
     for path in (ROOT / "scratchnn").iterdir():
-        if path.stem not in ("__init__", "__pycache__", "py", "parameters", "init"):
+        if path.stem not in ("__init__", "__pycache__", "py"):
             assert path.name in text, f"{path.name} is missing from the reading order in scratchnn/__init__.py"
 
 

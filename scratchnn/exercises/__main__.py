@@ -1,0 +1,103 @@
+"""The exercises in the terminal: python -m scratchnn.exercises, and --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scratchnn.exercises import commands
+from scratchnn.exercises.commands import PROGRAM, Desk, ExerciseError
+from scratchnn.exercises.exercise import ladder, path_of
+from scratchnn.exercises.watch import KEYS, watch
+
+EXAMPLES = f"""examples:
+  {PROGRAM} start          write the exercises into ./exercises
+  {PROGRAM} watch          check the current one whenever you save it
+  {PROGRAM} check linear   check one of them
+  {PROGRAM} hint           a hint for the current one; again for the next level
+  {PROGRAM} next           go on to the next one
+"""
+
+
+def exercise(text: str) -> str:
+    """The exercise that is meant: linear, 3, 03_linear.py or exercises/03_linear.py."""
+    stem = Path(text).name.removesuffix(".py")
+    for name in ladder():
+        if stem in (name, path_of(name).stem.removeprefix("e")) or stem.zfill(2) == path_of(name).name[1:3]:
+            return name
+    raise argparse.ArgumentTypeError(f"there is no exercise {text}; there are: {', '.join(ladder())}")
+
+
+def parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)  # so that --folder may stand before and after the command
+    shared.add_argument(
+        "--folder", type=Path, default=argparse.SUPPRESS, help="where the exercises are (default: ./exercises, or here)"
+    )
+    main = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Exercises in backpropagation: write a backward pass; learn whether it is right, and if not, why.\n"
+        "Without a command: the list of the exercises, and what to do next.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared],
+    )
+    added = main.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return added.add_parser(name, help=text, description=text, parents=[shared])
+
+    command("start", "write the exercises; files that exist are kept")
+    optional = [
+        command("check", "check an exercise"),
+        command("hint", "show one more hint"),
+        command("solution", "show the solution and its derivation"),
+        command("figure", "draw your gradients over the numeric ones, as a PNG beside the exercise"),
+    ]
+    for added_command in optional:
+        what = "name or number of an exercise (default: the current one)"
+        added_command.add_argument("name", type=exercise, metavar="NAME", nargs="?", help=what)
+    added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
+    command("watch", f"check the current exercise whenever it is saved ({KEYS})")
+    command("next", "go on to the next exercise that is not done")
+    again = command("reset", "write an exercise anew; your version is kept as a copy")
+    again.add_argument("name", type=exercise, metavar="NAME", help="name or number of an exercise")
+    return main
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    folder = getattr(args, "folder", None)
+    if args.command == "start":
+        return commands.start(folder)
+    desk = Desk(folder)
+    name = getattr(args, "name", None) or desk.progress.current
+    match args.command:
+        case "check":
+            return commands.check_once(desk, name)
+        case "hint":
+            return commands.hint(desk, name)
+        case "solution":
+            return commands.solution(desk, name, args.yes)
+        case "figure":
+            return commands.figure(desk, name)
+        case "watch":
+            return watch(desk)
+        case "next":
+            return commands.go_on(desk)
+        case "reset":
+            return commands.start_again(desk, name)
+    return commands.overview(desk)
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a Σ must not stop a terminal that has none
+    try:
+        sys.exit(main())
+    except ExerciseError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: cannot read or write {error.filename} ({error.strerror})")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,178 @@
+"""What can be done with the exercises: start, check, hint, solution, next, reset, figure, and the list of all.
+
+A command is a function from a `Desk` (the learner's folder and the state in it) to an exit status. The state is read
+when a command starts and written as soon as it changes, so that several terminals can work in one folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from scratchnn.exercises import terminal
+from scratchnn.exercises.exercise import ladder, reference
+from scratchnn.exercises.progress import (
+    HINTS,
+    STATE,
+    DamagedError,
+    Progress,
+    file_of,
+    from_files,
+    load,
+    reset,
+    spare,
+    write_stubs,
+)
+from scratchnn.exercises.terminal import say
+from scratchnn.exercises.verdict import try_answer
+
+PROGRAM = "python -m scratchnn.exercises"
+
+
+class ExerciseError(Exception):
+    """Something that the learner can put right. The message says how."""
+
+
+def folder_of(given: Path | None) -> Path:
+    """The folder that is meant: the one given, else ./exercises, else this one if the exercises lie here."""
+    if given:
+        return given
+    usual, here = Path("exercises"), Path()
+    return here if (here / STATE).exists() and not (usual / STATE).exists() else usual
+
+
+class Desk:
+    """The learner's folder, and the state in it."""
+
+    def __init__(self, given: Path | None) -> None:
+        self.program = PROGRAM + (f" --folder {shlex.quote(str(given))}" if given else "")
+        self.folder = folder_of(given)
+        if not (self.folder / STATE).exists():
+            raise ExerciseError(f"no exercises here yet: {PROGRAM} start{self.program.removeprefix(PROGRAM)}")
+        self.read()
+
+    def read(self) -> Progress:
+        """The state as it is now; a damaged one is put aside and made anew."""
+        try:
+            self.progress = load(self.folder)
+        except DamagedError as error:
+            kept = (self.folder / STATE).rename(spare(self.folder / f"{STATE}.damaged"))
+            say(f"{error}: it is kept as {kept.name}, and made anew from what your files show", "yellow")
+            self.progress = from_files(self.folder)
+            self.save()
+        return self.progress
+
+    def save(self) -> None:
+        self.progress.save(self.folder)
+
+    def file(self, name: str) -> Path:
+        return file_of(self.folder, name)
+
+
+def start(folder: Path | None) -> int:
+    place = folder_of(folder)
+    new, kept = write_stubs(place)
+    if not (place / STATE).exists():
+        from_files(place).save(place)
+    say(f"{place}: {len(new)} exercises written" + (f"; kept as they were: {', '.join(kept)}" if kept else ""))
+    return overview(Desk(folder))
+
+
+def overview(desk: Desk) -> int:
+    progress = desk.progress
+    terminal.show_list(progress)
+    if progress.current not in progress.done:
+        say(f"\nNext: open {desk.file(progress.current)} in your editor and run {desk.program} watch", wrap=False)
+    elif progress.done >= set(ladder()):
+        say("\nAll exercises are done.")
+    else:
+        say(f"\nNext: {desk.program} next", wrap=False)
+    return 0
+
+
+def check(desk: Desk, name: str) -> int:
+    verdict = try_answer(name, desk.file(name))
+    terminal.show_verdict(name, desk.file(name), verdict)
+    if verdict.passed:
+        desk.read().succeed(name)
+        desk.save()
+    return 0 if verdict.passed else 1
+
+
+def check_once(desk: Desk, name: str) -> int:
+    status = check(desk, name)
+    if status == 0 and name == desk.progress.current:
+        say(f"Go on with: {desk.program} next", wrap=False)
+    elif status:
+        say(f"\nStuck? {desk.program} hint {name}", wrap=False)
+    return status
+
+
+def hint(desk: Desk, name: str) -> int:
+    shown_before = desk.progress.hints.get(name, 0)
+    terminal.show_hints(name, desk.progress.hint(name))
+    desk.save()
+    if shown_before == HINTS:
+        say(f"There are no more hints; {desk.program} solution {name} shows the solution.", wrap=False)
+    return 0
+
+
+def solution(desk: Desk, name: str, yes: bool) -> int:
+    progress = desk.progress
+    if name not in progress.done | progress.solution_seen:
+        if not yes and not confirmed(f"You have not solved {name} yet. Show its solution? [y/N] "):
+            say("Not shown. (--yes shows it without asking.)")
+            return 1
+        progress.solution_seen.add(name)
+        desk.save()
+    terminal.show_solution(name, "The solution:")
+    return 0
+
+
+def confirmed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        say()
+        return False
+
+
+def go_on(desk: Desk) -> int:
+    left = desk.progress.current
+    if not desk.progress.advance():
+        say("All exercises are done." if left in desk.progress.done else f"{left} is the last one that is not done.")
+        return 0
+    desk.save()
+    name = desk.progress.current
+    say(f"{left}: {desk.progress.state(left)}. Now {desk.file(name)}: {reference(name).EXERCISE.title}")
+    return 0
+
+
+def start_again(desk: Desk, name: str) -> int:
+    kept = reset(desk.folder, name)
+    say(f"{desk.file(name)} is as it was given" + (f"; your version is kept as {kept.name}" if kept else ""))
+    desk.progress.done.discard(name)
+    desk.save()
+    return 0
+
+
+def figure(desk: Desk, name: str) -> int:
+    """Draws every entry of every gradient, backward's value over that of finite differences: right is the diagonal."""
+    try:
+        from scratchnn.figures import new_figure, save
+    except ModuleNotFoundError as error:
+        raise ExerciseError(f"a figure needs matplotlib: {error}") from error
+    verdict = try_answer(name, desk.file(name))
+    if verdict.report is None:
+        terminal.show_verdict(name, desk.file(name), verdict)
+        return 1
+    arrays = verdict.report.arrays
+    drawing = new_figure(4 * len(arrays), 4, f"{name}: yours over the right values")
+    for axes, array in zip(drawing.subplots(1, len(arrays), squeeze=False)[0], arrays, strict=True):
+        axes.axline((0, 0), slope=1, color="0.8")
+        axes.plot(array.numeric.value.ravel(), array.analytic.ravel(), "o", markersize=4, alpha=0.6)
+        axes.set(title=array.name, xlabel="right", ylabel="yours")
+    file = desk.file(name).with_suffix(".png")
+    save(drawing, file)
+    say(f"{file} written")
+    return 0

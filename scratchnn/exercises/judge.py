@@ -1,0 +1,113 @@
+"""Tries an answer to an exercise on both of its problems."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from scratchnn.exercises.exercise import Exercise, outputs_of, reference, values_of
+from scratchnn.gradcheck.check import ArrayReport, Report, as_tuple, compare, explained, in_order
+from scratchnn.gradcheck.diagnosis import Evidence, Facts, diagnose
+from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.gradcheck.problem import GradientError, Problem, require_gradient
+from scratchnn.parameters import Array
+
+
+def problem(name: str, answer: ModuleType | SimpleNamespace, which: int, seed: int = 0) -> Problem:
+    """One of the two problems of the exercise, with the `forward` and `backward` of the answer."""
+    return gradient_problem(
+        name, reference(name).EXERCISE, answer, which, values_of(reference(name).EXERCISE, which, seed)
+    )
+
+
+def gradient_problem(
+    name: str, exercise: Exercise, answer: Any, which: int, values: dict[str, Any], probing: bool = False
+) -> Problem:
+    sizes = dict(exercise.sizes[which])
+    wanted = list(exercise.inputs(SimpleNamespace(**sizes), np.random.default_rng(0)))
+    values = {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in values.items()}
+
+    def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+        y, cache = answer.forward(**values)
+        dy = tuple(upstreams) if isinstance(y, tuple) else upstreams[0]
+        return in_order(name, answer.backward(dy, cache), [f"d{key}" for key in wanted])
+
+    def facts(outputs: Sequence[Array], upstreams: Sequence[Array]) -> Facts:
+        y, dy = (outputs[0], upstreams[0]) if len(outputs) == 1 else (tuple(outputs), tuple(upstreams))
+        return exercise.facts(SimpleNamespace(**sizes, **values, y=y, dy=dy))
+
+    probes: dict[str, Callable[[], Problem]] = {}
+    if not probing:
+        for label, change in exercise.probes.items():
+            probes[label] = lambda change=change: gradient_problem(  # type: ignore[misc]
+                name, exercise, answer, which, change(dict(values)), probing=True
+            )
+    return Problem(
+        subject=name,
+        arrays={f"d{key}": values[key] for key in wanted},
+        forward=lambda: as_tuple(reference(name).forward(**values)[0]),
+        backward=backward,
+        sizes=sizes,
+        facts=facts,
+        probes=probes,
+    )
+
+
+def judge(name: str, answer: Any, seed: int = 0) -> Report:
+    """The report on an answer, with diagnoses if it is wrong; GradientError if it breaks the contract."""
+    if reference(name).EXERCISE.function != "backward":
+        return judge_values(name, answer, seed)
+    here, there = (problem(name, answer, which, seed) for which in (0, 1))
+    report, other = compare(here, seed), compare(there, seed)
+    if report.passed and not other.passed:  # right by accident of its numbers, or of its sizes
+        here, there, report = there, here, other
+    return report if report.passed else explained(report, here, there, seed)
+
+
+# ---- exercises in which the learner writes something else than a backward pass
+
+
+def judge_values(name: str, answer: Any, seed: int) -> Report:
+    """Compares what the answer's function returns with what the solution returns, output by output."""
+    first, second = (value_evidence(name, answer, which, seed) for which in (0, 1))
+    arrays = []
+    for key, e in first.items():
+        numeric = NumericGradient(e.numeric, e.tolerance, ~e.judged)
+        report = ArrayReport(key, e.answer, numeric)
+        arrays.append(report if report.passed else replace(report, diagnosis=diagnose(e, second[key])))
+    return Report(name, arrays)
+
+
+def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, Evidence]:
+    """The answer's outputs on one of the two problems beside the solution's, by the names in the solution's comment."""
+    exercise = reference(name).EXERCISE
+    values = values_of(exercise, which, seed)
+    before = copy.deepcopy(values)
+    right = getattr(reference(name), exercise.function)(**copy.deepcopy(values))
+    returned = getattr(answer, exercise.function)(**values)
+    names = outputs_of(name)
+    answers = in_order(name, returned, names, exercise.function)
+    for key, value in before.items():
+        if np.any(values[key] != value):
+            raise GradientError(f"{name}: {exercise.function} writes into {key}; make a new array instead")
+    for key, wanted in zip(names, right, strict=True):
+        require_gradient(name, key, answers[key], wanted)
+    facts = exercise.facts(SimpleNamespace(**exercise.sizes[which], **values))
+    return {
+        key: Evidence(
+            name=key,
+            answer=np.array(answers[key]),
+            numeric=wanted,
+            tolerance=1e-12 * np.abs(wanted),  # a few roundings
+            judged=np.ones(wanted.shape, bool),
+            sizes=exercise.sizes[which],
+            facts=facts,
+            others={other: array for other, array in zip(names, right, strict=True) if other != key},
+        )
+        for key, wanted in zip(names, right, strict=True)
+    }

@@ -1,0 +1,140 @@
+"""How far a learner has come: one small JSON file beside the exercises, and the folder they lie in.
+
+The state is a convenience, the exercises are the work: a lost or damaged state is made anew by trying the files, and
+no function here writes over a file of the learner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from scratchnn.exercises.exercise import ladder, path_of, stub
+from scratchnn.exercises.verdict import try_answer
+
+STATE = ".progress.json"
+HINTS = 3
+
+
+class DamagedError(Exception):
+    """A state file that cannot be understood."""
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """The learner's file: 03_linear.py for e03_linear.py."""
+    return folder / path_of(name).name.removeprefix("e")
+
+
+@dataclass
+class Progress:
+    """Names of exercises: the current one, those that are done, skipped, had their solution seen; and hints shown."""
+
+    current: str
+    done: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    solution_seen: set[str] = field(default_factory=set)
+    hints: dict[str, int] = field(default_factory=dict)
+
+    def state(self, name: str) -> str:
+        states = ["done"] if name in self.done else []
+        states += ["current"] if name == self.current else []
+        states += ["skipped"] if name in self.skipped and not states else []
+        states += ["solution seen"] if name in self.solution_seen else []
+        return ", ".join(states) or "not started"
+
+    def succeed(self, name: str) -> None:
+        self.done.add(name)
+        self.skipped.discard(name)
+
+    def advance(self) -> bool:
+        """Moves on to the next exercise that is not done, from the last to the first; False if there is no other."""
+        here = ladder().index(self.current)
+        others = [name for name in ladder()[here + 1 :] + ladder()[:here] if name not in self.done]
+        if not others:
+            return False
+        if self.current not in self.done:
+            self.skipped.add(self.current)
+        self.current = others[0]
+        self.skipped.discard(self.current)
+        return True
+
+    def hint(self, name: str) -> int:
+        """How many hints to show: one more than last time."""
+        self.hints[name] = min(self.hints.get(name, 0) + 1, HINTS)
+        return self.hints[name]
+
+    def save(self, folder: Path) -> None:
+        """Writes the state, whole or not at all."""
+        content = {key: sorted(value) if isinstance(value, set) else value for key, value in asdict(self).items()}
+        descriptor, partial = tempfile.mkstemp(prefix=STATE, suffix=".part", dir=folder)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(content, indent=1) + "\n")
+        Path(partial).replace(folder / STATE)
+
+
+def load(folder: Path) -> Progress:
+    """The state of a folder; DamagedError if there is none that can be understood."""
+    try:
+        content = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        sets = {key: set(content[key]) for key in ("done", "skipped", "solution_seen")}
+        hints = {str(name): int(count) for name, count in content["hints"].items()}
+        progress = Progress(str(content["current"]), **sets, hints=hints)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedError(f"{folder / STATE} is damaged") from error
+    if progress.current not in ladder():
+        raise DamagedError(f"{folder / STATE} names no exercise as the current one")
+    return progress
+
+
+def from_files(folder: Path) -> Progress:
+    """A state made anew: done is what passes, current the first that does not."""
+    done = set()
+    for name in ladder():
+        file = file_of(folder, name)
+        if file.is_file() and file.read_bytes() != stub(name).encode() and try_answer(name, file).passed:
+            done.add(name)
+    return Progress(next((name for name in ladder() if name not in done), ladder()[-1]), done)
+
+
+def spare(path: Path) -> Path:
+    """A name that is free: `path`, or else path.2, path.3, …"""
+    number = 1
+    free = path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
+
+
+def write_stubs(folder: Path) -> tuple[list[str], list[str]]:
+    """Writes the exercises that are missing; the names of new files, and of those that were there."""
+    new, kept = [], []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ladder():
+        file = file_of(folder, name)
+        try:
+            write_stub(file, name)
+            new.append(file.name)
+        except FileExistsError:
+            kept.append(file.name)
+    return new, kept
+
+
+def write_stub(file: Path, name: str) -> None:
+    with file.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(stub(name))
+
+
+def reset(folder: Path, name: str) -> Path | None:
+    """Puts the stub in place of the learner's file; where that is kept, None if there was nothing to keep."""
+    file = file_of(folder, name)
+    kept = None
+    if file.exists():
+        if file.read_bytes() == stub(name).encode():
+            return None
+        kept = file.rename(spare(file.with_name(file.name + ".bak")))
+    write_stub(file, name)
+    return kept

@@ -1,0 +1,140 @@
+"""What the learner sees: the list of exercises, and the verdict on one.
+
+Everything is lines of text, aligned by spaces, so that it reads the same without colour, in a file, or through a pipe.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from scratchnn.exercises.exercise import ladder, path_of, reference, solution
+from scratchnn.exercises.progress import HINTS, Progress
+from scratchnn.exercises.verdict import Verdict
+from scratchnn.gradcheck.check import ArrayReport, Report, explanation
+
+LARGEST_MAP = 20
+LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
+ON_A_KINK = "   ? on a kink"
+STYLES = {"done": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
+
+console = Console(highlight=False, markup=False, emoji=False)
+
+
+def say(text: str = "", style: str = "", wrap: bool = True) -> None:
+    """Prints; prose is wrapped at words in a terminal, and never in a pipe."""
+    console.print(Text(text, style), soft_wrap=not (wrap and console.is_terminal))
+
+
+def block(text: str) -> None:
+    """Code or a derivation, indented, each line as it stands."""
+    say(textwrap.indent(textwrap.dedent(text).strip("\n"), "    ").rstrip() + "\n", wrap=False)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[Text]:
+    """Rows of cells as lines, each column as wide as its widest cell; words with a style of their own get it."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        line = Text("  ")
+        for cell, width in zip(row, widths, strict=True):
+            line.append(cell.ljust(width + 2), STYLES.get(cell.partition(",")[0], ""))
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+# ---- the list
+
+
+def show_list(progress: Progress) -> None:
+    """All exercises with their states, and how far the learner is."""
+    rows = []
+    for name in ladder():
+        number = path_of(name).name[1:3]
+        mark = ">" if name == progress.current else " "
+        rows.append([mark, number, name, reference(name).EXERCISE.title, progress.state(name)])
+    for line in aligned(rows):
+        console.print(line, soft_wrap=True)
+    done, skipped, total = (len(names & set(ladder())) for names in (progress.done, progress.skipped, {*ladder()}))
+    say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
+
+
+# ---- the verdict
+
+
+def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
+    if verdict.report is None:
+        say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
+    else:
+        show_report(verdict.report)
+    if verdict.printed:
+        say("\nYour code printed:")
+        block(verdict.printed)
+    if verdict.passed:
+        show_solution(name, "The library's solution, to lay beside yours:")
+
+
+def show_solution(name: str, title: str) -> None:
+    say("\nThe derivation:")
+    block(reference(name).EXERCISE.derivation)
+    say(title)
+    block(solution(name))
+
+
+def show_hints(name: str, count: int) -> None:
+    for level, hint in enumerate(reference(name).EXERCISE.hints[:count], 1):
+        say(f"{name}, hint {level} of {HINTS}: {hint}")
+
+
+def show_report(report: Report) -> None:
+    wrong = [array for array in report.arrays if not array.passed]
+    if wrong:
+        say(f"{report.subject}: {', '.join(array.name for array in wrong)} wrong", "bold red")
+    else:
+        say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
+    other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
+    heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
+    for line in aligned([heads, *map(cells, report.arrays)]):
+        console.print(line, soft_wrap=True)
+    for names, diagnosis in report.diagnoses():
+        fact, *rest = explanation(names, diagnosis)
+        say("\n" + fact, "bold")
+        for sentence in rest:
+            say(sentence)
+    mapped = [array for array in wrong if array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP]
+    for array in mapped:
+        say(f"\nWhere {array.name} is wrong:")
+        block(map_of(array))
+    if mapped:
+        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
+
+
+def cells(array: ArrayReport) -> list[str]:
+    """One line of the table of a report."""
+    wrong, kinks, size = int((array.excess > 0).sum()), int((~array.judged).sum()), array.errors.size
+    notes = [f"{wrong} of {size} wrong"] if wrong else []
+    notes += [f"{kinks} of {size} on a kink, not judged"] if kinks else []
+    notes += ["all zero, which says little"] if not wrong and not array.analytic.any() else []
+    return [
+        array.name,
+        str(array.errors.shape),
+        "WRONG" if wrong else "ok",
+        f"{array.errors.max():.1e}",
+        str(list(array.worst)),
+        f"{float(array.analytic[array.worst]): .6g}",
+        f"{float(array.numeric.value[array.worst]): .6g}",
+        "; ".join(notes),
+    ]
+
+
+def map_of(array: ArrayReport) -> str:
+    """A wrong 2-D gradient, one character per entry."""
+    wrong = array.excess > 0
+    kinds = [~array.judged, ~wrong, array.analytic == 0, array.analytic > array.numeric.value]
+    return "\n".join(" ".join(row) for row in np.select(kinds, ["?", ".", "0", "+"], "-"))

@@ -1,0 +1,98 @@
+"""Having a learner's file tried in a process of its own, whatever it does: loop for ever, print for ever, crash, exit.
+
+`try_answer` starts that process (trial.py), watches its time and its output, and reads its verdict from a file.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scratchnn.gradcheck.check import ArrayReport, Report
+from scratchnn.gradcheck.diagnosis import Diagnosis
+from scratchnn.gradcheck.numeric import NumericGradient
+
+SECONDS = 10.0
+GRACE = 2.0  # how much later a process is killed that could not be interrupted
+FLOOD = 1_000_000  # characters; more than anybody prints on purpose
+SHOWN = 2_000
+LOOP = "it was stopped after {:g} seconds: is there an endless loop?"
+FLOODED = f"it was stopped after printing {FLOOD:,} characters: is there a print inside a loop?"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a trial: a report, or else one sentence on why there is none; and what the learner's code printed.
+
+    `written` is False while the dots are still there, which is no mistake.
+    """
+
+    report: Report | None = None
+    sentence: str = ""
+    written: bool = True
+    printed: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.report is not None and self.report.passed
+
+
+def try_answer(name: str, file: Path, seconds: float = SECONDS) -> Verdict:
+    """The verdict on the learner's file."""
+    if not file.is_file():
+        return Verdict(sentence=f"there is no file {file}; `start` writes it anew")
+    with tempfile.TemporaryDirectory() as folder:
+        result, output = Path(folder, "result"), Path(folder, "output")
+        arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(result), str(seconds)]
+        ending = finish([sys.executable, *arguments], output, seconds + GRACE)
+        with output.open(encoding="utf-8", errors="replace") as stream:
+            printed = stream.read(SHOWN + 1)
+        if len(printed) > SHOWN:
+            printed = f"{printed[:SHOWN]}\n… (cut at {SHOWN:,} characters)"
+        if not result.exists():
+            return Verdict(sentence=ending or LOOP.format(seconds), printed=printed)
+        return Verdict(**{**decoded(json.loads(result.read_text(encoding="utf-8"))), "printed": printed})
+
+
+def finish(command: list[str], output: Path, seconds: float) -> str:
+    """Runs a command until it ends, by itself or by force; a sentence on how it ended, "" if by the clock."""
+    with output.open("wb") as stream:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            if output.stat().st_size > 4 * FLOOD:  # bytes
+                return FLOODED
+            status = process.poll()
+            if status is not None:
+                how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+                return f"Python ended before there was a verdict ({how}): does the file end it, or crash it?"
+            time.sleep(0.01)
+        return ""
+    finally:
+        process.kill()
+        process.wait()
+
+
+def decoded(verdict: dict[str, Any]) -> dict[str, Any]:
+    """A verdict as `main` wrote it, with arrays in place of lists."""
+    if verdict["report"]:
+        arrays = [
+            ArrayReport(
+                name=array["name"],
+                analytic=np.array(array["analytic"]),
+                numeric=NumericGradient(**{key: np.array(value) for key, value in array["numeric"].items()}),
+                diagnosis=Diagnosis(**array["diagnosis"]) if array["diagnosis"] else None,
+            )
+            for array in verdict["report"]["arrays"]
+        ]
+        verdict["report"] = Report(verdict["report"]["subject"], arrays)
+    return verdict

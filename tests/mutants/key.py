@@ -1,0 +1,43 @@
+"""Mutants: wrong answers to the exercises, with the labels that a correct diagnosis has, written before it is run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong `backward` and its key: "LABEL:gradient" for every gradient that is wrong, "LABEL" for a broken contract.
+
+    A label may be a set of acceptable ones, written with " | " in between.
+    """
+
+    exercise: str
+    name: str
+    backward: Callable[[Any, Any], Any]
+    key: tuple[str, ...]
+
+
+def mutant(*key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def mark(backward: Callable[..., Any]) -> Callable[..., Any]:
+        backward.key = key  # type: ignore[attr-defined]
+        return backward
+
+    return mark
+
+
+def all_mutants() -> list[Mutant]:
+    found = []
+    for path in sorted(Path(__file__).parent.glob("m_*.py")):
+        module = importlib.import_module(f"mutants.{path.stem}")
+        exercise = path.stem.removeprefix("m_")
+        found += [
+            Mutant(exercise, name, function, function.key)
+            for name, function in vars(module).items()
+            if hasattr(function, "key")
+        ]
+    return found

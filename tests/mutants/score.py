@@ -1,0 +1,63 @@
+"""Holds the diagnosis against the key of the mutants: `python tests/mutants/score.py` prints the confusion list."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from mutants.key import Mutant, all_mutants
+from scratchnn.exercises import judge as judging
+from scratchnn.exercises.exercise import reference
+from scratchnn.gradcheck import GradientError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    mutant: Mutant
+    killed: bool
+    found: dict[str, str]  # gradient → label; {"": "CONTRACT"} for a broken contract
+    text: str
+
+    @property
+    def wanted(self) -> dict[str, list[str]]:
+        wanted = {}
+        for item in self.mutant.key:
+            labels, _, gradient = item.rpartition(":") if not item.startswith("CONTRACT") else (item, "", "")
+            wanted[gradient] = labels.split(" | ")
+        return wanted
+
+    @property
+    def right(self) -> bool:
+        """Every wrong gradient has one of the labels that its key allows."""
+        return self.found.keys() == self.wanted.keys() and all(
+            label in self.wanted[gradient] for gradient, label in self.found.items()
+        )
+
+
+def verdict(mutant: Mutant, exercise: ModuleType | None = None, seed: int = 0) -> Verdict:
+    own = exercise or reference(mutant.exercise)
+    answer = SimpleNamespace(forward=getattr(own, "forward", None), **{own.EXERCISE.function: mutant.backward})
+    try:
+        report = judging.judge(mutant.exercise, answer, seed)
+    except GradientError as error:
+        return Verdict(mutant, True, {"": "CONTRACT"}, str(error))
+    found = {a.name: a.diagnosis.label for a in report.arrays if a.diagnosis}
+    return Verdict(mutant, not report.passed, found, str(report))
+
+
+def main() -> None:
+    verdicts = [verdict(mutant) for mutant in all_mutants()]
+    for v in verdicts:
+        if not v.killed or not v.right:
+            print(f"{v.mutant.exercise:22} {v.mutant.name:40} key {v.mutant.key}, found {v.found}")
+    right = sum(v.right for v in verdicts)
+    caught = sum(v.killed for v in verdicts)
+    print(f"{caught} of {len(verdicts)} caught, {right} labelled right ({right / len(verdicts):.1%})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""The diagnosis: mutants must be caught and named, right answers left alone, garbage not interpreted.
+
+The keys of the mutants (tests/mutants/) were written before the diagnosis was run on them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import dense
+from mutants.key import all_mutants
+from mutants.score import verdict
+
+from scratchnn import Tanh
+from scratchnn.exercises import judge as judging
+from scratchnn.exercises.exercise import Exercise, ladder, reference, values_of
+from scratchnn.gradcheck import GradientError, check, check_function, check_layer, check_model, numeric
+from scratchnn.gradcheck.check import compare
+from scratchnn.gradcheck.diagnosis import Facts, candidates, diagnose
+from scratchnn.gradcheck.problem import Problem, evidence
+from scratchnn.layers import Layer
+
+MUTANTS = all_mutants()
+every_exercise = pytest.mark.parametrize("name", ladder())
+GRADIENT_EXERCISES = [name for name in ladder() if reference(name).EXERCISE.function == "backward"]
+every_gradient_exercise = pytest.mark.parametrize("name", GRADIENT_EXERCISES)
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    return {(m.exercise, m.name): verdict(m) for m in MUTANTS}
+
+
+def test_there_are_enough_mutants():
+    assert len(MUTANTS) >= 100
+    for name in ladder():
+        assert sum(m.exercise == name for m in MUTANTS) >= 3, name
+
+
+def test_every_mutant_is_caught(verdicts):
+    assert [f"{v.mutant.exercise}: {v.mutant.name}" for v in verdicts.values() if not v.killed] == []
+
+
+def test_nine_in_ten_mutants_are_named_as_their_key_says(verdicts):
+    assert np.mean([v.right for v in verdicts.values()]) >= 0.9
+
+
+def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(monkeypatch):
+    """The general relations carry most of it: with no formula written down, what is left?"""
+
+    def without(q, facts):
+        known = facts(q)
+        return Facts(known.terms, {}, known.masks, known.arrays, known.numbers)
+
+    for name in ladder():
+        exercise = reference(name).EXERCISE
+        stripped = Exercise(**{**vars(exercise), "facts": lambda q, facts=exercise.facts: without(q, facts)})
+        monkeypatch.setattr(reference(name), "EXERCISE", stripped)
+    assert np.mean([verdict(m).right for m in MUTANTS]) >= 0.8
+
+
+def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(verdicts):
+    for v in verdicts.values():
+        if v.found != {"": "CONTRACT"}:
+            assert v.found and all(v.found.values()), v.mutant.name
+
+
+@every_exercise
+def test_the_solution_passes_for_many_seeds(name):
+    for seed in range(10):
+        report = judging.judge(name, reference(name), seed)
+        assert report.passed, report
+
+
+# ---- mistakes that fit every exercise
+
+
+def altered(name: str, change) -> SimpleNamespace:
+    """The solution, with `change` applied to the gradient of the given position before it is returned."""
+    own = reference(name)
+
+    def backward(dy, cache):
+        returned = own.backward(dy, cache)
+        gradients = list(returned) if isinstance(returned, tuple) else [returned]
+        gradients = change([np.array(g, float) for g in gradients])
+        return tuple(gradients) if isinstance(returned, tuple) else gradients[0]
+
+    return SimpleNamespace(forward=own.forward, backward=backward)
+
+
+def one_entry(relative: float):
+    def change(gradients):
+        g = gradients[0]
+        g.flat[np.argmax(np.abs(g))] *= 1 + relative
+        return gradients
+
+    return change
+
+
+def dropped_sample(gradients):
+    gradients[0][-1] = 0
+    return gradients
+
+
+def swapped_rows(gradients):
+    gradients[0][[0, 1]] = gradients[0][[1, 0]]
+    return gradients
+
+
+def single_precision(gradients):
+    return [g.astype(np.float32).astype(np.float64) for g in gradients]
+
+
+GENERIC = {
+    "one entry off by 1e-4": one_entry(1e-4),
+    "one entry off by 1e-6": one_entry(1e-6),
+    "a dropped sample": dropped_sample,
+    "two rows swapped": swapped_rows,
+    "float32": single_precision,
+}
+
+
+@every_gradient_exercise
+@pytest.mark.parametrize("mistake", GENERIC)
+def test_generic_mistakes_are_caught_in_every_exercise(name, mistake):
+    assert not judging.judge(name, altered(name, GENERIC[mistake])).passed
+
+
+@every_gradient_exercise
+def test_the_smallest_mistakes_are_called_by_their_name(name):
+    report = judging.judge(name, altered(name, one_entry(1e-4)))
+    (found,) = [a.diagnosis for a in report.arrays if a.diagnosis]
+    assert found.label == "FEW" and found.fact.startswith("1 of the ")
+    report = judging.judge(name, altered(name, single_precision))
+    assert {a.diagnosis.label for a in report.arrays if a.diagnosis} == {"FLOAT32"}
+
+
+# ---- nothing is claimed that is not known
+
+
+def test_a_thousand_garbage_gradients_get_no_diagnosis():
+    """Random numbers of the right size, in each exercise in turn. Arrays of one or two entries are left out: any two
+    numbers are some multiple of the right one."""
+    told, tried = [], 0
+    for name in GRADIENT_EXERCISES:
+        pairs = [judging.problem(name, reference(name), which) for which in (0, 1)]
+        upstreams = [p.upstreams(seed=0) for p in pairs]
+        for gradient in pairs[0].arrays:
+            real = [evidence(p, gradient, u) for p, u in zip(pairs, upstreams, strict=True)]
+            if min(e.numeric.size for e in real) < 3:
+                continue
+            for seed in range(40):
+                rng = np.random.default_rng(seed)
+                fakes = []
+                for e in real:
+                    answer = rng.normal(size=e.numeric.shape) * (np.abs(e.numeric).max() or 1.0)
+                    fakes.append(vary(e, answer))
+                found = diagnose(*fakes)
+                tried += 1
+                if found.label != "UNKNOWN":
+                    told.append((name, found))
+    assert tried >= 1000
+    assert told == []
+
+
+def vary(e, answer):
+    from dataclasses import replace
+
+    return replace(e, answer=answer, scaled=(0 * answer, 2 * answer), probes={})
+
+
+def test_two_mistakes_at_once_are_named_right_or_not_at_all(verdicts):
+    """Every mutant with its sign turned round as well: what is claimed must be what is claimed without that, with
+    the sign named or absorbed, or nothing."""
+    wrong = []
+    for m in MUTANTS:
+        own, alone = reference(m.exercise), verdicts[m.exercise, m.name].found
+        if own.EXERCISE.function != "backward" or alone.keys() == {""} or "convolution" in m.exercise:
+            continue
+
+        def backward(dy, cache, m=m):
+            returned = m.backward(dy, cache)
+            gradients = returned if isinstance(returned, tuple) else (returned,)
+            turned = tuple(-np.asarray(g) for g in gradients)
+            return turned if isinstance(returned, tuple) else turned[0]
+
+        report = judging.judge(m.exercise, SimpleNamespace(forward=own.forward, backward=backward))
+        for a in report.arrays:
+            if a.diagnosis and not fits(a.diagnosis.label, alone.get(a.name)):
+                wrong.append((m.exercise, m.name, a.diagnosis.label, alone.get(a.name)))
+    assert wrong == []
+
+
+def fits(label: str, alone: str | None) -> bool:
+    """Whether a label fits the negative of what is called `alone` by itself (None: of the right gradient)."""
+    kinds = {part.split(":")[0] for part in label.split(" & ")}
+    before = {part.split(":")[0] for part in (alone or "SCALE").split(" & ")}
+    no_claim = {"UNKNOWN", "PROBE"}
+    # what the answer is, or where it is wrong, are facts whatever the cause; the rest must name the cause or the sign
+    return kinds <= before | no_claim | {"SCALE", "IS", "ONLY-WHERE"}
+
+
+def test_the_names_of_factors_are_distinct_in_every_exercise():
+    """Otherwise "1/N" could be told for a forgotten keep probability."""
+    for name in ladder():
+        exercise = reference(name).EXERCISE
+        for which in (0, 1):
+            sizes = dict(exercise.sizes[which])
+            assert all(sizes[a] != sizes[b] for a, b in itertools.combinations(sizes, 2)), name
+            values = values_of(exercise, which, 0)
+            q = SimpleNamespace(**sizes, **values)
+            numbers = {}
+            if exercise.function == "backward":
+                y, _ = reference(name).forward(**values)
+                q.y, q.dy = y, (tuple(np.ones_like(part) for part in y) if isinstance(y, tuple) else np.ones_like(y))
+            numbers = exercise.facts(q).numbers
+            simple = {**sizes, **{f"1/{k}": 1 / v for k, v in sizes.items()}, "2": 2.0, "1/2": 0.5}
+            for label, value in {**numbers, **{f"1/{k}": 1 / v for k, v in numbers.items()}}.items():
+                for other, number in simple.items():
+                    assert abs(value - number) > 1e-3, f"{name}: {label} and {other} are the same number"
+
+
+@every_gradient_exercise
+def test_declared_terms_add_up_to_the_right_gradient(name):
+    for which in (0, 1):
+        p = judging.problem(name, reference(name), which)
+        upstreams = p.upstreams(seed=3)
+        terms = p.facts(p.forward(), upstreams).terms
+        for gradient, right in p.numeric(upstreams).items():
+            if gradient in terms:
+                total = sum(np.broadcast_to(t, right.value.shape) for t in terms[gradient].values())
+                np.testing.assert_allclose(total, right.value, rtol=1e-7, atol=2 * right.error.max())
+
+
+# ---- on a user's own code
+
+
+class MeanForSum(Tanh):
+    def backward(self, dy):
+        return super().backward(dy) / len(dy)
+
+
+def test_the_message_says_why_and_that_it_held_twice(rng):
+    with pytest.raises(GradientError) as error:
+        check_layer(MeanForSum(), rng.normal(size=(3, 4)))
+    text = str(error.value)
+    assert "dx is exactly 0.333333 times the right gradient, everywhere: that is 1/N." in text
+    assert "On a second problem: dx is exactly 0.0909091 times the right gradient, everywhere: that is 1/N." in text
+    assert "Where to look: " in text
+
+
+def test_plain_functions_can_be_checked(rng):
+    def forward(x, w, shift):
+        return (x * w + shift, (x, w))
+
+    def backward(dy, cache):
+        x, w = cache
+        return dy * w, np.sum(dy * x, axis=0)
+
+    inputs = {"x": rng.normal(size=(5, 3)), "w": rng.normal(size=3)}
+    assert check_function(forward, backward, inputs, constants=[rng.normal(size=3)]).passed
+    with pytest.raises(GradientError, match=r"dw: dw is what example 0 alone contributes; there are 5"):
+        check_function(
+            forward, lambda dy, cache: (dy * cache[1], (dy * cache[0])[0]), inputs, constants=[rng.normal(size=3)]
+        )
+    with pytest.raises(GradientError, match="backward returned one list, expected a tuple of 2: dx, dw"):
+        check_function(forward, lambda dy, cache: [dy, dy], inputs, constants=[0.0])
+    with pytest.raises(GradientError, match="backward returned 3 values, expected a tuple of 2"):
+        check_function(forward, lambda dy, cache: (dy, dy, dy), inputs, constants=[0.0])
+    with pytest.raises(GradientError, match="must give dx as an array, it gives a float"):
+        check_function(forward, lambda dy, cache: (1.0, dy), inputs, constants=[0.0])
+
+
+def test_a_forgotten_term_of_the_loss_is_named_by_check_model(rng):
+    from test_gradcheck import KLRouteForgotten, small_vae
+
+    from scratchnn import Bernoulli
+
+    model = small_vae(rng, Bernoulli(), KLRouteForgotten)
+    with pytest.raises(GradientError, match=r"encoder\.4\.dW.*: .*through the output «kl» is missing"):
+        check_model(model, rng.uniform(0.1, 0.9, (11, 5)), rng.normal(size=(11, 2)))
+
+
+def test_large_models_are_checked_along_directions(rng):
+    from test_gradcheck import KLNotAveraged, small_vae
+
+    from scratchnn import Bernoulli
+
+    batch = rng.uniform(0.1, 0.9, (11, 5)), rng.normal(size=(11, 2))
+    report = check_model(small_vae(rng, Bernoulli()), *batch, directions=3)
+    assert [a.analytic.shape for a in report.arrays] == [(3,)] * 12
+    with pytest.raises(GradientError, match=r"encoder\.0\.db · d .* WRONG"):
+        check_model(small_vae(rng, Bernoulli(), KLNotAveraged), *batch, directions=3)
+    with pytest.raises(ValueError, match="directions must be at least 1"):
+        check_model(small_vae(rng, Bernoulli()), *batch, directions=0)
+
+
+def test_a_model_too_large_to_go_through_is_refused_with_the_way_out(monkeypatch, rng):
+    from test_gradcheck import small_vae
+
+    from scratchnn import Bernoulli
+
+    monkeypatch.setattr(check, "EXHAUSTIVE", 100)
+    with pytest.raises(ValueError, match=r"parameters, and each takes six forward passes.*directions=3"):
+        check_model(small_vae(rng, Bernoulli()), rng.random((3, 5)), rng.normal(size=(3, 2)))
+
+
+def test_the_taylor_remainder_tells_right_from_wrong(rng):
+    layer, x, dy = Tanh(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+    right = dy * (1 - np.tanh(x) ** 2)
+    forward = lambda: [layer.forward(x)]  # noqa: E731
+    assert np.allclose(numeric.taylor_slopes(forward, x, [dy], right, seed=0), 2, atol=0.1)
+    assert np.allclose(numeric.taylor_slopes(forward, x, [dy], 1.5 * right, seed=0)[1:], 1, atol=0.1)
+    linear = dense(3, 3, rng)
+    slopes = numeric.taylor_slopes(lambda: [linear.forward(x)], x, [dy], dy @ linear.W.T, seed=0)
+    assert slopes == []
+
+
+# ---- the checker itself, made wrong on purpose: its own tests must notice
+
+
+class ZeroUnderOnes(Layer):
+    """Softmax over each row, with a backward pass that is right for an upstream gradient of ones only."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.cache = ()
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, dy):
+        self.take_cache()
+        return 0 * dy
+
+
+class TwentyPercentOff(Tanh):
+    def backward(self, dy):
+        return 1.2 * super().backward(dy)
+
+
+def the_checker_works() -> bool:
+    """Right layers pass and wrong ones fail."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 3))
+    try:
+        check_layer(dense(3, 4, rng), x)
+        check_layer(Tanh(), x)
+    except Exception:
+        return False
+    for wrong in (ZeroUnderOnes(), TwentyPercentOff()):
+        try:
+            check_layer(wrong, x)
+        except GradientError:
+            continue
+        return False
+    return True
+
+
+def test_the_checker_works_as_it_is():
+    assert the_checker_works()
+
+
+CHECKER_MUTANTS = {
+    "a step of zero": lambda m: m.setattr(numeric, "STEP", 0.0),
+    "one-sided differences": lambda m: m.setattr(numeric.OneSided, "central", property(lambda self: self.right)),
+    "an upstream gradient of ones": lambda m: m.setattr(
+        Problem, "upstreams", lambda self, seed: [np.ones_like(y) for y in self.forward()]
+    ),
+    "a tolerance of one": lambda m: m.setattr(check, "RELATIVE_TOLERANCE", 1.0),
+    "an array compared with itself": lambda m: m.setattr(
+        Problem,
+        "numeric",
+        lambda self, upstreams: {
+            name: numeric.NumericGradient(g, np.full(g.shape, 1e-9), np.zeros(g.shape, bool))
+            for name, g in self.backward(upstreams).items()
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", CHECKER_MUTANTS)
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_a_checker_made_wrong_is_noticed(mutant, monkeypatch):
+    CHECKER_MUTANTS[mutant](monkeypatch)
+    assert not the_checker_works()
+
+
+def test_an_error_that_only_some_shapes_show_is_found_on_the_second_problem():
+    """Right for 3 examples, wrong for 11: a constant taken for N."""
+    own = reference("mse")
+
+    def backward(dy, cache):
+        return own.backward(dy, cache) * (len(dy) == judging.reference("mse").EXERCISE.sizes[0]["N"])
+
+    assert not judging.judge("mse", SimpleNamespace(forward=own.forward, backward=backward)).passed
+
+
+def test_factor_names_start_with_the_simplest(rng):
+    p = judging.problem("linear", reference("linear"), 0)
+    e = evidence(p, "dW", p.upstreams(0))
+    names = [name for name, _ in candidates(e)]
+    assert names.index("2") < names.index("N") < names.index("D·N") and "N/(N−1)" in names
+    assert compare(p, 0).passed

@@ -1,0 +1,507 @@
+"""The learner's command, python -m scratchnn.exercises: whatever the learner's file does, one clear sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+pytest.importorskip("rich")
+
+from scratchnn.exercises import commands, progress, terminal
+from scratchnn.exercises.__main__ import exercise, main
+from scratchnn.exercises.commands import ExerciseError
+from scratchnn.exercises.exercise import TEACHER, ladder, path_of, solution, stub
+from scratchnn.exercises.progress import STATE, Progress, file_of
+from scratchnn.exercises.verdict import SHOWN, try_answer
+from scratchnn.gradcheck.check import ArrayReport
+from scratchnn.gradcheck.numeric import NumericGradient
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "", "COLUMNS": "80"}
+DOTS = "dx = dW = db = ...  # your turn: replace the dots"
+RIGHT = "dx, dW, db = dy @ W.T, x.T @ dy, dy.sum(axis=0)"
+
+
+def run(folder: Path, *arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """The real command, started in `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "scratchnn.exercises", *arguments],
+        cwd=folder, env={**ENVIRONMENT, **environment}, input=typed, capture_output=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+
+
+def linear(code: str) -> str:
+    """The learner's file for `linear`, with `code` in place of the dots."""
+    lines = code.splitlines()
+    assert DOTS in stub("linear")
+    return stub("linear").replace(DOTS, "\n    ".join(lines))
+
+
+def tried(tmp_path: Path, text: str, seconds: float = 10.0):
+    file = tmp_path / "03_linear.py"
+    file.write_text(text, encoding="utf-8")
+    return try_answer("linear", file, seconds)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A new folder of exercises, the current directory being the one above it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    commands.start(None)
+    return commands.Desk(None)
+
+
+def solve(desk, name: str) -> None:
+    upper, _, _ = path_of(name).read_text(encoding="utf-8").partition(TEACHER)
+    desk.file(name).write_text(upper, encoding="utf-8")
+
+
+# ---- start, and where the folder is
+
+
+def test_without_exercises_every_command_says_how_to_start(tmp_path):
+    for arguments in ([], ["check"], ["watch"]):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.strip() == "error: no exercises here yet: python -m scratchnn.exercises start"
+    assert "start --folder else" in run(tmp_path, "--folder", "else").stderr
+
+
+def test_start_writes_every_stub_and_overwrites_nothing(tmp_path):
+    assert run(tmp_path, "start").returncode == 0
+    folder = tmp_path / "exercises"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {file_of(folder, name).name for name in ladder()} | {STATE}
+    assert all(file_of(folder, name).read_text(encoding="utf-8") == stub(name) for name in ladder())
+    (folder / "03_linear.py").write_text("my work")
+    (folder / "04_relu.py").unlink()
+    again = run(tmp_path, "start")
+    assert "1 exercises written" in again.stdout and "kept as they were" in again.stdout
+    assert (folder / "03_linear.py").read_text() == "my work"
+    assert (folder / "04_relu.py").read_text(encoding="utf-8") == stub("relu")
+
+
+def test_the_folder_is_the_one_given_or_exercises_or_the_current_one(tmp_path):
+    for arguments in (["start", "--folder", "my own"], ["--folder", "my own", "next"]):
+        assert run(tmp_path, *arguments).returncode == 0
+    listed = run(tmp_path, "--folder", "my own")
+    assert "skipped" in listed.stdout and "--folder 'my own' watch" in listed.stdout
+    assert "skipped" in run(tmp_path / "my own").stdout
+    assert "0 exercises written" in run(tmp_path / "my own", "start").stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, "start", "--folder", "file")
+    assert done.returncode == 1 and done.stderr.startswith("error: cannot read or write file")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_has_examples(tmp_path):
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0 and "python -m scratchnn.exercises watch" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["linear", "3", "03", "03_linear", "03_linear.py", "exercises/03_linear.py"])
+def test_an_exercise_may_be_named_in_many_ways(text):
+    assert exercise(text) == "linear"
+
+
+def test_an_unknown_name_lists_the_known_ones(desk, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "lienar"])
+    assert "there is no exercise lienar; there are:" in capsys.readouterr().err
+
+
+# ---- the list
+
+
+def test_the_list_shows_every_state(desk, capsys):
+    first, second, third, fourth, *_ = ladder()
+    desk.progress = Progress(third, done={first}, skipped={second}, solution_seen={fourth})
+    desk.save()
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, state in ((first, "done"), (second, "skipped"), (third, "current"), (fourth, "solution seen")):
+        (line,) = [line for line in lines if f"  {name}  " in line]
+        assert line.endswith(state) and line.lstrip().startswith(">") == (name == third)
+    assert sum(line.endswith("not started") for line in lines) == len(ladder()) - 4
+    assert f"1 of {len(ladder())} done, 1 skipped" in "\n".join(lines)
+    assert "Next: open" in lines[-1] and desk.file(third).name in lines[-1]
+
+
+# ---- verdicts
+
+
+def test_a_right_answer_shows_derivation_and_solution_and_is_done_for_good(tmp_path):
+    run(tmp_path, "start")
+    (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
+    done = run(tmp_path, "check", "linear")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "linear: right" in done.stdout and "dW_ij = Σ_n x_ni dy_nj" in done.stdout
+    assert solution("linear").splitlines()[0] in done.stdout
+    assert "\x1b" not in done.stdout, "colour in a pipe"
+    (line,) = [line for line in run(tmp_path).stdout.splitlines() if "  linear  " in line]
+    assert line.endswith("done")
+
+
+def test_a_wrong_answer_is_explained_and_mapped(tmp_path):
+    run(tmp_path, "start")
+    code = "dx, dW, db = dy @ W.T, x.T @ dy / len(x), dy.sum(axis=0)"
+    (tmp_path / "exercises/03_linear.py").write_text(linear(code), encoding="utf-8")
+    done = run(tmp_path, "check", "linear")
+    assert done.returncode == 1 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    (head, dx, dW, db) = [line for line in lines if line.startswith("  ") and ("(" in line or "worst at" in line)][:4]
+    assert dx.index("ok") == dW.index("WRONG") == db.index("ok") and "35 of 35 wrong" in dW
+    assert head.index("shape") == dx.index("(3, 5)") == dW.index("(5, 7)") == db.index("(7,)")
+    assert "1/N" in done.stdout and "Where to look:" in done.stdout
+    start = lines.index("Where dW is wrong:")
+    rows = [line.split() for line in lines[start + 1 : start + 6]]
+    assert all(len(row) == 7 and set(row) <= {"+", "-"} for row in rows)
+
+
+def test_the_map_has_a_character_for_every_kind_of_entry():
+    value, kink = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 0.0]]), np.zeros((2, 3), bool)
+    kink[1, 2] = True
+    analytic = np.array([[1.0, 2.5, 2.5], [0.0, 5.0, 9.0]])
+    array = ArrayReport("dx", analytic, NumericGradient(value, np.full((2, 3), 1e-9), kink))
+    assert terminal.map_of(array) == ". + -\n0 . ?"
+
+
+def test_dots_are_a_state_and_not_an_error(tmp_path):
+    verdict = tried(tmp_path, stub("linear"))
+    assert not verdict.written and not verdict.passed and "not written yet" in verdict.sentence
+    assert not tried(tmp_path, linear("dW = db = ...\ndx = dy @ W.T")).written
+    assert not tried(tmp_path, linear("half = ...\ndx = half * dy\ndW = db = dx")).written
+
+
+def test_every_stub_is_unwritten_and_every_solution_passes(desk, capsys):
+    for name in ladder()[::4] + ["adam"] * ("adam" in ladder()):
+        assert commands.check(desk, name) == 1
+        assert "is not written yet" in capsys.readouterr().out
+        solve(desk, name)
+        assert commands.check(desk, name) == 0, capsys.readouterr().out
+    assert set(ladder()[::4]) <= progress.load(desk.folder).done
+
+
+BAD = {
+    "a syntax error": (linear("dx = dy @"), "line 26, `dx = dy @`: SyntaxError: invalid syntax"),
+    "a wrong indentation": (linear("dx = 1\n  dW = 2"), "line 27, `dW = 2`: IndentationError: unexpected indent"),
+    "null bytes": ("\0", "null bytes"),
+    "an exception in backward": (linear("dx = dy @ V.T"), "line 26 (in backward), `dx = dy @ V.T`: NameError"),
+    "an exception in forward": (
+        linear(RIGHT).replace("y = x @ W + b", "y = W @ x"), "line 19 (in forward), `y = W @ x`: ValueError: matmul"
+    ),
+    "an endless recursion": (linear("return backward(dy, cache)"), "(in backward), `return backward(dy, cache)`: Re"),
+    "a missing module": ("import toorch\n" + linear(RIGHT), "line 1, `import toorch`: ModuleNotFoundError: No module"),
+    "no backward": (linear(RIGHT).replace("def backward", "def backwards"), "no function `backward` any more; `reset"),
+    "no forward": (linear(RIGHT).replace("def forward", "def forwards"), "no function `forward` any more; `reset"),
+    "an empty file": ("", "no function `forward` any more"),
+    "a changed forward": (linear(RIGHT).replace("x @ W + b", "x @ W + 2 * b"), "forward was changed: it no longer"),
+    "a forward without cache": (linear(RIGHT).replace("return y, cache", "return y"), "`reset linear` brings it back"),
+    "a forward of something else": (linear(RIGHT).replace("x @ W + b", "'y'"), "forward was changed"),
+    "a list": (linear("return [dy @ W.T, x.T @ dy, dy.sum(axis=0)]"), "list, expected a tuple of 3"),
+    "a scalar": (linear("return 1.0"), "float, expected a tuple of 3"),
+    "too few gradients": (linear("return dy @ W.T, x.T @ dy"), ", expected a tuple of 3: dx, dW, db"),
+    "complex numbers": (linear(RIGHT + "\ndW = dW + 0j"), "backward returns complex numbers"),
+    "nothing": (linear("return None"), "NoneType"),
+    "other arguments": (linear(RIGHT).replace("(dy, cache)", "(dy)"), "takes 1 positional argument but 2 were given"),
+    "exit": (linear("raise SystemExit(3)"), "line 26 (in backward), `raise SystemExit(3)`: SystemExit: 3"),
+    "os._exit": (linear("import os\nos._exit(0)"), "ended before there was a verdict (exit status 0)"),
+    "a crash": (linear("import os\nos.abort()"), "ended before there was a verdict (signal 6)"),
+    "a question": (linear("input('?')"), "line 26 (in backward), `input('?')`: EOFError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_clear_sentence(tmp_path, what):
+    text, expected = BAD[what]
+    verdict = tried(tmp_path, text)
+    assert expected in verdict.sentence
+    assert verdict.written and not verdict.passed and verdict.report is None
+    assert "\n" not in verdict.sentence and "Traceback" not in verdict.sentence + verdict.printed
+
+
+def test_a_missing_file_and_one_in_another_encoding(tmp_path):
+    assert "there is no file" in try_answer("linear", tmp_path / "03_linear.py").sentence
+    (tmp_path / "03_linear.py").write_bytes(linear(RIGHT).encode("utf-16"))
+    assert "SyntaxError" in try_answer("linear", tmp_path / "03_linear.py").sentence
+
+
+@pytest.mark.parametrize(
+    "body", ["while True:\n    pass", "while True:\n    try:\n        pass\n    except:\n        pass"]
+)
+def test_an_endless_loop_is_stopped_and_its_line_named(tmp_path, body):
+    began = time.monotonic()
+    verdict = tried(tmp_path, linear(f"print('before')\n{body}"), seconds=1)
+    assert "it was stopped after 1 seconds: is there an endless loop?" in verdict.sentence
+    assert verdict.printed == "before\n" and time.monotonic() - began < 6
+    if "try" not in body:
+        assert "(in backward), `" in verdict.sentence
+
+
+@pytest.mark.parametrize("body", ["print('flood ' * 10)", "import os; os.write(1, b'flood ' * 10000)"])
+def test_a_print_flood_is_stopped_and_cut(tmp_path, body):
+    began = time.monotonic()
+    verdict = tried(tmp_path, linear(f"while True:\n    {body}"))
+    assert "it was stopped after printing 1,000,000 characters" in verdict.sentence
+    assert verdict.printed.startswith("flood flood") and len(verdict.printed) < SHOWN + 50
+    assert time.monotonic() - began < 8
+    if "os" not in body:
+        assert "line 27 (in backward), `print(" in verdict.sentence
+
+
+def test_what_a_right_answer_prints_is_shown(tmp_path):
+    verdict = tried(tmp_path, linear(f"print('Σ', dy.shape)\n{RIGHT}"))
+    assert verdict.passed and verdict.printed.startswith("Σ (3, 7)")
+    assert not list(tmp_path.glob("__pycache__"))
+
+
+def test_a_terminal_that_knows_no_greek_is_no_reason_to_fail(tmp_path):
+    run(tmp_path, "start")
+    (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
+    done = run(tmp_path, "check", "3", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and done.stderr == "" and "dW_ij" in done.stdout
+
+
+# ---- hint, solution, next, reset, figure
+
+
+def test_hints_come_one_level_at_a_time_and_survive_restarts(desk, capsys):
+    counts = []
+    for _ in range(4):
+        assert main(["hint", "linear"]) == 0
+        counts.append(capsys.readouterr().out.count("linear, hint "))
+    assert counts == [1, 2, 3, 3]
+    main(["hint", "linear"])
+    assert "no more hints" in capsys.readouterr().out
+    assert progress.load(desk.folder).hints == {"linear": 3}
+
+
+def test_the_solution_asks_once_before_success(tmp_path):
+    run(tmp_path, "start")
+    for typed in ("n\n", ""):
+        refused = run(tmp_path, "solution", "linear", typed=typed)
+        assert refused.returncode == 1 and "x.T @ dy" not in refused.stdout
+    assert "solution seen" not in run(tmp_path).stdout
+    assert "dW = x.T @ dy" in run(tmp_path, "solution", "linear", typed="y\n").stdout
+    assert "[y/N]" not in run(tmp_path, "solution", "linear").stdout
+    assert "solution seen" in run(tmp_path).stdout
+
+
+def test_the_solution_with_yes_or_after_success_does_not_ask(desk, capsys):
+    assert main(["solution", "linear", "--yes"]) == 0
+    assert "dW_ij  = Σ" in (out := capsys.readouterr().out) or "dW_ij = Σ" in out
+    desk.read().succeed("relu")
+    desk.save()
+    assert main(["solution", "relu"]) == 0
+    assert progress.load(desk.folder).solution_seen == {"linear"}
+
+
+def test_next_skips_and_comes_back(desk, capsys):
+    first, second, third, *rest = ladder()
+    assert main(["next"]) == main(["next"]) == 0
+    state = progress.load(desk.folder)
+    assert state.current == third and state.skipped == {first, second}
+    state.done = {third, *rest}
+    state.save(desk.folder)
+    main(["next"])
+    state = progress.load(desk.folder)
+    assert state.current == first and state.skipped == {second}
+    state.done |= {first, second}
+    state.save(desk.folder)
+    capsys.readouterr()
+    main(["next"])
+    assert "All exercises are done." in capsys.readouterr().out
+    main([])
+    assert "All exercises are done." in capsys.readouterr().out
+
+
+def test_next_with_one_exercise_left_stays(desk, capsys):
+    desk.progress.done = set(ladder()[1:])
+    desk.save()
+    main(["next"])
+    assert "the last one that is not done" in capsys.readouterr().out
+    assert progress.load(desk.folder).current == ladder()[0]
+
+
+def test_reset_loses_nothing(desk, capsys):
+    for version in ("first", "second", "third"):
+        desk.file("linear").write_text(version)
+        assert main(["reset", "linear"]) == 0
+        assert desk.file("linear").read_text(encoding="utf-8") == stub("linear")
+    backups = [desk.folder / f"03_linear.py.bak{number}" for number in ("", ".2", ".3")]
+    assert [path.read_text() for path in backups] == ["first", "second", "third"]
+    main(["reset", "linear"])
+    desk.file("linear").unlink()
+    main(["reset", "linear"])
+    assert desk.file("linear").exists() and len(list(desk.folder.glob("*.bak*"))) == 3
+
+
+def test_reset_makes_a_done_exercise_undone(desk):
+    desk.progress.succeed("linear")
+    desk.save()
+    main(["reset", "linear"])
+    assert progress.load(desk.folder).done == set()
+
+
+def test_a_figure_is_written_beside_the_exercise(desk):
+    pytest.importorskip("matplotlib")
+    assert main(["figure", "relu"]) == 1, "there is nothing to draw yet"
+    solve(desk, "relu")
+    assert main(["figure", "relu"]) == 0
+    assert (desk.folder / "04_relu.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---- the state
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"current": 3}', '{"current": "gone", "done": [],'
+    ' "skipped": [], "solution_seen": [], "hints": {}}', '"\\ud800"', "[" * 100_000])  # fmt: skip
+def test_a_damaged_state_is_kept_and_made_anew_from_the_files(desk, capsys, text):
+    solve(desk, ladder()[0])
+    desk.file("relu").write_text("broken(", encoding="utf-8")
+    (desk.folder / STATE).write_text(text)
+    capsys.readouterr()
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].endswith("it is kept as .progress.json.damaged, and made anew from what your files show")
+    assert (desk.folder / ".progress.json.damaged").read_text() == text
+    assert progress.load(desk.folder) == Progress(ladder()[1], done={ladder()[0]})
+
+
+def test_a_state_that_is_not_text_is_damaged_too_and_keeps_its_forerunner(desk):
+    for number in (1, 2):
+        (desk.folder / STATE).write_bytes(b"\xff" * number)
+        main([])
+    assert (desk.folder / ".progress.json.damaged").read_bytes() == b"\xff"
+    assert (desk.folder / ".progress.json.damaged.2").read_bytes() == b"\xff\xff"
+
+
+def test_the_state_is_written_whole_or_not_at_all(desk, monkeypatch):
+    before = (desk.folder / STATE).read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main(["next"])
+    assert (desk.folder / STATE).read_bytes() == before
+    monkeypatch.undo()
+    assert json.loads(before)["current"] == ladder()[0]
+
+
+def test_a_lost_state_is_made_anew_by_start(desk):
+    solve(desk, ladder()[0])
+    (desk.folder / STATE).unlink()
+    with pytest.raises(ExerciseError, match="no exercises here yet"):
+        commands.Desk(desk.folder)
+    main(["start", "--folder", str(desk.folder)])
+    assert progress.load(desk.folder).done == {ladder()[0]}
+
+
+# ---- watch
+
+
+class Watcher:
+    """The real `watch`, with what it prints line by line and the time at which each line came."""
+
+    def __init__(self, folder: Path, stdin: int = subprocess.PIPE) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scratchnn.exercises", "watch"], cwd=folder, env=ENVIRONMENT, encoding="utf-8",
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.lines: queue.Queue[tuple[float, str]] = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put((time.monotonic(), line))
+
+    def until(self, text: str) -> float:
+        """Waits for a line with this text; when it came."""
+        seen = []
+        while text not in "".join(seen):
+            try:
+                at, line = self.lines.get(timeout=15)
+            except queue.Empty:
+                raise AssertionError(f"no {text!r} in:\n{''.join(seen)}") from None
+            seen.append(line)
+        return at
+
+    def type(self, key: str) -> None:
+        self.process.stdin.write(key + "\n")
+        self.process.stdin.flush()
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+
+
+def test_watch_judges_within_a_second_of_a_save_holds_success_and_obeys(desk, tmp_path):
+    desk.progress.current = "linear"
+    desk.save()
+    file = desk.file("linear")
+    with Watcher(tmp_path) as watcher:
+        watcher.until("not written yet")
+        delays = []
+        for code, expected in (
+            ("dx = dW = db = 1", "backward must give"),
+            (RIGHT + " * 2", "WRONG"),
+            (RIGHT, "linear: right"),
+        ):
+            time.sleep(0.3)
+            saved = time.monotonic()
+            file.write_text(linear(code), encoding="utf-8")
+            delays.append(watcher.until(expected) - saved)
+        assert sorted(delays)[1] < 1.0, delays  # the median: the machine may be busy
+        watcher.until("linear is done.")
+        time.sleep(0.5)
+        state = progress.load(desk.folder)
+        assert state.current == "linear" and state.done == {"linear"}, "success must be held"
+        watcher.type("h")
+        watcher.until("linear, hint 1 of 3")
+        watcher.type("what?")
+        watcher.until("q: quit")
+        watcher.type("n")
+        watcher.until("Now exercises/04_relu.py")
+        watcher.until("not written yet")
+        replacement = file.with_name("new")
+        shutil.copy(path_of("relu"), replacement)
+        replacement.replace(desk.file("relu"))  # as many editors save
+        watcher.until("relu is done")
+        watcher.type("q")
+        assert watcher.process.wait(10) == 0
+
+
+def test_watch_works_without_an_input_and_follows_next_from_elsewhere(desk, tmp_path):
+    with Watcher(tmp_path, subprocess.DEVNULL) as watcher:
+        watcher.until("not written yet")
+        main(["next"])
+        watcher.until(desk.file(ladder()[1]).name)
+        assert watcher.process.poll() is None
+
+
+def test_watch_takes_commands_from_a_pipe(desk, tmp_path):
+    done = run(tmp_path, "watch", typed="h\nn\nq\n")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "hint 1 of 3" in done.stdout and progress.load(desk.folder).current == ladder()[1]
