@@ -48,8 +48,9 @@ def test_nine_in_ten_mutants_are_named_as_their_key_says(verdicts):
     assert np.mean([v.right for v in verdicts.values()]) >= 0.9
 
 
-def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(monkeypatch):
-    """The general relations carry most of it: with no formula written down, what is left?"""
+def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(verdicts, monkeypatch):
+    """The general relations carry most of it: with no formula written down, what is left? Only labels that name a
+    formula can change."""
 
     def without(q, facts):
         known = facts(q)
@@ -59,7 +60,12 @@ def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(monkeypatch):
         exercise = reference(name).EXERCISE
         stripped = Exercise(**{**vars(exercise), "facts": lambda q, facts=exercise.facts: without(q, facts)})
         monkeypatch.setattr(reference(name), "EXERCISE", stripped)
-    assert np.mean([verdict(m).right for m in MUTANTS]) >= 0.8
+    right = [
+        (verdict(v.mutant) if any("FORMULA" in label for label in v.found.values()) else v).right
+        for v in verdicts.values()
+    ]
+    assert np.mean(right) >= 0.8
+    print(f"without formulas: {sum(right)} of {len(right)}")
 
 
 def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(verdicts):
@@ -149,10 +155,10 @@ def test_a_thousand_garbage_gradients_get_no_diagnosis():
         pairs = [judging.problem(name, reference(name), which) for which in (0, 1)]
         upstreams = [p.upstreams(seed=0) for p in pairs]
         for gradient in pairs[0].arrays:
-            real = [evidence(p, gradient, u) for p, u in zip(pairs, upstreams, strict=True)]
+            real = [evidence(p, gradient, u, p.numeric(u)) for p, u in zip(pairs, upstreams, strict=True)]
             if min(e.numeric.size for e in real) < 3:
                 continue
-            for seed in range(40):
+            for seed in range(30):
                 rng = np.random.default_rng(seed)
                 fakes = []
                 for e in real:
@@ -399,7 +405,7 @@ def test_an_error_that_only_some_shapes_show_is_found_on_the_second_problem():
 
 def test_factor_names_start_with_the_simplest(rng):
     p = judging.problem("linear", reference("linear"), 0)
-    e = evidence(p, "dW", p.upstreams(0))
+    e = evidence(p, "dW", p.upstreams(0), p.numeric(p.upstreams(0)))
     names = [name for name, _ in candidates(e)]
     assert names.index("2") < names.index("N") < names.index("D·N") and "N/(N−1)" in names
     assert compare(p, 0).passed

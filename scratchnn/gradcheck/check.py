@@ -266,11 +266,14 @@ def explained(report: Report, here: Problem, other: Problem | None, seed: int) -
     if other is None:
         return report
     upstreams, others = here.upstreams(seed), other.upstreams(seed + 1)
+    numerics, other_numerics = {array.name: array.numeric for array in report.arrays}, other.numeric(others)
     arrays = []
     for array in report.arrays:
         found = None
         if not array.passed:
-            found = diagnose(evidence(here, array.name, upstreams), evidence(other, array.name, others))
+            found = diagnose(
+                evidence(here, array.name, upstreams, numerics), evidence(other, array.name, others, other_numerics)
+            )
         arrays.append(ArrayReport(array.name, array.analytic, array.numeric, found))
     return Report(report.subject, arrays)
 

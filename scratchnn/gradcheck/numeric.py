@@ -55,6 +55,7 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
     the outputs must be float64.
     """
     value, error, kink = np.empty_like(array), np.empty_like(array), np.zeros(array.shape, bool)
+    here = outputs_of(forward)
     for index in np.ndindex(array.shape):
         x = float(array[index])
 
@@ -62,7 +63,7 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
             array[index] = x + step
             return float(array[index]) - x
 
-        value[index], error[index], kink[index] = slope(forward, move, upstream, steps_at(abs(x)))
+        value[index], error[index], kink[index] = slope(forward, move, upstream, here, steps_at(abs(x)))
     return NumericGradient(value, error, kink)
 
 
@@ -71,7 +72,7 @@ def numeric_projections(
 ) -> NumericGradient:
     """The slopes of L along whole directions in the space of `array`, one value each: for arrays too large to go
     through entry by entry. A direction is an array of the same shape and of length 1."""
-    start = array.copy()
+    start, here = array.copy(), outputs_of(forward)
     found = []
     for direction in directions:
 
@@ -79,16 +80,21 @@ def numeric_projections(
             array[...] = start + step * direction
             return step
 
-        found.append(slope(forward, move, upstream, steps_at(1.0)))
+        found.append(slope(forward, move, upstream, here, steps_at(1.0)))
     value, error, kink = zip(*found, strict=True)
     return NumericGradient(np.array(value), np.array(error), np.array(kink))
 
 
-def slope(forward: Forward, move: Move, upstream: Sequence[Array], steps: Sequence[float]) -> tuple[float, float, bool]:
-    """The slope along one line, its error bar, and whether there is a kink, which a smaller step may still avoid."""
+def slope(
+    forward: Forward, move: Move, upstream: Sequence[Array], here: Sequence[Array], steps: Sequence[float]
+) -> tuple[float, float, bool]:
+    """The slope along one line, its error bar, and whether there is a kink, which a smaller step may still avoid.
+
+    `here` are the outputs at the point itself.
+    """
     for h in steps:
-        wide = one_sided(forward, move, upstream, h)
-        close = one_sided(forward, move, upstream, h / 2)
+        wide = one_sided(forward, move, upstream, here, h)
+        close = one_sided(forward, move, upstream, here, h / 2)
         central, change = wide.central, abs(wide.central - close.central)
         smooth = change <= SMOOTH * abs(central) + close.rounding
         halves = abs(close.jump - wide.jump / 2) <= SMOOTH * abs(central) + 2 * close.rounding
@@ -120,17 +126,20 @@ def steps_at(x: float) -> list[float]:
     return [step, step / 16, *([STEP * x] if 1e-12 < x < 1 / 64 else [STEP / 4] if x > 64 else [])]
 
 
-def one_sided(forward: Forward, move: Move, upstream: Sequence[Array], h: float) -> OneSided:
-    ways, outputs = [], []
+def outputs_of(forward: Forward) -> list[Array]:
+    """What forward returns, copied: it may hand out memory that it uses again."""
+    return [np.array(y) for y in forward()]
+
+
+def one_sided(forward: Forward, move: Move, upstream: Sequence[Array], here: Sequence[Array], h: float) -> OneSided:
+    """`here` are the outputs at the point itself."""
     try:
-        for step in (-h, h, 0.0):
-            ways.append(move(step))
-            outputs.append([np.array(y) for y in forward()])  # copied: forward may hand out memory that it uses again
+        below, low = move(-h), outputs_of(forward)
+        above, high = move(h), outputs_of(forward)
     finally:
         move(0.0)
-    below, above, _ = ways
     right = left = noise = 0.0
-    for u, y_below, y_above, y in zip(upstream, *outputs, strict=True):
+    for u, y_below, y, y_above in zip(upstream, low, here, high, strict=True):
         right += float(np.sum(u * (y_above - y))) / above
         left += float(np.sum(u * (y_below - y))) / below
         moved = (y_above != y) | (y != y_below)
@@ -152,10 +161,10 @@ def taylor_slopes(forward: Forward, array: Array, upstream: Sequence[Array], gra
     direction = direction / np.sqrt(np.sum(direction**2))
 
     def change(h: float) -> tuple[float, float]:
-        before = [np.array(y) for y in forward()]
+        before = outputs_of(forward)
         try:
             array[...] = start + h * direction
-            after = [np.array(y) for y in forward()]
+            after = outputs_of(forward)
         finally:
             array[...] = start
         terms = [u * (b - a) for u, a, b in zip(upstream, before, after, strict=True)]
@@ -181,13 +190,13 @@ def numeric_jacobian(forward: Forward, array: Array) -> list[Array]:
     for index in np.ndindex(array.shape):
         x = float(array[index])
         h = STEP * max(1.0, abs(x))
-        outputs = []
         try:
-            for point in (x + h, x - h):
-                array[index] = point
-                outputs.append([np.array(y) for y in forward()])
+            array[index] = x + h
+            above = outputs_of(forward)
+            array[index] = x - h
+            below = outputs_of(forward)
         finally:
             array[index] = x
-        for jacobian, above, below in zip(jacobians, *outputs, strict=True):
-            jacobian[(..., *index)] = (above - below) / ((x + h) - (x - h))
+        for jacobian, y_above, y_below in zip(jacobians, above, below, strict=True):
+            jacobian[(..., *index)] = (y_above - y_below) / ((x + h) - (x - h))
     return jacobians

@@ -146,11 +146,12 @@ def shape_hint(gradient: Array, array: Array) -> str:
     return ""
 
 
-def evidence(problem: Problem, name: str, upstreams: Sequence[Array]) -> Evidence:
-    """What there is to know about one gradient of a problem, whether it is right or wrong."""
-    array = problem.arrays[name]
+def evidence(
+    problem: Problem, name: str, upstreams: Sequence[Array], numerics: Mapping[str, NumericGradient]
+) -> Evidence:
+    """What there is to know about one gradient of a problem, right or wrong; `numerics` are the right values of all."""
+    array, numeric = problem.arrays[name], numerics[name]
     answer = np.array(problem.backward(upstreams)[name], np.float64)
-    numeric = numeric_gradient(problem.forward, array, upstreams)
     outputs = [np.array(y) for y in problem.forward()]
     jacobians = numeric_jacobian(problem.forward, array)  # (*shape of output, *shape of array) for every output
     weighted = [
@@ -180,11 +181,7 @@ def evidence(problem: Problem, name: str, upstreams: Sequence[Array]) -> Evidenc
         facts=problem.facts(outputs, upstreams),
         parts=parts,
         examples=examples,
-        others={
-            other: numeric_gradient(problem.forward, its, upstreams).value
-            for other, its in problem.arrays.items()
-            if other != name and its.shape == array.shape
-        },
+        others={other: its.value for other, its in numerics.items() if other != name},
         scaled=(scaled[0], scaled[1]),
         ones=total(jacobians),
         probes={label: partial(is_right, make, name) for label, make in problem.probes.items()},
