@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,8 +73,7 @@ class Mirrors:
         answer = self.answers[url]
         if isinstance(answer, Exception):
             raise answer
-        with open(output, "wb") as file:  # noqa: PTH123
-            file.write(answer)
+        Path(output).write_bytes(answer)
 
 
 def file(*urls: str) -> File:

@@ -19,7 +19,8 @@ from scratchnn.exercises import judge as judging
 from scratchnn.exercises.exercise import Exercise, ladder, reference, values_of
 from scratchnn.gradcheck import GradientError, check, check_function, check_layer, check_model, numeric
 from scratchnn.gradcheck.check import compare
-from scratchnn.gradcheck.diagnosis import Facts, candidates, diagnose
+from scratchnn.gradcheck.diagnosis import diagnose
+from scratchnn.gradcheck.facts import Facts, candidates
 from scratchnn.gradcheck.problem import Problem, evidence
 from scratchnn.layers import Layer
 
@@ -317,7 +318,10 @@ def test_a_model_too_large_to_go_through_is_refused_with_the_way_out(monkeypatch
 def test_the_taylor_remainder_tells_right_from_wrong(rng):
     layer, x, dy = Tanh(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
     right = dy * (1 - np.tanh(x) ** 2)
-    forward = lambda: [layer.forward(x)]  # noqa: E731
+
+    def forward():
+        return [layer.forward(x)]
+
     assert np.allclose(numeric.taylor_slopes(forward, x, [dy], right, seed=0), 2, atol=0.1)
     assert np.allclose(numeric.taylor_slopes(forward, x, [dy], 1.5 * right, seed=0)[1:], 1, atol=0.1)
     linear = dense(3, 3, rng)

@@ -41,7 +41,9 @@ def test_one_seed_gives_the_same_bits_and_another_others():
 @pytest.mark.parametrize("optimizer", [Adam, SGD])
 def test_a_resumed_run_equals_one_that_was_never_interrupted(optimizer, tmp_path):
     def fit(t: Trainer, epochs: int) -> Trainer:
-        snapshot = lambda: t.model.reconstruct(HELD_OUT[:1])[0]  # noqa: E731
+        def snapshot():
+            return t.model.reconstruct(HELD_OUT[:1])[0]
+
         t.fit(X, epochs=epochs, batch_size=10, held_out=HELD_OUT, snapshot=snapshot, checkpoint=tmp_path / "c.npz")
         return t
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.diagnosis import Facts
+from scratchnn.gradcheck.facts import Facts
 from scratchnn.parameters import Array
 
 LADDER = Path(__file__).parent / "ladder"

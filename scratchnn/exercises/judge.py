@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from scratchnn.exercises.exercise import Exercise, outputs_of, reference, values_of
 from scratchnn.gradcheck.check import ArrayReport, Report, as_tuple, compare, explained, in_order
-from scratchnn.gradcheck.diagnosis import Evidence, Facts, diagnose
+from scratchnn.gradcheck.diagnosis import diagnose
+from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import GradientError, Problem, require_gradient
 from scratchnn.parameters import Array
@@ -44,9 +46,8 @@ def gradient_problem(
     probes: dict[str, Callable[[], Problem]] = {}
     if not probing:
         for label, change in exercise.probes.items():
-            probes[label] = lambda change=change: gradient_problem(  # type: ignore[misc]
-                name, exercise, answer, which, change(dict(values)), probing=True
-            )
+            simpler = change(dict(values))
+            probes[label] = partial(gradient_problem, name, exercise, answer, which, simpler, probing=True)
     return Problem(
         subject=name,
         arrays={f"d{key}": values[key] for key in wanted},

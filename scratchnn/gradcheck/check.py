@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.diagnosis import Diagnosis, Facts, diagnose
+from scratchnn.gradcheck.diagnosis import Diagnosis, diagnose
+from scratchnn.gradcheck.facts import Facts
 from scratchnn.gradcheck.numeric import NumericGradient, numeric_projections
 from scratchnn.gradcheck.problem import GradientError, Problem, check_contract, evidence, require_float64
 from scratchnn.layers.layer import Layer

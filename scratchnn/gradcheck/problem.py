@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.diagnosis import Evidence, Facts
+from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient, numeric_jacobian, taylor_slopes
 from scratchnn.parameters import Array
 

@@ -24,7 +24,7 @@ class Mutant:
 
 def mutant(*key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def mark(backward: Callable[..., Any]) -> Callable[..., Any]:
-        backward.key = key  # type: ignore[attr-defined]
+        vars(backward)["key"] = key
         return backward
 
     return mark

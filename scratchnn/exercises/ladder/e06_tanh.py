@@ -29,7 +29,7 @@ def backward(dy, cache):
 # ==== below this line: for the checker ====
 
 from scratchnn.exercises.exercise import Exercise
-from scratchnn.gradcheck.diagnosis import Facts
+from scratchnn.gradcheck.facts import Facts
 
 EXERCISE = Exercise(
     title="one minus the square of the output",

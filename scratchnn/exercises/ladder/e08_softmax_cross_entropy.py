@@ -37,7 +37,7 @@ def backward(dloss, cache):
 # ==== below this line: for the checker ====
 
 from scratchnn.exercises.exercise import Exercise
-from scratchnn.gradcheck.diagnosis import Facts
+from scratchnn.gradcheck.facts import Facts
 
 
 def facts(q):

@@ -36,7 +36,7 @@ def step(params, grads, m, v, t):
 # ==== below this line: for the checker ====
 
 from scratchnn.exercises.exercise import Exercise
-from scratchnn.gradcheck.diagnosis import Facts
+from scratchnn.gradcheck.facts import Facts
 
 
 def facts(q):

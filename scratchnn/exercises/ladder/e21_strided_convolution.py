@@ -48,7 +48,7 @@ def backward(dy, cache):
 
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.exercises.ladder.e20_convolution import overwritten
-from scratchnn.gradcheck.diagnosis import Facts
+from scratchnn.gradcheck.facts import Facts
 
 
 def inputs(s, rng):
