@@ -281,6 +281,79 @@ def test_plain_functions_can_be_checked(rng):
         check_function(forward, lambda dy, cache: (1.0, dy), inputs, constants=[0.0])
 
 
+def message(*arguments, **named) -> str:
+    with pytest.raises(GradientError) as error:
+        check_function(*arguments, **named)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_in_a_batch_of_two_a_half_is_not_taken_for_one_over_n(n, rng):
+    text = message(
+        lambda x, w: (x @ w, (x, w)),
+        lambda dy, cache: (dy @ cache[1].T, cache[0].T @ dy / len(dy)),
+        {"x": rng.normal(size=(n, 3)), "w": rng.normal(size=(3, 5))},
+    )
+    assert f"dw is exactly {1 / n:g} times the right gradient, everywhere: that is 1/N." in text
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_of_a_single_number_no_factor_is_claimed(shape, rng):
+    """Any number is some multiple of the right one: the second problem must have another number."""
+    text = message(lambda x: (np.sin(x), x), lambda dy, x: dy * x**3, {"x": np.asarray(rng.normal(size=shape))})
+    assert "exactly" not in text and "all others are right" not in text
+
+
+def test_a_scalar_loss_with_labels_can_be_diagnosed(rng):
+    def forward(logits, labels):
+        e = np.exp(logits)
+        p = e / e.sum(axis=1, keepdims=True)
+        return -np.log(p[np.arange(len(p)), labels]).mean(), (p, labels)
+
+    def backward(dy, cache):
+        p, labels = cache
+        return dy * (p - np.eye(3)[labels])
+
+    text = message(forward, backward, {"logits": rng.normal(size=(5, 3))}, constants=[np.array([0, 1, 2, 1, 0])])
+    assert "dlogits is exactly 5 times the right gradient, everywhere: that is N" in text
+
+
+def test_a_second_problem_is_made_where_rows_are_not_examples(rng):
+    inputs = {"w": rng.normal(size=(3, 4)), "x": rng.normal(size=(5, 3))}
+    text = message(lambda w, x: (x @ w, (w, x)), lambda dy, c: (2 * c[1].T @ dy, dy @ c[0].T), inputs)
+    assert "dw is exactly 2 times the right gradient, everywhere." in text
+
+
+def test_nearly_right_is_not_called_single_precision(rng):
+    text = message(lambda x: (x * x, x), lambda dy, x: dy * 2 * x * (1 + 1e-7), {"x": rng.normal(size=(5, 3))})
+    assert "but not better: single precision on the way, an added epsilon or a difference quotient" in text
+
+
+def test_what_the_upstream_gradient_does_wrong_is_said_as_it_is(rng):
+    x = {"x": rng.normal(size=(5, 3))}
+    assert "dx is the same whatever the upstream gradient is" in message(lambda x: (x * x, x), lambda dy, x: 2 * x, x)
+    clipped = message(lambda x: (x * 1.0, x), lambda dy, x: np.clip(dy, -0.5, 0.5), x)
+    assert "dx does not double when the upstream gradient is doubled" in clipped
+
+    def picky(dy, x):
+        if not dy.any():
+            raise ValueError("no gradient")
+        return 3 * dy
+
+    assert "dx is exactly 3 times" in message(lambda x: (x * 1.0, x), picky, x)
+
+
+def test_an_error_in_the_second_problem_only_is_an_error_in_adam_too():
+    own = reference("adam")
+
+    def step(params, grads, m, v, t):
+        right = own.step(params, grads, m, v, t)
+        n = judging.reference("adam").EXERCISE.sizes[0]
+        return right if len(params) in n.values() else tuple(2 * array for array in right)
+
+    assert not judging.judge("adam", SimpleNamespace(step=step)).passed
+
+
 def test_a_forgotten_term_of_the_loss_is_named_by_check_model(rng):
     from test_gradcheck import KLRouteForgotten, small_vae
 

@@ -164,11 +164,11 @@ def test_a_wrong_answer_is_explained_and_mapped(tmp_path):
     assert done.returncode == 1 and done.stderr == ""
     lines = done.stdout.splitlines()
     (head, dx, dW, db) = [line for line in lines if line.startswith("  ") and ("(" in line or "worst at" in line)][:4]
-    assert dx.index("ok") == dW.index("WRONG") == db.index("ok") and "35 of 35 wrong" in dW
-    assert head.index("shape") == dx.index("(3, 5)") == dW.index("(5, 7)") == db.index("(7,)")
+    assert dx.index("ok") == dW.index("WRONG") == db.index("ok") and "21 of 21 wrong" in dW
+    assert head.index("shape") == dx.index("(5, 3)") == dW.index("(3, 7)") == db.index("(7,)")
     assert "1/N" in done.stdout and "Where to look:" in done.stdout
     start = lines.index("Where dW is wrong:")
-    rows = [line.split() for line in lines[start + 1 : start + 6]]
+    rows = [line.split() for line in lines[start + 1 : start + 4]]
     assert all(len(row) == 7 and set(row) <= {"+", "-"} for row in rows)
 
 
@@ -237,7 +237,8 @@ def test_bad_input_is_one_clear_sentence(tmp_path, what):
 def test_a_missing_file_and_one_in_another_encoding(tmp_path):
     assert "there is no file" in try_answer("linear", tmp_path / "03_linear.py").sentence
     (tmp_path / "03_linear.py").write_bytes(linear(RIGHT).encode("utf-16"))
-    assert "SyntaxError" in try_answer("linear", tmp_path / "03_linear.py").sentence
+    sentence = try_answer("linear", tmp_path / "03_linear.py").sentence
+    assert "SyntaxError" in sentence or "null bytes" in sentence  # Python 3.10 says the second
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_a_print_flood_is_stopped_and_cut(tmp_path, body):
 
 def test_what_a_right_answer_prints_is_shown(tmp_path):
     verdict = tried(tmp_path, linear(f"print('Σ', dy.shape)\n{RIGHT}"))
-    assert verdict.passed and verdict.printed.startswith("Σ (3, 7)")
+    assert verdict.passed and verdict.printed.startswith("Σ (5, 7)")
     assert not list(tmp_path.glob("__pycache__"))
 
 
@@ -368,8 +369,18 @@ def test_a_figure_is_written_beside_the_exercise(desk):
 # ---- the state
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"current": 3}', '{"current": "gone", "done": [],'
-    ' "skipped": [], "solution_seen": [], "hints": {}}', '"\\ud800"', "[" * 100_000])  # fmt: skip
+def state(**changed) -> str:
+    whole = {"current": ladder()[0], "done": [], "skipped": [], "solution_seen": [], "hints": {}}
+    return json.dumps({**whole, **changed})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", '"\\ud800"', "[" * 100_000, '{"current": 3}', state(current="gone"),
+        state(done=["sum", 3]), state(done="sum"), state(hints={"sum": -5}), state(hints={"gone": 1}),
+    ],
+)  # fmt: skip
 def test_a_damaged_state_is_kept_and_made_anew_from_the_files(desk, capsys, text):
     solve(desk, ladder()[0])
     desk.file("relu").write_text("broken(", encoding="utf-8")

@@ -396,7 +396,7 @@ PLANTED = [
     (lambda rng: WrongShape(), [(5, 3)], r"the shape \(3,\), it must be \(5, 3\).*It has lost an axis"),
     (lambda rng: NotANumber(), [(5, 3)], "NaN or infinite"),
     (lambda rng: WritesIntoTheUpstream(), [(5, 3)], "writes into the upstream gradient"),
-    (lambda rng: WritesIntoTheInput(), [(5, 3)], "writes into the array behind dx"),
+    (lambda rng: WritesIntoTheInput(), [(5, 3)], "forward writes into x, which is not its own"),
     (lambda rng: MaskInverted(), [(5, 3)], "dx .* WRONG"),
     (lambda rng: DrawsNoiseInForward(), [(5, 3)], "two results for one input"),
     (lambda rng: NoiseDrawnAgain(), [(5, 3), (5, 3), "eps"], "another dlog_var the second time"),

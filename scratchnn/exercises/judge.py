@@ -77,11 +77,17 @@ def judge_values(name: str, answer: Any, seed: int) -> Report:
     """Compares what the answer's function returns with what the solution returns, output by output."""
     first, second = (value_evidence(name, answer, which, seed) for which in (0, 1))
     arrays = []
-    for key, e in first.items():
-        numeric = NumericGradient(e.numeric, e.tolerance, ~e.judged)
-        report = ArrayReport(key, e.answer, numeric)
-        arrays.append(report if report.passed else replace(report, diagnosis=diagnose(e, second[key])))
+    for key in first:
+        here, there = first[key], second[key]
+        if value_report(here).passed and not value_report(there).passed:
+            here, there = there, here
+        report = value_report(here)
+        arrays.append(report if report.passed else replace(report, diagnosis=diagnose(here, there)))
     return Report(name, arrays)
+
+
+def value_report(e: Evidence) -> ArrayReport:
+    return ArrayReport(e.name, e.answer, NumericGradient(e.numeric, e.tolerance, ~e.judged))
 
 
 def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, Evidence]:

@@ -84,8 +84,11 @@ def load(folder: Path) -> Progress:
         progress = Progress(str(content["current"]), **sets, hints=hints)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedError(f"{folder / STATE} is damaged") from error
-    if progress.current not in ladder():
-        raise DamagedError(f"{folder / STATE} names no exercise as the current one")
+    named = {progress.current, *progress.done, *progress.skipped, *progress.solution_seen, *hints}
+    if not named <= set(ladder()) or not all(isinstance(content[key], list) for key in sets):
+        raise DamagedError(f"{folder / STATE} names exercises that do not exist")
+    if not all(0 <= count <= 3 for count in hints.values()):
+        raise DamagedError(f"{folder / STATE} counts hints that do not exist")
     return progress
 
 

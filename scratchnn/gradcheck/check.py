@@ -92,6 +92,8 @@ class Report:
         lines += [f"  {report}" for report in self.arrays]
         for names, diagnosis in self.diagnoses():
             lines += ["", *explanation(names, diagnosis)]
+        if not self.diagnoses():
+            lines += ["", "No second problem could be made of these inputs, so nothing is said about the cause."]
         return "\n".join(lines)
 
     def diagnoses(self) -> list[tuple[str, Diagnosis]]:
@@ -155,19 +157,27 @@ def check_function(
     returns the gradient of the only input, or a tuple of the gradients of all `inputs` (a dict of float64 arrays) in
     their order. Labels, targets and noise that are not differentiated go into `constants`.
     """
+    if not inputs:
+        raise ValueError("there is nothing to check: `inputs` must name the arrays to differentiate by, {'x': x, …}")
     names = [f"d{name}" for name in inputs]
     subject = getattr(backward, "__name__", "backward")
 
+    def returned(inputs: Sequence[Array], constants: Sequence[Any]) -> tuple[Any, Any]:
+        pair = forward(*inputs, *constants)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise GradientError(f"forward must return the pair (y, cache), it returns a {type(pair).__name__}")
+        return pair
+
     def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
         def run_backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-            y, cache = forward(*inputs, *constants)
+            y, cache = returned(inputs, constants)
             return in_order(subject, backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache), names)
 
         arrays = dict(zip(names, inputs, strict=True))
         return Problem(
             subject=subject,
             arrays=arrays,
-            forward=lambda: as_tuple(forward(*inputs, *constants)[0]),
+            forward=lambda: as_tuple(returned(inputs, constants)[0]),
             backward=run_backward,
             **described(arrays, constants),
         )
@@ -180,12 +190,14 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
 
     `model.forward(*batch)` returns the loss of every example (N,), or its terms as a tuple of such arrays, and
     `model.backward(dloss)`, with dloss (N,), writes the gradients. The noise belongs to the batch, as an input. If the
-    model has `term_names`, the terms are called so.
+    model has `term_names`, the terms are called so. Arrays of whole numbers, such as labels, may be part of the batch.
 
     A large model is checked along `directions` random directions for each of its arrays instead of entry by entry. One
     wrong entry among a million is easily missed so: check a small model of the same kind entry by entry as well.
     """
-    batch = tuple(as_float_arrays(batch, [f"batch[{k}]" for k in range(len(batch))]))
+    for position, array in enumerate(batch):
+        if np.asarray(array).dtype.kind not in "iu":
+            require_float64(f"batch[{position}]", array)
 
     def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
         def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
@@ -285,10 +297,11 @@ def resampled(
     constants: Sequence[Any],
     seed: int,
 ) -> Problem | None:
-    """A second problem of the same kind: another number of rows, drawn from those of the first; None if that fails.
+    """A second problem of the same kind; None if none can be made.
 
-    Rows are examples by convention. Each entry of an input is drawn from its column, so that whatever range the values
-    must lie in, they still do; constants keep their rows whole.
+    Rows are examples by convention: another number of them is drawn from those of the first, each entry of an input
+    from its column, so that whatever range the values must lie in, they still do; constants keep their rows whole.
+    Where that does not work, because there is one row, or rows are something else, the sizes stay and values change.
     """
     rng = np.random.default_rng(seed + 1)
     n = len(inputs[0]) if inputs[0].ndim else 1
@@ -302,12 +315,20 @@ def resampled(
             return array[rows]
         return np.take_along_axis(array, rng.integers(0, n, (len(rows), *array.shape[1:])), axis=0)
 
-    try:
-        other = problem([drawn(x, True) for x in inputs], [drawn(c, False) for c in constants])
-        check_contract(other, seed + 1)
-    except Exception:  # whatever a layer makes of inputs that it was not given by its user
-        return None
-    return other
+    def shifted(array: Array) -> Array:
+        return np.asarray(array * rng.uniform(0.8, 1.2, array.shape))
+
+    others = [([shifted(x) for x in inputs], list(constants))]
+    if n > 1:
+        others.insert(0, ([drawn(x, True) for x in inputs], [drawn(c, False) for c in constants]))
+    for other_inputs, other_constants in others:
+        try:
+            other = problem(other_inputs, other_constants)
+            check_contract(other, seed + 1)
+            return other
+        except Exception:  # whatever a layer makes of inputs that it was not given by its user
+            continue
+    return None
 
 
 def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str, Any]:
@@ -321,7 +342,7 @@ def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str,
         for name, array in list(arrays.items()):
             masks |= {f"{name} < 0": array < 0, f"{name} > 0": array > 0}
         for constant in map(np.asarray, constants):
-            if constant.ndim == 1 and constant.dtype.kind in "iu" and len(outputs[0]) == len(constant):
+            if constant.ndim == 1 and constant.dtype.kind in "iu":
                 for array in known.values():
                     if array.ndim == 2 and len(array) == len(constant):
                         masks |= {"the label's entry": np.arange(array.shape[1]) == constant[:, None]}
@@ -353,11 +374,11 @@ def in_order(subject: str, returned: Any, names: Sequence[str], function: str = 
 
 
 def parameter_arrays(model: Any) -> dict[str, Array]:
-    return {gradient_name(name): array for name, array in model.parameters.items()}
+    return {gradient_name(name): array for name, array in getattr(model, "parameters", {}).items()}
 
 
 def parameter_gradients(model: Any) -> dict[str, Array]:
-    return {gradient_name(name): np.array(array) for name, array in model.gradients.items()}
+    return {gradient_name(name): np.array(array) for name, array in getattr(model, "gradients", {}).items()}
 
 
 def gradient_name(parameter: str) -> str:

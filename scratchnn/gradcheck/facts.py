@@ -12,6 +12,7 @@ from scratchnn.parameters import Array
 
 MATCH = 1e-8  # how far, relative to the largest entry, two arrays may differ that are called equal
 NAMED = 1e-6  # the same for a number and its name
+TERM = 1e-5  # the same for a coefficient found by least squares
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,13 @@ class Evidence:
 
 
 def names(value: float, e: Evidence) -> Iterator[str]:
-    """What a factor may be called, simplest first: 2, 1/2, −1, N, 1/N, N/(N−1), keep, products of two of them."""
-    known = dict(candidates(e))
-    for name, number in known.items():
+    """All that a factor may be called, simplest first: 2, 1/2, −1, N, 1/N, N/(N−1), keep, products of two of them.
+
+    In a batch of 2, a factor of 2 may be N: the second problem decides.
+    """
+    for name, number in candidates(e):
         if abs(value - number) <= NAMED * abs(value):
             yield name
-            return
 
 
 def candidates(e: Evidence) -> Iterator[tuple[str, float]]:

@@ -38,7 +38,7 @@ from scratchnn.gradcheck.facts import Facts
 
 EXERCISE = Exercise(
     title="a batch of weighted sums",
-    sizes=({"N": 3, "D": 5, "H": 7}, {"N": 11, "D": 2, "H": 13}),
+    sizes=({"N": 5, "D": 3, "H": 7}, {"N": 11, "D": 5, "H": 3}),
     inputs=lambda s, rng: {
         "x": rng.normal(size=(s.N, s.D)),
         "W": rng.normal(size=(s.D, s.H)),

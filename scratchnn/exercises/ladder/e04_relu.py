@@ -30,7 +30,7 @@ from scratchnn.gradcheck.facts import Facts
 
 EXERCISE = Exercise(
     title="a kink, and a mask",
-    sizes=({"N": 3, "D": 7}, {"N": 11, "D": 5}),
+    sizes=({"N": 5, "D": 7}, {"N": 11, "D": 3}),
     inputs=lambda s, rng: {"x": rng.choice([-1, 1], (s.N, s.D)) * rng.uniform(0.1, 2, (s.N, s.D))},
     facts=lambda q: Facts(
         masks={"x < 0": q.x < 0, "x > 0": q.x > 0},
