@@ -144,7 +144,8 @@ class Trainer:
                     with np.errstate(over="ignore", invalid="ignore"):
                         losses = self.step(train[rows])
                     if not np.isfinite(losses["loss"]):
-                        raise DivergedError(self.obituary(losses["loss"], epoch, start // batch_size + 1, checkpoint))
+                        what = f"loss became {losses['loss']}"
+                        raise DivergedError(self.obituary(what, epoch, start // batch_size + 1, checkpoint))
                     self.iteration_losses.append(losses["loss"])
                     for name, value in losses.items():
                         sums[name] = sums.get(name, 0.0) + value * len(rows)
@@ -155,9 +156,14 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore"):
                     if held_out is not None:
                         record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
-                after = record.get("held_out_loss", 0.0) + float(self.model.params.sum())
-                if not np.isfinite(after):  # the last step of the epoch was one too many
-                    raise DivergedError(self.obituary(after, epoch, len(starts), checkpoint))
+                # a batch's loss is that before its step: what the last step of the epoch did shows here
+                if not np.isfinite(self.model.params).all():
+                    raise DivergedError(
+                        self.obituary("parameters became NaN or infinite", epoch, len(starts), checkpoint)
+                    )
+                if not np.isfinite(record.get("held_out_loss", 0.0)):
+                    what = f"held-out loss became {record['held_out_loss']}"
+                    raise DivergedError(self.obituary(what, epoch, len(starts), checkpoint))
                 self.history.append(record | {"seconds": seconds})
                 if snapshot is not None:
                     self.snapshots.append(snapshot())
@@ -165,10 +171,10 @@ class Trainer:
                     self.save(checkpoint)
                 bar.write(describe(self.history[-1], epochs))
 
-    def obituary(self, loss: float, epoch: int, iteration: int, checkpoint: Path | None) -> str:
+    def obituary(self, what: str, epoch: int, iteration: int, checkpoint: Path | None) -> str:
         kept = f"{checkpoint}, from the end of epoch {epoch - 1}" if checkpoint and self.history else "none was written"
         return (
-            f"the loss became {loss} in epoch {epoch}, iteration {iteration} of it; training stopped. "
+            f"the {what} in epoch {epoch}, iteration {iteration} of it; training stopped. "
             f"The last good checkpoint: {kept}. A smaller learning rate is the first thing to try"
         )
 

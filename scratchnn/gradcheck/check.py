@@ -220,8 +220,8 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
     entries = sum(array.size for array in model.parameters.values())
     if entries > EXHAUSTIVE:
         raise ValueError(
-            f"the model has {entries:,} parameters, and each takes six forward passes: check a smaller one of the same "
-            f"kind (up to {EXHAUSTIVE:,}), or this one along random directions, check_model(…, directions=3)"
+            f"the model has {entries:,} parameters, and each takes four forward passes: check a smaller one of "
+            f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, check_model(…, directions=3)"
         )
     return judge(problem, batch, (), seed)
 

@@ -88,7 +88,7 @@ def names(value: float, e: Evidence) -> Iterator[str]:
 
 
 def candidates(e: Evidence) -> Iterator[tuple[str, float]]:
-    """Names and their values; a value that a simpler name has already is not named again."""
+    """Names of factors and their values, simplest first; one value may have several names."""
     simple = {"1": 1.0, "2": 2.0, "1/2": 0.5, "4": 4.0, "1/4": 0.25}
     named: dict[str, float] = {}
     for name, size in e.sizes.items():

@@ -14,8 +14,8 @@ from x by h. Two things make the estimate trustworthy:
   forward works with numbers of the size of its outputs, or of 1. One that loses digits on its way is less exact.
 - A test for kinks. On a smooth function the slopes to the right and to the left differ by h L″, and by half as much
   when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and c(h) is the mean
-  of two slopes, which says nothing about either. Such an entry is marked and not judged. So
-  is one where the function bends too sharply for every step that is tried.
+  of two slopes, which says nothing about either. Such an entry is marked and not judged, and so is one where the
+  function bends too sharply for every step that is tried.
 """
 
 from __future__ import annotations
