@@ -2,31 +2,42 @@
 
 The weights start from N(0, 1/fan-in), the biases from N(0, 1/width of the layer); ReLU; Adam with α = 1e-3, β1 = 0.9,
 β2 = 0.999, ε = 1e-8; batches of 100 of the last 55,000 training images; grey pixels / 255 as Bernoulli targets. The
-same code with other sizes trains on the other data sets.
+same code with other sizes trains on the other data sets; the thesis went through the frames of the Frey Face in order.
+
+Beyond the thesis: pixels made black or white (--binarisation), for which alone a Bernoulli likelihood is a probability;
+a Gaussian likelihood with a learned variance for grey pixels (--likelihood gaussian), as in the AEVB paper; a learning
+rate that falls (--lr-final); and a random split of a video, which leaks (--split random).
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, cli, data, figures
+from scratchnn import VAE, Adam, Bernoulli, Dense, Gaussian, ReLU, Sequential, SigmoidMean, cli, data, figures
 from scratchnn.evaluation import bernoulli_floor, mean_image_loss
 from scratchnn.init import thesis_bias
 from scratchnn.training import Trainer, evaluate
 
+SPLIT_SEED = 1965  # the same random split for every run
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50, "frey-face": 1000}
 
 EXAMPLES = """\
   python examples/vae.py                                         embedded digits, 2-D latent space, seconds
   python examples/vae.py --data mnist --latent 20 --epochs 50    the thesis's experiment 4
   python examples/vae.py --data mnist --latent 20 --epochs 60 --resume   ten epochs more
+  python examples/vae.py --data frey-face --latent 20 --epochs 5000      a video of a face
+  python examples/vae.py --data frey-face --likelihood gaussian          with the likelihood made for grey pixels
+  python examples/vae.py --data mnist --latent 50 --binarisation dynamic --epochs 1000 --lr-final 1e-5
 """
 
 
-def network(n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator) -> VAE:
+def network(n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator, likelihood: str = "bernoulli") -> VAE:
     def dense(n_in: int, n_out: int) -> Dense:
         return Dense(n_in, n_out, rng, b=thesis_bias(rng, n_out))
 
@@ -40,119 +51,188 @@ def network(n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator) -> VAE:
             Dense(n_hidden, 2 * n_z, rng, b=heads_bias),  # mean and log_var, two heads in one product
         ]
     )
-    decoder = Sequential(
-        [
-            dense(n_z, n_hidden),
-            ReLU(),
-            dense(n_hidden, n_hidden),
-            ReLU(),
-            dense(n_hidden, n_x),  # logits
-        ]
-    )
-    return VAE(encoder, decoder, Bernoulli(), n_z)
+    hidden = [dense(n_z, n_hidden), ReLU(), dense(n_hidden, n_hidden), ReLU()]
+    if likelihood == "bernoulli":
+        decoder = Sequential([*hidden, dense(n_hidden, n_x)])  # logits
+        return VAE(encoder, decoder, Bernoulli(), n_z)
+    decoder = Sequential([*hidden, dense(n_hidden, 2 * n_x), SigmoidMean()])  # mean and log_var of every pixel
+    return VAE(encoder, decoder, Gaussian(), n_z)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--latent", type=cli.positive_int, default=2, help="latent dimensions (default: 2)")
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
     parser.add_argument("--lr", type=cli.positive_float, default=1e-3, help="Adam's step size (default: 0.001)")
+    parser.add_argument("--lr-final", type=cli.positive_float, help="let it fall geometrically to this, epoch by epoch")
+    parser.add_argument("--likelihood", choices=("bernoulli", "gaussian"), default="bernoulli", help="of a pixel")
+    parser.add_argument("--binarisation", choices=data.BINARISATIONS, default="none", help="of pixels (default: none)")
+    parser.add_argument("--split", choices=("contiguous", "random"), default="contiguous", help="default: contiguous")
+    parser.add_argument(
+        "--shuffle",
+        action=argparse.BooleanOptionalAction,
+        help="a new order of the images every epoch (default: yes, except for frey-face)",
+    )
     args = parser.parse_args(arguments)
-    epochs = args.epochs or EPOCHS[args.data]
-    out = args.out or Path("runs") / f"vae-{args.data}-z{args.latent}-seed{args.seed}"
+    if args.split == "random" and args.data not in ("digits", "frey-face"):
+        parser.error(f"--split random is for sequences, digits and frey-face; {args.data} has a split of its own")
+    if args.likelihood == "gaussian" and args.binarisation != "none":
+        parser.error("--likelihood gaussian is for grey pixels: leave --binarisation out")
+    args.epochs = args.epochs or EPOCHS[args.data]
+    args.out = args.out or Path("runs") / run_name(args)
+    if args.shuffle is None:
+        args.shuffle = args.data != "frey-face"
+    return args
 
+
+def run_name(args: argparse.Namespace) -> str:
+    """The folder is named after the data, the latent dimensions, the seed, and what differs from the thesis's way."""
+    choices = {args.likelihood: "bernoulli", args.binarisation: "none", args.split: "contiguous"}
+    kind = [choice for choice, default in choices.items() if choice != default]
+    return "-".join(["vae", args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
+
+
+def learning_rate(epoch: int, args: argparse.Namespace) -> float:
+    """From --lr in the first epoch to --lr-final in the last, by the same factor every epoch."""
+    last = args.lr if args.lr_final is None else args.lr_final
+    return float(args.lr * (last / args.lr) ** ((epoch - 1) / max(args.epochs - 1, 1)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    rng = np.random.default_rng(args.seed)
     images = data.load(args.data)
     if args.batch_size > len(images.train):
-        parser.error(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
-    floor, mean_image = bernoulli_floor(images.train), mean_image_loss(images.train)
-    print(images)
-    print("targets: grey pixels in [0, 1], not binarised, Bernoulli likelihood; losses: −ELBO in nats per image")
-    print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
+        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
+    if args.split == "random":
+        images = images.dealt_anew(np.random.default_rng(SPLIT_SEED))
+    model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
+    train = data.binarise(images.train, args.binarisation, rng)
+    validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
 
-    rng = np.random.default_rng(args.seed)
-    model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng)
-    optimizer = Adam(model, lr=args.lr)
-    settings = {"data": args.data, "batch_size": args.batch_size, "seed": args.seed}
-    trainer = Trainer(model, optimizer, rng, settings)
-    checkpoint = out / "checkpoint.npz"
-    cli.prepare_folder(out)
+    print(images)
+    print(f"targets: {data.BINARISATIONS[args.binarisation]}, {args.likelihood} likelihood; −ELBO in nats per image")
+    scale: dict[str, float] = {}
+    if args.likelihood == "bernoulli":
+        for part, grey in (("train", images.train), ("test", images.test)):
+            scale[f"{part}_floor"] = bernoulli_floor(grey) if args.binarisation == "none" else 0.0
+            scale[f"{part}_mean_image_loss"] = mean_image_loss(grey)
+        floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
+        print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
+    else:
+        print("a density of grey levels, not a probability: it has no floor, and −ELBO may be negative")
+
+    settings = {
+        "data": args.data,
+        "split": args.split,
+        "shuffle": args.shuffle,
+        "binarisation": args.binarisation,
+        "schedule": "constant" if args.lr_final is None else f"falls to {args.lr_final} in epoch {args.epochs}",
+        "batch_size": args.batch_size,
+        "seed": args.seed,
+    }
+    trainer = Trainer(model, Adam(model, lr=args.lr), rng, settings)
+    checkpoint = args.out / "checkpoint.npz"
+    cli.prepare_folder(args.out)
     if args.resume or cli.holds_same_run(checkpoint, trainer.settings):
         trainer.restore(checkpoint)
         done = len(trainer.history)
-        print(
-            f"{checkpoint} has {done} epochs of this run: " + ("going on" if done < epochs else "nothing left to train")
-        )
-
-    watched = images.test[:1]
+        what_now = "going on" if done < args.epochs else "nothing left to train"
+        print(f"{checkpoint} has {done} epochs of this run: {what_now}")
     trainer.fit(
-        images.train,
-        epochs=epochs,
+        train,
+        epochs=args.epochs,
         batch_size=args.batch_size,
-        held_out=images.validation,
-        shuffle=args.data != "frey-face",  # the thesis went through the video in order
-        snapshot=lambda: model.reconstruct(watched)[0],
+        held_out=validation,
+        shuffle=args.shuffle,
+        schedule=lambda epoch: learning_rate(epoch, args),
+        snapshot=lambda: model.reconstruct(test[:1])[0],
         checkpoint=checkpoint,
     )
 
     epochs = len(trainer.history)
-    test = evaluate(model, images.test)
-    test_floor = bernoulli_floor(images.test)
-    last = trainer.history[-1]
+    losses = evaluate(model, test)
     print(
-        f"test images, final parameters: loss {test['loss']:.2f} = reconstruction {test['reconstruction']:.2f} "
-        f"+ kl {test['kl']:.2f}; floor {test_floor:.2f}"
+        f"test images, final parameters: loss {losses['loss']:.2f} = reconstruction {losses['reconstruction']:.2f} "
+        f"+ kl {losses['kl']:.2f}" + (f"; floor {scale['test_floor']:.2f}" if scale else "")
     )
-    cli.write_json(out / "history.json", trainer.history)
+    cli.write_json(args.out / "history.json", trainer.history)
     cli.write_json(
-        out / "summary.json",
+        args.out / "summary.json",
         {
             "figures": {
-                **{name: value for name, value in last.items() if name.startswith(("train_", "held_out_"))},
-                **{f"test_{name}": value for name, value in test.items()},
-                "train_floor": floor,
-                "train_mean_image_loss": mean_image,
-                "test_floor": test_floor,
-                "test_mean_image_loss": mean_image_loss(images.test),
+                **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
+                **{f"test_{name}": value for name, value in losses.items()},
+                **scale,
                 "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
             },
             "settings": {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "epochs": epochs},
-            "data": {"scaling": f"/ {images.train.white}", "binarisation": "none", "likelihood": "Bernoulli"},
+            "data": {
+                "scaling": f"/ {images.train.white}",
+                "binarisation": args.binarisation,
+                "likelihood": args.likelihood,
+            },
             "seed": args.seed,
             "versions": cli.versions(),
         },
     )
+    pictures = draw(
+        model, trainer, train, test, images.image_shape, scale,
+        f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {epochs}, seed: {args.seed}",
+    )  # fmt: skip
+    for name, figure in pictures.items():
+        figures.save(figure, args.out / f"{name}.png")
+    names = ", ".join(f"{name}.png" for name in pictures)
+    print(f"written to {args.out}: history.json, summary.json, checkpoint.npz, {names}")
 
-    what = f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {epochs}, seed: {args.seed}"
+
+def draw(
+    model: VAE,
+    trainer: Trainer,
+    train: Any,
+    test: data.Images,
+    image_shape: tuple[int, int],
+    scale: dict[str, float],
+    what: str,
+) -> dict[str, Figure]:
+    """Figures 21–30 and 34–37 of the thesis, as far as a run with this many latent dimensions has them."""
     pictures = {
-        "loss": figures.loss_curve(trainer.iteration_losses, trainer.history, what, floor, mean_image),
+        "loss": figures.loss_curve(
+            trainer.iteration_losses,
+            trainer.history,
+            what,
+            scale.get("train_floor"),
+            scale.get("train_mean_image_loss"),
+        ),
         "reconstruction": figures.progress_of_one_image(
-            watched[0],
+            test[0],
             np.array(trainer.snapshots),
-            images.image_shape,
+            image_shape,
             f"One test image, as reconstructed after an epoch\n{what}",
         ),
         "samples": figures.image_grid(
-            model.sample(100, np.random.default_rng(args.seed)),
-            images.image_shape,
+            model.sample(100, np.random.default_rng(trainer.settings["seed"])),
+            image_shape,
             10,
             f"Decoded draws of z from N(0, I)\n{what}",
         ),
     }
-    if args.latent == 2:
-        means = np.concatenate([model.encode(images.test[i : i + 500])[0] for i in range(0, len(images.test), 500)])
-        pictures["scatter"] = figures.latent_scatter(
-            means, f"Means of q(z|x) of the test images\n{what}", images.test.labels
-        )
+    in_order = trainer.settings["split"] == "contiguous"
+    if model.n_z in (2, 3) and (test.labels is not None or in_order):
+        # the thesis colours the frames of a video by their time, for which they must be in order
+        shown, whose = (train, "training frames") if test.labels is None else (test, "test images")
+        means = np.concatenate([model.encode(shown[i : i + 500])[0] for i in range(0, len(shown), 500)])
+        caption = f"Means of q(z|x) of the {whose}\n{what}"
+        pictures["scatter_3d"] = figures.latent_scatter_3d(means, caption, test.labels)
+        if model.n_z == 2:
+            pictures["scatter"] = figures.latent_scatter(means, caption, test.labels)
+    if model.n_z == 2:
         for spacing, caption in (
             ("linear", "Decoded 20×20 grid of z over [−3, 3]²"),
             ("quantile", "Decoded 20×20 grid of normal quantiles"),
         ):
-            pictures[f"manifold_{spacing}"] = figures.manifold(
-                model.decode, images.image_shape, f"{caption}\n{what}", spacing
-            )
-    for name, figure in pictures.items():
-        figures.save(figure, out / f"{name}.png")
-    print(f"written to {out}: history.json, summary.json, checkpoint.npz, {', '.join(f'{p}.png' for p in pictures)}")
+            pictures[f"manifold_{spacing}"] = figures.manifold(model.decode, image_shape, f"{caption}\n{what}", spacing)
+    return pictures
 
 
 if __name__ == "__main__":

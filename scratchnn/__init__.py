@@ -10,10 +10,14 @@ Where to read, in this order; a module imports only those above it.
     losses.py               how wrong an output is, and where the 1/N of a mean comes in
     likelihoods.py          an output as a distribution over images
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
+    classifier.py           a network, softmax and cross-entropy as one model
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? finite differences that know their own error
     data/                   data sets: found, verified, split
-    training.py             the epoch loop;  then evaluation.py, figures.py, cli.py
+    checkpoints.py          what a run leaves behind, and how a model is built from it
+    training.py             the epoch loop
+    evaluation.py           what a loss is worth: floors, importance-weighted log p(x), active units
+    figures.py              every plot;  explore.py the ones that move;  cli.py what the scripts share
     exercises/              backward passes to be written, and a judge
 
 Conventions, kept everywhere:
@@ -27,8 +31,9 @@ Conventions, kept everywhere:
 5. Training runs in float32; gradient checks run in float64 and refuse anything else.
 """
 
+from scratchnn.classifier import Classifier
 from scratchnn.layers import Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh
-from scratchnn.likelihoods import Bernoulli, Gaussian
+from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from scratchnn.optim import SGD, Adam
 from scratchnn.vae import VAE
@@ -39,6 +44,7 @@ __all__ = [
     "Adam",
     "Bernoulli",
     "BinaryCrossEntropy",
+    "Classifier",
     "Dense",
     "Exponential",
     "Gaussian",
@@ -47,6 +53,7 @@ __all__ = [
     "ReLU",
     "Sequential",
     "Sigmoid",
+    "SigmoidMean",
     "SoftmaxCrossEntropy",
     "Softplus",
     "Step",

@@ -12,12 +12,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from scratchnn.checkpoints import CheckpointError, read_checkpoint
 from scratchnn.data import DATA_SETS, DataError
-from scratchnn.training import CheckpointError, DivergedError, read_checkpoint
+from scratchnn.training import DivergedError
 
 
 class OutputError(Exception):
     """A folder that results cannot or must not be written into."""
+
+
+class OptionError(Exception):
+    """An option whose value does not fit the data or another option."""
 
 
 def positive_int(text: str) -> int:
@@ -109,7 +114,7 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
             stream.reconfigure(errors="replace")  # a terminal that cannot show − or × shows ? instead
     try:
         main(None)
-    except (DataError, CheckpointError, DivergedError, OutputError) as error:
+    except (DataError, CheckpointError, DivergedError, OptionError, OutputError) as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:
         sys.stdout = None  # whoever read the output has stopped; nothing more can be said

@@ -7,12 +7,15 @@ the class is written into its cloud as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from scratchnn.parameters import Array
 
@@ -152,15 +155,11 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     """The means (N, 2) of q(z|x) of many images, coloured by class (labels from 0) or, without labels, by position."""
     figure = new_figure(6.4, 6, title)
     axes = figure.add_subplot()
-    if labels is None:
-        points = axes.scatter(means[:, 0], means[:, 1], c=np.arange(len(means)), s=6, cmap="viridis", linewidths=0)
-        figure.colorbar(points, ax=axes, label="position in the sequence", shrink=0.8)
-    else:
-        size = np.clip(6000 / len(means), 3, 18)  # a few hundred points must be visible, ten thousand must not smear
+    scatter(figure, axes, (means[:, 0], means[:, 1]), labels)
+    if labels is not None:
         for label in np.unique(labels):
+            middle = np.median(means[labels == label], axis=0)
             colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
-            cloud = means[labels == label]
-            axes.scatter(cloud[:, 0], cloud[:, 1], color=colour, s=size, linewidths=0, alpha=0.7)
             box = {
                 "boxstyle": "round,pad=0.15",
                 "facecolor": "white",
@@ -168,10 +167,83 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
                 "linewidth": 2,
                 "alpha": 0.9,
             }
-            axes.annotate(
-                str(label), np.median(cloud, axis=0), fontsize=12, weight="bold", ha="center", va="center", bbox=box
-            )
+            axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
     axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
     axes.set_aspect("equal", "datalim")
+    axes.grid(alpha=0.25)
+    return figure
+
+
+def latent_scatter_3d(means: Array, title: str, labels: Array | None = None) -> Figure:
+    """The same in space, for means (N, 3); of means (N, 2) the third axis shows the class, or the position."""
+    figure = new_figure(7, 6.4, title)
+    axes = figure.add_subplot(projection="3d")
+    if means.shape[1] == 3:
+        height, name = means[:, 2], "mean of z₃"
+    elif labels is None:
+        height, name = np.arange(len(means)), "position in the sequence"
+    else:
+        height, name = labels, "class"
+        axes.set_zticks(np.unique(labels))
+    scatter(figure, axes, (means[:, 0], means[:, 1], height), labels)
+    if labels is not None:
+        handles = [
+            Line2D([], [], marker="o", linestyle="", color=CLASS_COLOURS[label % len(CLASS_COLOURS)], label=str(label))
+            for label in np.unique(labels)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=10, fontsize=8, handletextpad=0)
+    axes.set(xlabel="mean of z₁", ylabel="mean of z₂", zlabel=name)
+    axes.set_box_aspect((4, 4, 3), zoom=1.05)
+    return figure
+
+
+def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: Array | None) -> None:
+    """A point for every image: the colour is that of its class or, without labels, of its position in the sequence."""
+    n = len(coordinates[0])
+    size = np.clip(6000 / n, 3, 18)  # a few hundred points must be visible, ten thousand must not smear
+    if labels is None:
+        points = axes.scatter(*coordinates, c=np.arange(n), s=size, cmap="viridis", linewidths=0)
+        figure.colorbar(points, ax=axes, label="position in the sequence", shrink=0.8)
+        return
+    for label in np.unique(labels):
+        cloud = [axis[labels == label] for axis in coordinates]
+        axes.scatter(*cloud, color=CLASS_COLOURS[label % len(CLASS_COLOURS)], s=size, linewidths=0, alpha=0.7)
+
+
+def confusion_matrix(counts: Array, title: str) -> Figure:
+    """A confusion matrix (C, C) twice: in counts, and in per cent of the examples of a class. Rows: the right class.
+
+    The colours are those of the per cents, and their scale is stretched at the low end, where the mistakes are.
+    """
+    per_cent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = new_figure(11, 5.6, title)
+    panels = figure.subplots(1, 2)
+    as_text = (np.char.mod("%d", counts), np.char.mod("%.1f", per_cent))
+    for axes, text, caption in zip(panels, as_text, ("counts", "per cent of the row"), strict=True):
+        axes.imshow(per_cent, cmap="Blues", norm=PowerNorm(0.35, vmin=0, vmax=100))
+        for row, column in np.argwhere(counts):  # a zero says as much as an empty cell, and less loudly
+            colour = "white" if per_cent[row, column] > 20 else "black"
+            axes.text(column, row, text[row, column], color=colour, fontsize=8, ha="center", va="center")
+        axes.set(title=caption, xlabel="predicted class", ylabel="right class")
+        axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
+    return figure
+
+
+def label_curve(n_labels: Sequence[int], accuracies: Mapping[str, Array], title: str) -> Figure:
+    """Accuracy against the number of labels, for several classifiers by name: mean and standard deviation.
+
+    n_labels (K,); each of the accuracies (R, K) from 0 to 1, R repetitions. The spread is left out where R is 1.
+    """
+    figure = new_figure(7, 4.8, title)
+    axes = figure.add_subplot()
+    styles = zip(CLASS_COLOURS[:3] + CLASS_COLOURS[4:], "osD^vP*Xh", strict=True)
+    for (name, values), (colour, marker) in zip(accuracies.items(), styles, strict=False):
+        mean, spread = 100 * values.mean(axis=0), 100 * values.std(axis=0, ddof=len(values) > 1)
+        axes.errorbar(n_labels, mean, spread, color=colour, marker=marker, markersize=5, capsize=4, label=name)
+    axes.set_xscale("log")
+    axes.set_xticks(n_labels, [f"{n:,}" for n in n_labels])
+    axes.minorticks_off()
+    axes.set(xlabel="labelled training images", ylabel="accuracy (%)")
+    axes.legend(fontsize=9)
     axes.grid(alpha=0.25)
     return figure

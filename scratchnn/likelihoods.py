@@ -59,6 +59,35 @@ class Bernoulli(Layer):
         return (rng.random(outputs.shape) < sigmoid(outputs)).astype(outputs.dtype)
 
 
+class SigmoidMean(Layer):
+    """The top of a Gaussian decoder of images: a pixel's mean, like the pixel, lies between 0 and 1.
+
+    Shapes
+        x (N, 2D): D numbers m that become means, then D log-variances; y alike.
+    Forward
+        y = [sigmoid(m), log_var], AEVB appendix C.2: the paper's decoder of the Frey Face.
+    Backward
+        With s = sigmoid(m), s′ = e^(−m) / (1 + e^(−m))² = s (1 − s); the log-variances pass unchanged:
+
+            dx = [dmean s (1 − s), dlog_var].
+    Watch
+        Its output goes to `Gaussian`; `Bernoulli` wants logits, on which no sigmoid has been.
+    """
+
+    def forward(self, x: Array) -> Array:
+        expect(self, "x", x, ("N", "2 D"))
+        m, log_var = np.split(x, 2, axis=1)
+        mean = sigmoid(m)
+        self.cache = (mean,)
+        return np.concatenate([mean, log_var], axis=1)
+
+    def backward(self, dy: Array) -> Array:
+        (mean,) = self.take_cache()
+        expect(self, "dy", dy, (len(mean), 2 * mean.shape[1]))
+        dmean, dlog_var = np.split(dy, 2, axis=1)
+        return np.concatenate([dmean * mean * (1 - mean), dlog_var], axis=1)
+
+
 class Gaussian(Layer):
     """Every pixel is normally distributed, with a mean and a log-variance of its own.
 

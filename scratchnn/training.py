@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from scratchnn.checkpoints import CheckpointError, read_checkpoint
 from scratchnn.losses import batch_mean
 from scratchnn.optim import SGD, Adam
 from scratchnn.parameters import Array
@@ -41,10 +41,6 @@ class Trainable(Protocol):
 
     def forget(self) -> None:
         """Drops what a forward pass kept that no backward is to follow."""
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be read, or belongs to another model or other settings."""
 
 
 class DivergedError(Exception):
@@ -113,6 +109,7 @@ class Trainer:
         batch_size: int,
         held_out: Any = None,
         shuffle: bool = True,
+        schedule: Callable[[int], float] | None = None,
         snapshot: Callable[[], Array] | None = None,
         checkpoint: Path | None = None,
     ) -> None:
@@ -120,7 +117,9 @@ class Trainer:
 
         `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
         train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
-        the held-out loss is that of the parameters at the end of the epoch.
+        the held-out loss is that of the parameters at the end of the epoch. `schedule(epoch)`, epochs counted from 1,
+        is the learning rate of an epoch. A checkpoint is written after every epoch, or, where epochs are so short that
+        this would take more than a tenth of the time, as often as a tenth allows; and after the last.
         """
         n = len(train)
         if n == 0:
@@ -132,9 +131,12 @@ class Trainer:
         if not 1 <= batch_size <= n:
             raise ValueError(f"batch_size must lie between 1 and the number of examples, {n}, got {batch_size}")
         starts = range(0, n, batch_size)
-        done = len(self.history)
+        done = saved = len(self.history)
+        save_after = time.perf_counter()
         with tqdm(total=epochs * len(starts), initial=done * len(starts), unit="batch", disable=None) as bar:
             for epoch in range(done + 1, epochs + 1):
+                if schedule is not None:
+                    self.optimizer.lr = schedule(epoch)
                 order = self.rng.permutation(n) if shuffle else np.arange(n)
                 sums: dict[str, float] = {}
                 began = time.perf_counter()
@@ -145,7 +147,7 @@ class Trainer:
                         losses = self.step(train[rows])
                     if not np.isfinite(losses["loss"]):
                         what = f"loss became {losses['loss']}"
-                        raise DivergedError(self.obituary(what, epoch, start // batch_size + 1, checkpoint))
+                        raise DivergedError(self.obituary(what, epoch, start // batch_size + 1, checkpoint, saved))
                     self.iteration_losses.append(losses["loss"])
                     for name, value in losses.items():
                         sums[name] = sums.get(name, 0.0) + value * len(rows)
@@ -159,20 +161,23 @@ class Trainer:
                 # a batch's loss is that before its step: what the last step of the epoch did shows here
                 if not np.isfinite(self.model.params).all():
                     raise DivergedError(
-                        self.obituary("parameters became NaN or infinite", epoch, len(starts), checkpoint)
+                        self.obituary("parameters became NaN or infinite", epoch, len(starts), checkpoint, saved)
                     )
                 if not np.isfinite(record.get("held_out_loss", 0.0)):
                     what = f"held-out loss became {record['held_out_loss']}"
-                    raise DivergedError(self.obituary(what, epoch, len(starts), checkpoint))
+                    raise DivergedError(self.obituary(what, epoch, len(starts), checkpoint, saved))
                 self.history.append(record | {"seconds": seconds})
                 if snapshot is not None:
                     self.snapshots.append(snapshot())
-                if checkpoint is not None:
+                if checkpoint is not None and (epoch == epochs or time.perf_counter() >= save_after):
+                    began = time.perf_counter()
                     self.save(checkpoint)
+                    save_after = 10 * (time.perf_counter() - began) + time.perf_counter()
+                    saved = epoch
                 bar.write(describe(self.history[-1], epochs))
 
-    def obituary(self, what: str, epoch: int, iteration: int, checkpoint: Path | None) -> str:
-        kept = f"{checkpoint}, from the end of epoch {epoch - 1}" if checkpoint and self.history else "none was written"
+    def obituary(self, what: str, epoch: int, iteration: int, checkpoint: Path | None, saved: int) -> str:
+        kept = f"{checkpoint}, from the end of epoch {saved}" if checkpoint and saved else "none was written"
         return (
             f"the {what} in epoch {epoch}, iteration {iteration} of it; training stopped. "
             f"The last good checkpoint: {kept}. A smaller learning rate is the first thing to try"
@@ -224,22 +229,6 @@ class Trainer:
             self.snapshots = list(arrays["snapshots"])
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The record (settings, history, generator) and the arrays of a checkpoint; nothing in it is executed."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        record = json.loads(str(arrays.pop("record")))
-        return {name: record[name] for name in ("settings", "history", "generator")}, arrays
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no checkpoint {path}") from error
-    except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it is truncated or of another kind; delete it, or "
-            "choose another folder"
-        ) from error
 
 
 def describe(record: Mapping[str, Any], epochs: int) -> str:

@@ -125,6 +125,11 @@ CASES: dict[type[Layer], Case] = {
         lambda _, logits, x: scipy.stats.bernoulli.logpmf(x, scipy.special.expit(logits)).sum(axis=1),
         constants=lambda rng: (rng.integers(0, 2, (N, 3)).astype(float),),
     ),
+    likelihoods.SigmoidMean: Case(
+        lambda rng: likelihoods.SigmoidMean(),
+        lambda rng: (rng.normal(size=(N, 6)),),
+        lambda _, x: np.hstack([scipy.special.expit(x[:, :3]), x[:, 3:]]),
+    ),
     likelihoods.Gaussian: Case(
         lambda rng: likelihoods.Gaussian(),
         lambda rng: (rng.normal(size=(N, 6)),),

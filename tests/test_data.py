@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scratchnn import data
-from scratchnn.data import DataError, Images, files
+from scratchnn.data import DataError, Images, Labelled, binarise, binarise_held_out, files, load
 from scratchnn.data.files import File
 from scratchnn.data.idx import parse
 
@@ -220,3 +220,63 @@ def test_one_data_set_in_the_place_of_another_is_noticed(real_data, tmp_path, mo
     (tmp_path / "mnist").symlink_to(real_data / "fashion-mnist")
     with pytest.raises(DataError, match="the file of the same name of another data set"):
         data.load("mnist")
+
+
+def test_binary_pixels_have_the_grey_ones_as_their_mean(rng):
+    grey = Images(np.repeat(np.array([[0, 3, 8, 15]], np.uint8), 4000, axis=0), 15)
+    for how in ("dynamic", "fixed"):
+        x = binarise(grey, how, rng)[:]
+        assert x.dtype == np.float32 and set(np.unique(x)) == {0, 1}
+        p = np.array([0, 3, 8, 15]) / 15
+        assert (np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / 4000)).all()  # 0 and 1 without exception
+    white = binarise(Images(np.array([[0, 7, 8, 15]], np.uint8), 15), "threshold", rng)
+    assert white.pixels.tolist() == [[0, 0, 1, 1]] and white.white == 1
+    assert binarise(grey, "none", rng) is grey
+
+
+def test_dynamic_draws_anew_and_fixed_does_not(rng):
+    images = load("digits").train
+    before = rng.bit_generator.state
+    fixed = binarise(images, "fixed", rng)
+    assert rng.bit_generator.state == before  # the run's generator is left alone
+    np.testing.assert_array_equal(fixed[:50], binarise(images, "fixed", np.random.default_rng(5))[:50])
+    np.testing.assert_array_equal(fixed.labels, images.labels)
+    dynamic = binarise(images, "dynamic", rng)
+    assert (dynamic[:50] != dynamic[:50]).any() and len(dynamic) == len(images)
+    for how, equal in (("none", images[:9]), ("dynamic", binarise(images, "fixed", rng)[:9])):
+        np.testing.assert_array_equal(binarise_held_out(images, how)[:9], equal)
+
+
+def test_an_unknown_binarisation_is_named(rng):
+    with pytest.raises(ValueError, match="no binarisation 'static': choose one of none, dynamic, fixed, threshold"):
+        binarise(load("digits").train, "static", rng)
+
+
+def test_a_split_dealt_anew_has_the_same_images_in_other_parts(rng):
+    digits = load("digits")
+    dealt = digits.dealt_anew(rng)
+    parts = ("train", "validation", "test")
+    assert [len(getattr(dealt, p)) for p in parts] == [len(getattr(digits, p)) for p in parts]
+
+    def rows(data_set):
+        everything = [getattr(data_set, p) for p in parts]
+        both = np.column_stack(
+            [np.concatenate([i.labels for i in everything]), np.concatenate([i.pixels for i in everything])]
+        )
+        return both[np.lexsort(both.T)]
+
+    np.testing.assert_array_equal(rows(dealt), rows(digits))
+    assert (dealt.test.pixels != digits.test.pixels).any()
+    again = digits.dealt_anew(np.random.default_rng(20180101))
+    np.testing.assert_array_equal(dealt.train.pixels, again.train.pixels)
+
+
+def test_labelled_images_are_pairs_and_need_labels(rng):
+    train = load("digits").train
+    x, labels = Labelled(train)[[3, 1]]
+    np.testing.assert_array_equal(x, train[[3, 1]])
+    np.testing.assert_array_equal(labels, train.labels[[3, 1]])
+    with pytest.raises(ValueError, match="these images have no labels"):
+        Labelled(Images(train.pixels, 16))
+    with pytest.raises(ValueError, match="1297 images need as many labels, got 5"):
+        Images(train.pixels, 16, train.labels[:5])

@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
+from exact import linear_gaussian
 
-from scratchnn import Bernoulli, data
+from scratchnn import VAE, Bernoulli, Dense, Sequential, Tanh, data
 from scratchnn.data import Images
-from scratchnn.evaluation import bernoulli_floor, entropy, mean_image_loss
+from scratchnn.evaluation import (
+    bernoulli_floor,
+    entropy,
+    importance_weighted,
+    latent_use,
+    mean_image_loss,
+)
+from scratchnn.training import evaluate
 
 
 def test_entropy_by_hand():
@@ -33,3 +43,119 @@ def test_the_floors_of_the_real_data(name, part, floor, mean_image, real_data):
     images = getattr(data.load(name), part)
     assert bernoulli_floor(images) == pytest.approx(floor, abs=0.005)
     assert mean_image_loss(images) == pytest.approx(mean_image, abs=0.005)
+
+
+def test_the_estimate_is_exact_at_the_true_posterior(rng):
+    """Then every weight is p(x) itself, and a single draw is enough."""
+    model, x, log_p = linear_gaussian(rng, n=40)
+    result = importance_weighted(model, x, 3, progress=False)
+    np.testing.assert_allclose(result.log_p, log_p, rtol=1e-12)
+    assert result.error.max() < 1e-12 and result.is_likelihood and result.n_samples == 3
+
+
+def test_the_estimate_reaches_log_p_of_a_linear_gaussian_model(rng):
+    """With a posterior 1.35 times too wide in variance: to 1e-3 in the mean, and within its own standard error."""
+    model, x, log_p = linear_gaussian(rng, n=40, widening=0.3)
+    result = importance_weighted(model, x, 20_000, progress=False)
+    assert result.monte_carlo_error < 3e-4
+    assert abs(result.mean - log_p.mean()) < 1e-3
+    assert np.abs((result.log_p - log_p) / result.error).max() < 5
+
+
+def test_the_stated_error_is_the_spread_over_seeds(rng):
+    model, x, _ = linear_gaussian(rng, n=40, widening=0.5)
+    runs = [importance_weighted(model, x, 100, seed=seed, progress=False) for seed in range(200)]
+    spread = np.std([run.mean for run in runs])
+    # a standard deviation from 200 values is known to 1 part in √400
+    assert spread == pytest.approx(np.mean([run.monte_carlo_error for run in runs]), rel=5 / np.sqrt(400))
+    assert runs[0].sampling_error == pytest.approx(np.std(runs[0].log_p) / np.sqrt(40))
+
+
+def small(rng, likelihood=None) -> VAE:
+    encoder = Sequential([Dense(4, 6, rng, b=0.2), Tanh(), Dense(6, 4, rng, b=-0.3)])
+    decoder = Sequential([Dense(2, 5, rng, b=0.4), Tanh(), Dense(5, 4, rng, b=0.1)])
+    decoder.params *= 3
+    return VAE(encoder, decoder, likelihood or Bernoulli(), 2)
+
+
+ALL_BINARY = ((np.arange(16)[:, None] >> np.arange(4)) & 1).astype(np.float32)  # every image of four pixels
+
+
+def test_the_probabilities_of_all_images_add_up_to_one(rng):
+    """p̂(x) is unbiased, so over all 16 images of four pixels it sums to 1, within its error, for any encoder."""
+    result = importance_weighted(small(rng), ALL_BINARY, 40_000, progress=False)
+    p = np.exp(result.log_p)
+    error = np.sqrt(np.sum((p * result.error) ** 2))
+    assert error < 0.01 and abs(p.sum() - 1) < 5 * error
+
+
+def test_the_bound_starts_at_the_elbo_and_does_not_fall_with_k(rng):
+    model = small(rng)
+    draws = [
+        [importance_weighted(model, ALL_BINARY, k, seed=s, progress=False).mean for s in range(60)] for k in (1, 5, 50)
+    ]
+    means, errors = np.mean(draws, axis=1), np.std(draws, axis=1) / np.sqrt(60)
+    elbos = [-evaluate(model, ALL_BINARY, seed=s)["loss"] for s in range(400)]
+    # log w of one draw and −loss, which has the KL in closed form, estimate the same ELBO
+    assert abs(means[0] - np.mean(elbos)) < 5 * np.hypot(errors[0], np.std(elbos) / np.sqrt(400))
+    assert means[1] > means[0] + 2 * errors[0] and means[2] > means[1] - 2 * np.hypot(errors[1], errors[2])
+
+
+@pytest.mark.parametrize("n_images, n_samples", [(1, 1), (7, 1), (1, 2500), (1200, 1), (3, 700)])
+def test_chunks_do_not_show(n_images, n_samples, rng):
+    """Whatever fits into one decoder call: the estimate of every image agrees with a plain loop within the error."""
+    model, x = small(rng), ALL_BINARY[rng.integers(0, 16, n_images)]
+    result = importance_weighted(model, x, n_samples, progress=False)
+    assert result.log_p.shape == result.error.shape == (n_images,) and np.isfinite(result.log_p).all()
+    if n_samples >= 700:
+        mean, log_var = (part.astype(float) for part in model.encode(x))
+        q = scipy.stats.norm(mean[0], np.exp(log_var[0] / 2))
+        z = q.rvs((20_000, 2), random_state=rng)
+        logits = model.astype(np.float64).decoder.forward(z)
+        log_w = (
+            scipy.stats.bernoulli.logpmf(x[0], scipy.special.expit(logits)).sum(1)
+            + scipy.stats.norm.logpdf(z).sum(1)
+            - q.logpdf(z).sum(1)
+        )
+        log_p = scipy.special.logsumexp(log_w) - np.log(len(z))
+        own_error = np.std(np.exp(log_w - log_p)) / np.sqrt(len(z))
+        assert abs(result.log_p[0] - log_p) < 5 * np.hypot(result.error[0], own_error)
+
+
+def test_grey_pixels_have_no_likelihood(rng):
+    grey = ALL_BINARY * 0.9
+    with pytest.raises(ValueError, match=r"these pixels are grey.*binarise the images first"):
+        importance_weighted(small(rng), grey, 2, progress=False)
+    assert not importance_weighted(small(rng), grey, 2, grey=True, progress=False).is_likelihood
+    model, x, _ = linear_gaussian(rng)
+    assert importance_weighted(model, x, 2, progress=False).is_likelihood  # a density of grey levels
+
+
+def test_impossible_sample_counts_and_empty_sets_are_refused(rng):
+    with pytest.raises(ValueError, match="at least one sample an image, got 0"):
+        importance_weighted(small(rng), ALL_BINARY, 0)
+    with pytest.raises(ValueError, match="no images"):
+        importance_weighted(small(rng), ALL_BINARY[:0], 5)
+
+
+def test_nothing_of_an_estimate_is_left_for_a_backward_pass(rng):
+    model = small(rng)
+    importance_weighted(model, ALL_BINARY, 2, progress=False)
+    with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        model.backward(np.ones(2, np.float32))
+
+
+def test_active_units_by_hand():
+    """z₁ has the mean x₁ and a variance of ¼; z₂ is N(0, 1) for every image: it costs nothing and says nothing."""
+    encoder = Dense(2, 4, np.random.default_rng(0), dtype=np.float64)
+    encoder.W = [[1, 0, 0, 0], [0, 0, 0, 0]]
+    encoder.b = [0, 0, np.log(0.25), 0]
+    decoder = Dense(2, 2, np.random.default_rng(0), dtype=np.float64)
+    model = VAE(Sequential([encoder]), Sequential([decoder]), Bernoulli(), 2)
+    x = np.array([[0.0, 0.3], [1.0, 0.1]] * 900)  # more than fit into one call
+    use = latent_use(model, x)
+    assert use.active.tolist() == [True, False]
+    np.testing.assert_allclose(use.spread, [0.25, 0])
+    by_hand = [-0.5 * (1 + np.log(0.25) - mean**2 - 0.25) for mean in (0, 1)]
+    np.testing.assert_allclose(use.kl, [np.mean(by_hand), 0])
+    np.testing.assert_allclose(evaluate(model, x)["kl"], use.kl.sum())

@@ -13,12 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scratchnn
-from scratchnn import VAE, Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh, layers
+from scratchnn import (
+    VAE,
+    Classifier,
+    Dense,
+    Exponential,
+    Identity,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    layers,
+)
 from scratchnn.gradcheck import check_layer
 from scratchnn.layers import Composite, Layer
 from scratchnn.layers.activations import sigmoid, softplus
 
-SHAPE_OF_A_MODEL = {Layer, Composite, VAE}  # abstract, or checked as a whole in test_gradcheck.py
+SHAPE_OF_A_MODEL = {Layer, Composite, VAE, Classifier}  # abstract, or checked as a whole in tests of their own
 
 
 def subclasses(cls: type) -> set[type]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
 
 from scratchnn import SGD, VAE, Adam, Bernoulli, Dense, ReLU, Sequential
-from scratchnn.training import CheckpointError, DivergedError, Trainer, evaluate, read_checkpoint
+from scratchnn.checkpoints import CheckpointError, read_checkpoint
+from scratchnn.training import DivergedError, Trainer, evaluate
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 HELD_OUT = np.random.default_rng(2).random((7, 5)).astype(np.float32)
@@ -127,11 +129,11 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_the_place(tmp_pat
     t = trainer()
     t.model = Explodes(t)
     checkpoint = tmp_path / "c.npz"
-    with pytest.raises(
-        DivergedError, match=r"became nan in epoch 4, iteration 2 of it.*c\.npz, from the end of epoch 3\. A smaller"
-    ):
+    message = r"became nan in epoch 4, iteration 2 of it.*c\.npz, from the end of epoch (\d)\. A smaller"
+    with pytest.raises(DivergedError, match=message) as stop:
         t.fit(X, epochs=9, batch_size=10, checkpoint=checkpoint)
-    assert len(read_checkpoint(checkpoint)[0]["history"]) == 3
+    said = int(re.search(message, str(stop.value))[1])
+    assert len(read_checkpoint(checkpoint)[0]["history"]) == said and 1 <= said <= 3
 
 
 @pytest.mark.filterwarnings("error")
@@ -278,6 +280,37 @@ def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path, monkeypatch
     with pytest.raises(OSError, match="no space"):
         t.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_schedule_sets_the_rate_of_each_epoch():
+    t, seen = trainer(optimizer=SGD), []
+    step = t.optimizer.step
+    t.optimizer.step = lambda: seen.append(t.optimizer.lr) or step()
+    t.fit(X, epochs=3, batch_size=12, schedule=lambda epoch: 0.1 / epoch)
+    assert seen == [0.1, 0.1, 0.05, 0.05, 0.1 / 3, 0.1 / 3]
+
+
+def test_saving_takes_a_tenth_of_the_time_at_most_and_the_last_epoch_is_saved(tmp_path, monkeypatch):
+    """A clock that only saving moves: of epochs that take no time, the first and the last are saved."""
+    t, clock, saved = trainer(), [0.0], []
+    monkeypatch.setattr("scratchnn.training.time.perf_counter", lambda: clock[0])
+
+    def save(path):
+        saved.append(len(t.history))
+        clock[0] += 1.0
+
+    monkeypatch.setattr(t, "save", save)
+    t.fit(X, epochs=20, batch_size=12, checkpoint=tmp_path / "c.npz")
+    assert saved == [1, 20]
+    saved.clear()
+    evaluation = iter(range(100))
+    t.fit(X, epochs=40, batch_size=12, checkpoint=tmp_path / "c.npz", snapshot=lambda: tick(clock, next(evaluation)))
+    assert saved == [21, 31, 40]  # an epoch takes 1 s now: ten of them to one for saving
+
+
+def tick(clock: list[float], value: int) -> np.ndarray:
+    clock[0] += 1.0
+    return np.array([value])
 
 
 def test_an_epoch_is_one_line(capsys):

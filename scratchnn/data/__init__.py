@@ -14,62 +14,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from scratchnn.data.binarisation import BINARISATIONS, binarise, binarise_held_out
 from scratchnn.data.files import DataError, File
 from scratchnn.data.idx import parse
+from scratchnn.data.images import DataSet, Images, Labelled
 from scratchnn.parameters import Array
 
-__all__ = ["DATA_SETS", "DataError", "DataSet", "Images", "load"]
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images as bytes, which become floats in [0, 1] when a batch is taken: `images[rows]` is (n, D) float32.
-
-    pixels (N, D) uint8 from 0 to `white`; labels (N,) uint8, or None.
-    """
-
-    pixels: Array
-    white: int
-    labels: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, rows: Any) -> Array:
-        """The batch of the given rows (a slice or an array of indices), scaled to [0, 1]."""
-        return self.pixels[rows] / np.float32(self.white)
-
-    def split(self, *sizes: int) -> list[Images]:
-        """Consecutive pieces of the given sizes."""
-        ends = np.cumsum(sizes)
-        labels = self.labels
-        return [
-            Images(self.pixels[end - size : end], self.white, None if labels is None else labels[end - size : end])
-            for size, end in zip(sizes, ends, strict=True)
-        ]
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A data set in three parts that share no image. `image_shape` is (height, width); D is their product."""
-
-    name: str
-    train: Images
-    validation: Images
-    test: Images
-    image_shape: tuple[int, int]
-
-    def __str__(self) -> str:
-        height, width = self.image_shape
-        return (
-            f"{self.name}: {len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} "
-            f"test images of {height}×{width} grey pixels / {self.train.white}"
-        )
+__all__ = [
+    "BINARISATIONS",
+    "DATA_SETS",
+    "DataError",
+    "DataSet",
+    "Images",
+    "Labelled",
+    "binarise",
+    "binarise_held_out",
+    "load",
+]
 
 
 def load(name: str) -> DataSet:

@@ -1,0 +1,84 @@
+"""Checkpoints: what a training run leaves behind, read back; and the model that one holds, built anew.
+
+A checkpoint is an .npz file: the arrays (parameters, the optimiser's state, losses) and a record in JSON. The record's
+`settings` hold the model as the text that `repr(model)` gives, which is the expression that makes it:
+
+    VAE(Sequential([Dense(784, 500), ReLU(), Dense(500, 4)]), Sequential([Dense(2, 500), …]), Bernoulli(), n_z=2)
+
+`load_model` reads that text as data. It knows the names of this library's layers, lists and numbers, and nothing else:
+no code in a checkpoint is ever executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scratchnn import layers, likelihoods
+from scratchnn.classifier import Classifier
+from scratchnn.layers import Layer
+from scratchnn.parameters import Array
+from scratchnn.vae import VAE
+
+BUILDING_BLOCKS: dict[str, type[Layer]] = {
+    name: value
+    for name, value in {**vars(layers), **vars(likelihoods), "VAE": VAE, "Classifier": Classifier}.items()
+    if isinstance(value, type) and issubclass(value, Layer)
+}
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be read, or belongs to another model or other settings."""
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The record (settings, history, generator) and the arrays of a checkpoint; nothing in it is executed."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        record = json.loads(str(arrays.pop("record")))
+        return {name: record[name] for name in ("settings", "history", "generator")}, arrays
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}") from error
+    except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it is truncated or of another kind; delete it, or "
+            "choose another folder"
+        ) from error
+
+
+def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The trained model of a checkpoint, and the settings it was trained with; CheckpointError if there is none.
+
+    `path` is the checkpoint, or the folder of the run that wrote it.
+    """
+    path = path / "checkpoint.npz" if path.is_dir() else path
+    record, arrays = read_checkpoint(path)
+    settings = record["settings"]
+    try:
+        model = build(ast.parse(settings["model"], mode="eval").body).astype(arrays["params"].dtype)
+        model.params = arrays["params"]
+    except (KeyError, TypeError, ValueError, SyntaxError) as error:
+        raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
+    return model, settings
+
+
+def build(expression: ast.expr) -> Any:
+    """What an expression in the text of a model stands for: a layer, a list of them, or a plain value."""
+    if isinstance(expression, ast.List):
+        return [build(element) for element in expression.elts]
+    if not isinstance(expression, ast.Call):
+        return ast.literal_eval(expression)
+    name = ast.unparse(expression.func)
+    if name not in BUILDING_BLOCKS:
+        raise ValueError(f"{name} is no layer of this library")
+    arguments = {str(keyword.arg): build(keyword.value) for keyword in expression.keywords}
+    if "rng" in inspect.signature(BUILDING_BLOCKS[name]).parameters:
+        arguments["rng"] = np.random.default_rng(0)  # its draws are overwritten by the checkpoint's parameters
+    return BUILDING_BLOCKS[name](*map(build, expression.args), **arguments)
