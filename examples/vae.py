@@ -160,13 +160,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cli.write_json(
         args.out / "summary.json",
         {
+            "experiment": "vae",
             "figures": {
                 **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
                 **{f"test_{name}": value for name, value in losses.items()},
                 **scale,
                 "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
             },
-            "settings": {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "epochs": epochs},
+            "settings": {
+                **trainer.settings,
+                "latent": args.latent,
+                "hidden": args.hidden,
+                "likelihood": args.likelihood,
+                "epochs": epochs,
+            },
             "data": {
                 "scaling": f"/ {images.train.white}",
                 "binarisation": args.binarisation,

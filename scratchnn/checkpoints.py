@@ -56,7 +56,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
     """The trained model of a checkpoint, and the settings it was trained with; CheckpointError if there is none.
 
-    `path` is the checkpoint, or the folder of the run that wrote it.
+    `path` is the checkpoint, or the folder of the run that wrote it. To the settings is added how many `epochs` it saw.
     """
     path = path / "checkpoint.npz" if path.is_dir() else path
     record, arrays = read_checkpoint(path)
@@ -66,7 +66,7 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
         model.params = arrays["params"]
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
-    return model, settings
+    return model, {**settings, "epochs": len(record["history"])}
 
 
 def build(expression: ast.expr) -> Any:

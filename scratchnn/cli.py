@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import platform
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -51,18 +52,23 @@ def positive_float(text: str) -> float:
     return value
 
 
-def training_parser(description: str, examples: str, batch_size: int) -> argparse.ArgumentParser:
-    """A parser with the options that all training scripts have; `examples` is shown at the end of --help."""
-    parser = argparse.ArgumentParser(
+def parser(description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser without options; `examples` is shown at the end of --help."""
+    return argparse.ArgumentParser(
         description=description, epilog=f"examples:\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
-    parser.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
-    parser.add_argument("--batch-size", type=positive_int, default=batch_size, help=f"default: {batch_size}")
-    parser.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
-    return parser
+
+
+def training_parser(description: str, examples: str, batch_size: int) -> argparse.ArgumentParser:
+    """A parser with the options that all training scripts have."""
+    training = parser(description, examples)
+    training.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
+    training.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
+    training.add_argument("--batch-size", type=positive_int, default=batch_size, help=f"default: {batch_size}")
+    training.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
+    training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
+    training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
+    return training
 
 
 def prepare_folder(out: Path) -> None:
@@ -99,6 +105,12 @@ def write_json(path: Path, content: Any) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def mean_and_spread(values: Sequence[float], decimals: int = 2) -> str:
+    """mean ± standard deviation (with n − 1 in the denominator); the value alone if there is one."""
+    mean = statistics.fmean(values)
+    return f"{mean:.{decimals}f}" + (f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else "")
 
 
 def versions() -> dict[str, str]:

@@ -60,7 +60,8 @@ class ImportanceWeighted:
     """Estimates of log p(x) from K = `n_samples` draws of z an image, in nats.
 
     log_p (N,): log p̂(x) of every image; on average too low, never too high. error (N,): the standard error that the
-    draws leave in each. `is_likelihood` is False for grey pixels under a Bernoulli decoder.
+    draws leave in each, NaN for a single draw, which says nothing about its own spread. `is_likelihood` is False for
+    grey pixels under a Bernoulli decoder.
     """
 
     log_p: Array
@@ -118,7 +119,8 @@ def importance_weighted(
         mean = w.mean(axis=1)
         log_p.append(largest[:, 0] + np.log(mean))
         # the derivative of the logarithm turns the standard error of the mean weight into that of its logarithm
-        error.append(w.std(axis=1) / np.sqrt(n_samples) / mean)
+        spread = w.std(axis=1, ddof=1) if n_samples > 1 else np.full(len(w), np.nan)
+        error.append(spread / np.sqrt(n_samples) / mean)
     return ImportanceWeighted(np.concatenate(log_p), np.concatenate(error), n_samples, is_likelihood)
 
 

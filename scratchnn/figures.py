@@ -7,6 +7,7 @@ the class is written into its cloud as well.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,33 @@ def latent_scatter_3d(means: Array, title: str, labels: Array | None = None) -> 
     return figure
 
 
+def latent_use(kl: Array, active: Array, title: str) -> Figure:
+    """The mean KL (n_z,) of every latent dimension, largest first; the active ones in colour."""
+    order = np.argsort(-kl)
+    figure = new_figure(6.4, 3.4, title)
+    axes = figure.add_subplot()
+    for which, colour, name in ((active, "#3f90da", "active"), (~active, "#94a4a2", "not active")):
+        axes.bar(
+            np.flatnonzero(which[order]) + 1, kl[order][which[order]], color=colour, label=f"{name}: {which.sum()}"
+        )
+    axes.set(xlabel="latent dimensions, by their KL", ylabel="KL (nats per image)")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.25, axis="y")
+    return figure
+
+
+def collage(panels: Mapping[str, Array], image_shape: tuple[int, int], columns: int, title: str) -> Figure:
+    """Several sheets of images (n, D) side by side, `columns` images to a row of each, under their names."""
+    sheets = {name: mosaic(images, image_shape, columns) for name, images in panels.items()}
+    first = next(iter(sheets.values()))
+    figure = new_figure(2.4 * len(sheets), 2.4 * first.shape[0] / first.shape[1] + 0.6, title)
+    for place, (name, sheet) in zip(figure.subplots(1, len(sheets), squeeze=False)[0], sheets.items(), strict=True):
+        place.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        place.set_title(name, fontsize=9, pad=3)
+        place.set_axis_off()
+    return figure
+
+
 def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: Array | None) -> None:
     """A point for every image: the colour is that of its class or, without labels, of its position in the sequence."""
     n = len(coordinates[0])
@@ -222,7 +250,7 @@ def confusion_matrix(counts: Array, title: str) -> Figure:
     for axes, text, caption in zip(panels, as_text, ("counts", "per cent of the row"), strict=True):
         axes.imshow(per_cent, cmap="Blues", norm=PowerNorm(0.35, vmin=0, vmax=100))
         for row, column in np.argwhere(counts):  # a zero says as much as an empty cell, and less loudly
-            colour = "white" if per_cent[row, column] > 20 else "black"
+            colour = "white" if per_cent[row, column] > 38 else "black"
             axes.text(column, row, text[row, column], color=colour, fontsize=8, ha="center", va="center")
         axes.set(title=caption, xlabel="predicted class", ylabel="right class")
         axes.set(xticks=range(len(counts)), yticks=range(len(counts)))
@@ -236,9 +264,11 @@ def label_curve(n_labels: Sequence[int], accuracies: Mapping[str, Array], title:
     """
     figure = new_figure(7, 4.8, title)
     axes = figure.add_subplot()
-    styles = zip(CLASS_COLOURS[:3] + CLASS_COLOURS[4:], "osD^vP*Xh", strict=True)
+    styles = itertools.cycle(zip(CLASS_COLOURS[:3] + CLASS_COLOURS[4:], "osD^vP*Xh", strict=True))
     for (name, values), (colour, marker) in zip(accuracies.items(), styles, strict=False):
-        mean, spread = 100 * values.mean(axis=0), 100 * values.std(axis=0, ddof=len(values) > 1)
+        mean, spread = 100 * values.mean(axis=0), None
+        if len(values) > 1:
+            spread = 100 * values.std(axis=0, ddof=1)
         axes.errorbar(n_labels, mean, spread, color=colour, marker=marker, markersize=5, capsize=4, label=name)
     axes.set_xscale("log")
     axes.set_xticks(n_labels, [f"{n:,}" for n in n_labels])

@@ -79,7 +79,7 @@ class SigmoidMean(Layer):
         m, log_var = np.split(x, 2, axis=1)
         mean = sigmoid(m)
         self.cache = (mean,)
-        return np.concatenate([mean, log_var], axis=1)
+        return np.concatenate([mean, log_var], axis=1)  # AEVB App. C
 
     def backward(self, dy: Array) -> Array:
         (mean,) = self.take_cache()

@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import sklearn.metrics
 from exact import linear_gaussian
 
-from scratchnn import VAE, Bernoulli, Dense, Sequential, Tanh, data
+from scratchnn import VAE, Bernoulli, Classifier, Dense, Sequential, Tanh, data
 from scratchnn.data import Images
 from scratchnn.evaluation import (
+    accuracy,
     bernoulli_floor,
+    confusion_matrix,
     entropy,
     importance_weighted,
     latent_use,
     mean_image_loss,
+    predicted_classes,
 )
 from scratchnn.training import evaluate
 
@@ -107,6 +111,7 @@ def test_chunks_do_not_show(n_images, n_samples, rng):
     model, x = small(rng), ALL_BINARY[rng.integers(0, 16, n_images)]
     result = importance_weighted(model, x, n_samples, progress=False)
     assert result.log_p.shape == result.error.shape == (n_images,) and np.isfinite(result.log_p).all()
+    assert np.isnan(result.error).all() == (n_samples == 1)  # one draw says nothing about its own spread
     if n_samples >= 700:
         mean, log_var = (part.astype(float) for part in model.encode(x))
         q = scipy.stats.norm(mean[0], np.exp(log_var[0] / 2))
@@ -159,3 +164,33 @@ def test_active_units_by_hand():
     by_hand = [-0.5 * (1 + np.log(0.25) - mean**2 - 0.25) for mean in (0, 1)]
     np.testing.assert_allclose(use.kl, [np.mean(by_hand), 0])
     np.testing.assert_allclose(evaluate(model, x)["kl"], use.kl.sum())
+
+
+def test_predicted_classes_are_those_of_the_largest_logits(rng):
+    classifier = Classifier(Sequential([Dense(6, 3, rng)]))
+    images = Images(rng.integers(0, 17, (1203, 6)).astype(np.uint8), 16)
+    layer = classifier.network.layers[0]
+    logits = (images.pixels / 16) @ layer.W.astype(np.float64) + layer.b
+    sure = np.ptp(np.sort(logits, axis=1)[:, 1:], axis=1) > 1e-5  # float32 may see a draw the other way
+    predicted = predicted_classes(classifier, images, batch_size=500)
+    assert predicted.shape == (1203,) and sure.mean() > 0.99
+    np.testing.assert_array_equal(predicted[sure], logits.argmax(axis=1)[sure])
+    np.testing.assert_array_equal(predicted, predicted_classes(classifier, images[:], batch_size=7))
+
+
+def test_accuracy_and_confusion_matrix_by_hand_and_by_scikit_learn(rng):
+    labels = np.array([0, 0, 1, 2, 2, 2], np.uint8)
+    predicted = np.array([0, 2, 1, 2, 0, 2])
+    assert accuracy(predicted, labels) == 4 / 6
+    np.testing.assert_array_equal(confusion_matrix(predicted, labels, 3), [[1, 0, 1], [0, 1, 0], [1, 0, 2]])
+    # 300 labels of 200 classes: products of small unsigned numbers must not overflow; some classes do not occur
+    labels, predicted = rng.integers(0, 200, (2, 300)).astype(np.uint8)
+    expected = sklearn.metrics.confusion_matrix(labels, predicted, labels=range(200))
+    np.testing.assert_array_equal(confusion_matrix(predicted, labels, 200), expected)
+    assert accuracy(predicted, labels) == sklearn.metrics.accuracy_score(labels, predicted)
+
+
+@pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (0, 0), (1, 4)])
+def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
+    with pytest.raises(ValueError, match="expected one label for each prediction"):
+        accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 from matplotlib.image import imread
 
 from scratchnn import figures
@@ -45,6 +46,10 @@ def test_figures_are_written_whole(tmp_path, rng):
         "manifold": figures.manifold(lambda z: np.repeat(z > 0, 3, axis=1), (2, 3), "t", n=4),
         "scatter": figures.latent_scatter(rng.normal(size=(50, 2)), "t", rng.integers(0, 10, 50)),
         "video": figures.latent_scatter(rng.normal(size=(50, 2)), "t"),
+        "space": figures.latent_scatter_3d(rng.normal(size=(50, 2)), "t", rng.integers(0, 10, 50)),
+        "video in space": figures.latent_scatter_3d(rng.normal(size=(50, 2)), "t"),
+        "latent use": figures.latent_use(np.array([3.0, 0.0, 5.0]), np.array([True, False, True]), "t"),
+        "collage": figures.collage({"a": images, "b": images}, (2, 3), 4, "t"),
     }
     for name, figure in pictures.items():
         figures.save(figure, tmp_path / f"{name}.png")
@@ -58,6 +63,33 @@ def test_every_class_is_drawn_where_its_images_lie(rng):
     for label, cloud in zip(range(3), axes.collections, strict=True):
         np.testing.assert_array_equal(cloud.get_offsets(), means[labels == label])
     assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("n_z, labelled, name", [(3, True, "mean of z₃"), (2, True, "class"), (2, False, "position")])
+def test_the_third_axis_is_a_dimension_or_the_class_or_the_time(n_z, labelled, name, rng):
+    means, labels = rng.normal(size=(60, n_z)), rng.integers(0, 3, 60) if labelled else None
+    axes = figures.latent_scatter_3d(means, "t", labels).axes[0]
+    assert name in axes.get_zlabel()
+    heights = means[:, 2] if n_z == 3 else labels if labelled else np.arange(60)
+    clouds = [heights == heights] if labels is None else [labels == label for label in range(3)]
+    for rows, cloud in zip(clouds, axes.collections, strict=True):
+        x, y, z = cloud._offsets3d
+        np.testing.assert_array_equal(np.column_stack([x, y, z]), np.column_stack([means[:, :2], heights])[rows])
+
+
+def test_the_latent_dimensions_stand_in_the_order_of_their_kl():
+    (axes,) = figures.latent_use(np.array([3.0, 0.01, 5.0]), np.array([True, False, True]), "t").axes
+    bars = {bar.get_x() + bar.get_width() / 2: bar.get_height() for group in axes.containers for bar in group}
+    assert {round(x): height for x, height in bars.items()} == {1: 5.0, 2: 3.0, 3: 0.01}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active: 2", "not active: 1"]
+
+
+def test_a_collage_shows_every_sheet_under_its_name(rng):
+    panels = {"a": rng.random((4, 6)), "b": rng.random((4, 6))}
+    places = figures.collage(panels, (2, 3), 2, "t").axes
+    for place, (name, images) in zip(places, panels.items(), strict=True):
+        assert place.get_title() == name
+        np.testing.assert_array_equal(place.images[0].get_array(), figures.mosaic(images, (2, 3), 2))
 
 
 def test_reconstructions_stand_in_the_order_of_the_epochs(rng):
@@ -97,3 +129,51 @@ def cielab(linear: np.ndarray) -> np.ndarray:
     t = linear @ to_xyz.T / [0.9505, 1, 1.089]
     f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+def test_a_confusion_matrix_shows_every_count_in_its_cell(tmp_path):
+    counts = np.array([[970, 29, 1], [0, 500, 0], [3, 0, 997]])
+    figure = figures.confusion_matrix(counts, "t")
+    for axes, form in zip(figure.axes, ("{:d}", "{:.1f}"), strict=True):
+        shown = {text.get_position(): text.get_text() for text in axes.texts}
+        values = counts if form == "{:d}" else 100 * counts / counts.sum(axis=1, keepdims=True)
+        cells = {(column, row): form.format(values[row, column]) for row in range(3) for column in range(3)}
+        assert shown == {place: text for place, text in cells.items() if counts[place[1], place[0]]}
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "right class")
+        (image,) = axes.images
+        np.testing.assert_allclose(image.get_array(), 100 * counts / counts.sum(axis=1, keepdims=True))
+    figures.save(figure, tmp_path / "confusion.png")
+
+
+def test_the_numbers_of_a_confusion_matrix_can_be_read_on_every_shade():
+    """Per cents from 1 to 99, each on the colour of its cell: a contrast of 4.5, as WCAG 2 asks for."""
+    counts = np.zeros((50, 50), int)
+    counts[:, 0], counts[:, 1] = np.arange(1, 51), np.arange(99, 49, -1)
+    axes = figures.confusion_matrix(counts, "t").axes[1]
+    (image,) = axes.images
+    assert len(axes.texts) == 100
+    for text in axes.texts:
+        column, row = text.get_position()
+        background = luminance(image.cmap(image.norm(image.get_array()[row, column])))
+        dark, light = sorted([background, luminance(to_rgba(text.get_color()))])
+        assert (light + 0.05) / (dark + 0.05) > 4.5, text.get_text()
+
+
+def luminance(rgba: tuple[float, ...]) -> float:
+    rgb = np.array(rgba[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_the_label_curve_shows_mean_and_spread_on_a_logarithmic_axis():
+    accuracies = {"raw": np.array([[0.7, 0.9], [0.8, 0.92], [0.9, 0.94]]), "one": np.array([[0.5, 0.6]])}
+    (axes,) = figures.label_curve([100, 55_000], accuracies, "t").axes
+    assert axes.get_xscale() == "log" and "%" in axes.get_ylabel()
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["100", "55,000"]
+    raw, one = axes.containers
+    np.testing.assert_allclose(raw.lines[0].get_xydata(), [[100, 80], [55_000, 92]])
+    ends = [segment[:, 1] for segment in raw.lines[2][0].get_segments()]
+    np.testing.assert_allclose(ends, [[70, 90], [90, 94]])  # sample standard deviations 10 and 2
+    np.testing.assert_allclose(one.lines[0].get_ydata(), [50, 60])
+    assert not one.has_yerr  # a single training has no spread
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["raw", "one"]

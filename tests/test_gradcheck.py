@@ -19,6 +19,7 @@ from scratchnn import (
     MeanSquaredError,
     ReLU,
     Sequential,
+    SigmoidMean,
     SoftmaxCrossEntropy,
     Tanh,
 )
@@ -376,6 +377,18 @@ class LogVarWithoutItsHalf(Gaussian):
         return d
 
 
+class SlopeOfTheSigmoidForgotten(SigmoidMean):
+    def backward(self, dy):
+        self.take_cache()
+        return dy.copy()
+
+
+class SigmoidOnTheLogVariancesToo(SigmoidMean):
+    def backward(self, dy):
+        (mean,) = self.take_cache()
+        return dy * np.tile(mean * (1 - mean), 2)
+
+
 RNG = np.random.default_rng(0)
 PLANTED = [
     (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
@@ -413,6 +426,8 @@ PLANTED = [
     (lambda rng: SoftmaxAsSigmoid(), [(5, 3), "labels"], "15 of 15 entries wrong"),
     (lambda rng: OneHotForgotten(), [(5, 3), "labels"], "5 of 15 entries wrong"),
     (lambda rng: LogVarWithoutItsHalf(), [(5, 6), "eps"], "ratio 2"),
+    (lambda rng: SlopeOfTheSigmoidForgotten(), [(5, 6)], "15 of 30 entries wrong"),
+    (lambda rng: SigmoidOnTheLogVariancesToo(), [(5, 6)], "15 of 30 entries wrong"),
 ]
 
 

@@ -1,0 +1,50 @@
+"""The seven activation functions of the thesis's Annex A, each with its slope, as one figure.
+
+Both curves are what the library computes: layer.forward(x), and layer.backward(1), which is dy/dx. Where the slope is
+0, nothing below the layer learns: everywhere for the step, to the left of 0 for the ReLU, and nearly so at both ends of
+sigmoid and tanh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scratchnn import Exponential, Identity, ReLU, Sigmoid, Softplus, Step, Tanh, cli, figures
+
+LAYERS = (Step(), Identity(), Tanh(), ReLU(), Softplus(), Sigmoid(), Exponential())
+
+EXAMPLES = """\
+  python examples/activation_functions.py
+  python examples/activation_functions.py --out figures
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = cli.parser(__doc__ or "", EXAMPLES)
+    parser.add_argument("--out", type=Path, default=Path("runs/activation-functions"), help="folder for the figure")
+    args = parser.parse_args(arguments)
+    cli.prepare_folder(args.out)
+
+    figure = figures.new_figure(9, 4.6, "Activation functions y = f(x), and what they pass back: the slope f′(x)")
+    places = figure.subplots(2, 4).ravel()
+    x = np.linspace(-4, 4, 801)  # in steps of 0.01: 0, where some have a kink or a jump, is among them
+    for place, layer in zip(places, LAYERS, strict=False):
+        y = layer.forward(x)
+        slope = layer.backward(np.ones_like(x))
+        place.plot(x, y, color="#3f90da", label="y")
+        place.plot(x, slope, color="#bd1f01", linestyle="--", label="slope")
+        place.set_title(type(layer).__name__, fontsize=10)
+        place.set_ylim(-1.6, 4)
+        place.axhline(0, color="black", linewidth=0.5)
+        place.grid(alpha=0.25)
+    places[-1].set_axis_off()
+    places[-1].legend(*places[0].get_legend_handles_labels(), loc="center")
+    figures.save(figure, args.out / "activation_functions.png")
+    print(f"written to {args.out}: activation_functions.png")
+
+
+if __name__ == "__main__":
+    cli.run(main)

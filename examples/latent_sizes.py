@@ -1,0 +1,143 @@
+"""How many latent dimensions? The thesis's experiments 1 to 4 and Figure 34, each with several seeds.
+
+Trains the network of examples/vae.py for every latent size and seed, several at a time, then asks each what it has
+learned: its loss on images it has not seen, how many of its dimensions it uses, and how probable it makes binarised
+test images (examples/log_likelihood.py). The table gives the mean over the seeds ± their standard deviation; a
+difference between two sizes that is not well above it says nothing.
+
+The runs go through joblib: on a cluster, `joblib.parallel_config(backend="dask")` around `main` hands them out. A run
+that is already there is not trained again, so the same command after an interruption goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import log_likelihood
+import numpy as np
+import vae
+from tqdm import tqdm
+
+from scratchnn import cli, data, figures
+from scratchnn.checkpoints import load_model
+
+THESIS = {"mnist": {2: 135.98, 10: 97.53, 20: 95.79, 50: 97.21}, "frey-face": {2: 347.80, 20: 346.75}}
+
+EXAMPLES = """\
+  python examples/latent_sizes.py --epochs 30                                  embedded digits
+  python examples/latent_sizes.py --data mnist --jobs 2                        the thesis's table: an hour or two
+  python examples/latent_sizes.py --data frey-face --latents 2 --epochs 1000
+"""
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__ or "", EXAMPLES)
+    parser.add_argument("--data", choices=data.DATA_SETS, default="digits", help="data set (default: digits)")
+    parser.add_argument("--latents", type=cli.positive_int, nargs="+", default=[2, 5, 10, 20, 50], metavar="Z")
+    parser.add_argument("--seeds", type=cli.seed, nargs="+", default=[0, 1, 2], metavar="SEED")
+    parser.add_argument("--epochs", type=cli.positive_int, help="of each run (default: that of examples/vae.py)")
+    parser.add_argument("--batch-size", type=cli.positive_int, default=100, help="default: 100")
+    parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
+    parser.add_argument("--samples", type=cli.positive_int, default=200, help="draws of z for log p (default: 200)")
+    parser.add_argument("--jobs", type=cli.positive_int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
+    args = parser.parse_args(arguments)
+    args.epochs = args.epochs or vae.EPOCHS[args.data]
+    args.out = args.out or Path("runs") / f"latent-sizes-{args.data}"
+    args.latents, args.seeds = sorted(set(args.latents)), sorted(set(args.seeds))
+    return args
+
+
+def one_run(z: int, seed: int, args: argparse.Namespace) -> tuple[int, int]:
+    """Trains and evaluates one network; what it prints goes into log.txt in its folder."""
+    folder = args.out / f"z{z}-seed{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
+    training = {**shared, "latent": z, "seed": seed, "out": folder}
+    with (folder / "log.txt").open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+        vae.main([f"--{name}={value}" for name, value in training.items()])
+        if not evaluated(folder, args):
+            log_likelihood.main([str(folder), f"--samples={args.samples}"])
+    return z, seed
+
+
+def evaluated(folder: Path, args: argparse.Namespace) -> bool:
+    """Whether log p has been estimated already, with as many draws, for as many epochs."""
+    path = folder / "log-likelihood/summary.json"
+    if not path.exists():
+        return False
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    draws = [estimate["n_samples"] for estimate in summary["figures"]["estimates"]]
+    return draws == [args.samples] and summary["settings"].get("epochs") == args.epochs
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    images = data.load(args.data)  # downloaded once, before the runs ask for it all at once
+    cli.prepare_folder(args.out)
+    jobs = [joblib.delayed(one_run)(z, seed, args) for z in args.latents for seed in args.seeds]
+    print(images)
+    print(f"{len(jobs)} runs of {args.epochs} epochs, {args.jobs} at a time; each writes a log.txt into its folder")
+    finished = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
+    for z, seed in tqdm(finished, total=len(jobs), unit="run", disable=None):
+        tqdm.write(f"finished: {args.out / f'z{z}-seed{seed}'}")
+
+    rows = {z: row(z, args) for z in args.latents}
+    print(table(rows, args))
+    cli.write_json(
+        args.out / "summary.json",
+        {
+            "experiment": "latent-sizes",
+            "figures": {str(z): values for z, values in rows.items()},
+            "settings": {"data": args.data, "epochs": args.epochs, "seeds": args.seeds, "samples": args.samples},
+            "versions": cli.versions(),
+        },
+    )
+    samples = {}
+    for z in args.latents:
+        model, _ = load_model(args.out / f"z{z}-seed{args.seeds[0]}")
+        samples[f"{z} latent dimensions"] = model.sample(100, np.random.default_rng(args.seeds[0]))
+    title = f"Decoded draws of z from N(0, I), {args.data}, epochs: {args.epochs}, seed: {args.seeds[0]}"
+    figures.save(figures.collage(samples, images.image_shape, 10, title), args.out / "samples.png")
+    print(f"written to {args.out}: summary.json, samples.png, and a folder for each run")
+
+
+def row(z: int, args: argparse.Namespace) -> dict[str, list[float]]:
+    """What the runs of one latent size came to, a list over the seeds for each quantity."""
+    values: dict[str, list[float]] = {}
+    for seed in args.seeds:
+        folder = args.out / f"z{z}-seed{seed}"
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if summary["settings"]["epochs"] != args.epochs:
+            raise cli.OutputError(
+                f"{folder} has seen {summary['settings']['epochs']} epochs, and the others are to see {args.epochs}: "
+                "choose another folder with --out"
+            )
+        run: dict[str, Any] = summary["figures"]
+        likelihood = json.loads((folder / "log-likelihood/summary.json").read_text(encoding="utf-8"))["figures"]
+        run |= {"active_units": likelihood["active_units"], "nll": likelihood["estimates"][-1]["nll"]}
+        for name in ("train_loss", "test_loss", "test_reconstruction", "test_kl", "test_floor", "active_units", "nll"):
+            values.setdefault(name, []).append(run[name])
+    return values
+
+
+def table(rows: dict[int, dict[str, list[float]]], args: argparse.Namespace) -> str:
+    """Mean ± standard deviation over the seeds; −ELBO of grey pixels, and −log p̂ of binary ones, in nats per image."""
+    names = ["train loss", "test loss", "= reconstruction", "+ KL", "floor", "active", f"−log p̂ (K={args.samples})"]
+    lines = ["   z  thesis " + " ".join(f"{name:>17}" for name in names)]
+    for z, values in rows.items():
+        thesis = THESIS.get(args.data, {}).get(z)
+        values = {**values, "test_floor": values["test_floor"][:1]}  # the same for every seed
+        cells = [f"{cli.mean_and_spread(numbers):>17}" for numbers in values.values()]
+        lines.append(f"{z:4} {thesis or '':>7} " + " ".join(cells))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main)

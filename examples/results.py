@@ -1,0 +1,423 @@
+"""Writes docs/results.md, and its short form in the README, from the summary.json of the runs under a folder.
+
+Every number on the page comes out of a file that a run has written; this script trains nothing and knows no result but
+the thesis's. A row is the mean over runs that differ in their seed alone. Runs of different settings are never
+averaged: where both lie under the folder the page is not written. Nor is it if a run is missing; then the commands that
+make what is missing are printed.
+
+*Do seeds explain a difference?* The thesis's number is one run, and so is drawn from the same kind of distribution as
+ours. With n runs of mean m and standard deviation s, one more run lies with a probability of 95 % within
+m ± t s √(1 + 1/n), t being the quantile of Student's distribution with n − 1 degrees of freedom (4.30 for three runs).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latent_sizes import THESIS
+from scipy import stats
+
+from scratchnn import cli
+
+EXAMPLES = """\
+  python examples/results.py                            docs/results.md and the README's table, from runs/
+  python examples/results.py --runs DIR --page PAGE     elsewhere
+"""
+
+
+class MissingRunsError(Exception):
+    """Runs that the page needs, and the command that makes them."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page, and its rows in the README's table: what, the document's number, ours."""
+
+    text: str
+    short: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its folder, and what its summary.json says."""
+
+    folder: Path
+    experiment: str
+    figures: dict[str, Any]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    document: dict[str, Any]
+
+
+def runs_under(folder: Path) -> list[Run]:
+    found = []
+    for path in sorted(folder.rglob("summary.json")):
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            names = ("experiment", "figures", "settings", "versions")
+            found.append(Run(path.parent, **{n: summary[n] for n in names}, document=summary.get("document", {})))
+        except (KeyError, TypeError, ValueError) as error:
+            raise cli.OutputError(
+                f"{path} is not the summary of a run ({error}): delete it, or run that again"
+            ) from error
+    return found
+
+
+def select(runs: Sequence[Run], experiment: str, command: str, **wanted: Any) -> list[Run]:
+    """The runs of an experiment with these settings, one a seed.
+
+    MissingRunsError, with the command that makes them, if there are none; OutputError if they differ in anything else
+    than the seed, or two have the same.
+    """
+    chosen = [
+        run
+        for run in runs
+        if run.experiment == experiment and all(run.settings.get(name) == value for name, value in wanted.items())
+    ]
+    if not chosen:
+        raise MissingRunsError(command)
+    first = chosen[0]
+    for run in chosen[1:]:
+        for name in sorted({*first.settings, *run.settings} - {"seed"}):
+            here, there = first.settings.get(name), run.settings.get(name)
+            if here != there:
+                raise cli.OutputError(
+                    f"{first.folder} and {run.folder} have different settings, and their results are not to be "
+                    f"averaged: {name} is {here} and {there}. Move one of them to another place"
+                )
+    seeds = [run.settings.get("seed") for run in chosen]
+    for seed in set(seeds):
+        if seeds.count(seed) > 1:
+            twice = [str(run.folder) for run in chosen if run.settings.get("seed") == seed]
+            raise cli.OutputError(f"{' and '.join(twice)} are the same run: move one of them to another place")
+    return chosen
+
+
+def values(runs: Sequence[Run], name: str) -> list[float]:
+    return [run.figures[name] for run in runs]
+
+
+def verdict(document: float, ours: Sequence[float]) -> str:
+    """The difference of the document's single run from our mean, and whether another seed might have made it."""
+    difference = f"{document - statistics.fmean(ours):+.2f}"
+    if len(ours) < 2:
+        return f"{difference}: one run, spread unknown"
+    n = len(ours)
+    reach = stats.t.ppf(0.975, n - 1) * statistics.stdev(ours) * (1 + 1 / n) ** 0.5
+    inside = abs(document - statistics.fmean(ours)) <= reach
+    return f"{difference}: {'yes' if inside else '**no**'}, one run in 20 is further than ±{reach:.2f}"
+
+
+def row(*cells: Any) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return "\n".join([row(*header), row(*["---"] * len(header)), *(row(*cells) for cells in rows)])
+
+
+def mnist_latent_sizes(runs: Sequence[Run], pictures: Path) -> Section:
+    command = "python examples/latent_sizes.py --data mnist --jobs 2"
+    rows, short = [], []
+    for z in (2, 5, 10, 20, 50):
+        usual = {"data": "mnist", "latent": z, "binarisation": "none", "epochs": 50}
+        trained = select(runs, "vae", command, **usual)
+        asked = select(runs, "log-likelihood", command, **usual, test_binarisation="fixed", images=10_000)
+        thesis = THESIS["mnist"].get(z)
+        train = values(trained, "train_loss")
+        terms = [cli.mean_and_spread(values(trained, f"test_{name}")) for name in ("reconstruction", "kl")]
+        active = sorted({run.figures["active_units"] for run in asked})
+        rows.append(
+            (z, "" if thesis is None else f"{thesis:.2f}", cli.mean_and_spread(train),
+             "" if thesis is None else verdict(thesis, train), cli.mean_and_spread(values(trained, "test_loss")),
+             " + ".join(terms), "–".join(map(str, active)),
+             cli.mean_and_spread([run.figures["estimates"][-1]["nll"] for run in asked]))
+        )  # fmt: skip
+        if thesis is not None:
+            short.append((f"MNIST, z = {z}, train loss", f"{thesis:.2f}", cli.mean_and_spread(train)))
+    n, k, of = len(trained), asked[0].figures["estimates"][-1]["n_samples"], trained[0].figures
+    header = ("z", "thesis, train", "ours, train", "thesis − ours: a matter of the seed?", "ours, test",
+              "= reconstruction + KL", "active", f"−log p̂(x), K = {k}")  # fmt: skip
+    caption = "Decoded draws of z from N(0, I) for each latent size (Figure 34)"
+    collage = show(runs, pictures, "latent-sizes", "samples", command, caption, data="mnist")
+    text = f"""## MNIST: how many latent dimensions?
+
+`{command}`: {n} seeds each, 50 epochs. −ELBO in nats per image; pixels / 255, grey, not binarised, as Bernoulli
+targets. *Train* is the thesis's number: the mean over the batches of the last epoch, while the weights still move.
+*Test*: 10,000 images, by the final weights. No decoder gets below the **floor**, the entropy of the grey pixels:
+{of["train_floor"]:.2f} for the training images and {of["test_floor"]:.2f} for the test images; one mean image shown to
+everybody costs {of["train_mean_image_loss"]:.2f} and {of["test_mean_image_loss"]:.2f}. *Active* latent dimensions are
+those whose mean varies over the images. The last column asks the same networks about test images made black or white
+(by a fixed seed), of which alone there is a likelihood.
+
+{table(header, rows)}
+
+{collage}
+"""
+    return Section(text, short)
+
+
+def mnist_plane(runs: Sequence[Run], pictures: Path) -> Section:
+    command = "python examples/vae.py --data mnist --latent 2 --epochs 50"
+    captions = {
+        "loss": "Loss against iteration (thesis, Figure 21)",
+        "reconstruction": "One test image, as reconstructed after an epoch (Figure 22)",
+        "scatter": "Means of q(z|x) of the test images (Figure 35)",
+        "scatter_3d": "The same with the class as height (Figure 35)",
+        "manifold_linear": "Decoded grid over [−3, 3]² (Figure 37)",
+    }
+    usual = {"data": "mnist", "latent": 2, "binarisation": "none", "epochs": 50, "seed": 0}
+    shown = [show(runs, pictures, "vae", name, command, caption, **usual) for name, caption in captions.items()]
+    return Section(f"## MNIST: the plane\n\n`{command}`, seed 0.\n\n" + "\n\n".join(shown) + "\n")
+
+
+def frey_face(runs: Sequence[Run], pictures: Path) -> Section:
+    usual = {"data": "frey-face", "binarisation": "none", "split": "contiguous", "likelihood": "bernoulli"}
+    rows, short = [], []
+    for z, epochs in ((2, 1000), (20, 5000)):
+        command = f"python examples/latent_sizes.py --data frey-face --latents {z} --epochs {epochs}"
+        trained = select(runs, "vae", command, **usual, latent=z, epochs=epochs)
+        train, floor = values(trained, "train_loss"), trained[0].figures["train_floor"]
+        above = [
+            loss - run.figures["test_floor"] for loss, run in zip(values(trained, "test_loss"), trained, strict=True)
+        ]
+        thesis = THESIS["frey-face"][z]
+        rows.append(
+            (z, epochs, len(trained), f"{thesis - floor:.2f}", cli.mean_and_spread([loss - floor for loss in train]),
+             verdict(thesis, train), cli.mean_and_spread(above), cli.mean_and_spread(values(trained, "train_kl")))
+        )  # fmt: skip
+        short.append((f"Frey Face, z = {z}, train loss − floor", rows[-1][3], rows[-1][4]))
+    header = ("z", "epochs", "seeds", "thesis, train − floor", "ours, train − floor",
+              "thesis − ours: a matter of the seed?", "ours, test − floor", "KL, train")  # fmt: skip
+    captions = {
+        "loss": "Loss against iteration (Figure 27)",
+        "reconstruction": "One test frame, as reconstructed after an epoch (Figure 28)",
+        "samples": "Decoded draws of z from N(0, I)",
+        "scatter": "Means of q(z|x) of the training frames, coloured by time (Figure 36)",
+        "scatter_3d": "The same with time as height",
+        "manifold_linear": "Decoded grid over [−3, 3]² (Figure 37)",
+    }
+    settings = {**usual, "latent": 2, "epochs": 1000, "seed": 0}
+    shown = [show(runs, pictures, "vae", name, command, caption, **settings) for name, caption in captions.items()]
+    text = f"""## Frey Face
+
+`python examples/latent_sizes.py --data frey-face --latents Z --epochs E`. The thesis's way: the first 1,600 frames
+train, in their order, frames 1,600–1,899 test, grey pixels as Bernoulli targets. 97 % of such a loss is the floor,
+{floor:.2f} nats for the training frames, so what is compared is the loss above it; one mean frame for everybody
+stands at {trained[0].figures["train_mean_image_loss"] - floor:.2f}.
+
+{table(header, rows)}
+
+{chr(10).join(f"{picture}{chr(10)}" for picture in shown)}
+{leak(runs)}
+{gaussian(runs)}"""
+    return Section(text, short)
+
+
+def leak(runs: Sequence[Run]) -> str:
+    """What a random split of a video hides."""
+    rows = []
+    for split in ("contiguous", "random"):
+        command = f"python examples/vae.py --data frey-face --latent 2 --epochs 1000 --split {split} --seed 0 (1, 2)"
+        trained = select(
+            runs, "vae", command,
+            data="frey-face", latent=2, epochs=1000, binarisation="none", likelihood="bernoulli", split=split,
+        )  # fmt: skip
+        gaps = [run.figures["test_loss"] - run.figures["test_floor"] for run in trained]
+        on_train = [run.figures["train_loss"] - run.figures["train_floor"] for run in trained]
+        rows.append((split, len(trained), cli.mean_and_spread(on_train), cli.mean_and_spread(gaps)))
+    return f"""### A random split of a video leaks
+
+A frame between two frames of the training set is nearly known. With `--split random` the very same network seems to
+do better on frames it has not seen; what it has not seen is only the frame, not the moment.
+
+{table(("split", "seeds", "train − floor", "test − floor"), rows)}
+"""
+
+
+def gaussian(runs: Sequence[Run]) -> str:
+    """The likelihood made for grey pixels."""
+    rows = []
+    for z in (2, 20):
+        command = f"python examples/vae.py --data frey-face --latent {z} --epochs 1000 --likelihood gaussian --shuffle"
+        trained = select(
+            runs, "vae", command,
+            data="frey-face", latent=z, epochs=1000, split="contiguous", likelihood="gaussian", shuffle=True,
+        )  # fmt: skip
+        cells = [cli.mean_and_spread([-loss for loss in values(trained, f"{part}_loss")]) for part in ("train", "test")]
+        rows.append((z, len(trained), *cells, cli.mean_and_spread(values(trained, "test_kl"))))
+    return f"""### Gaussian likelihood
+
+The AEVB paper's decoder of these frames: a mean between 0 and 1 and a log-variance for every pixel, both learned. Its
+ELBO is that of a density of grey levels on a scale from 0 to 1, in nats per image; higher is better. It may be
+positive, has no floor, and cannot be compared with the table above. (The paper shows a figure of it and no table; its
+axis goes to some 1,600.)
+
+`python examples/vae.py --data frey-face --latent Z --epochs 1000 --likelihood gaussian --shuffle`
+
+{table(("z", "seeds", "ELBO, train", "ELBO, test", "KL, test"), rows)}
+"""
+
+
+def dynamic(runs: Sequence[Run], pictures: Path) -> Section:
+    command = "python examples/vae.py --data mnist --latent 50 --binarisation dynamic --epochs 800 --lr-final 1e-5"
+    usual = {"data": "mnist", "latent": 50, "binarisation": "dynamic"}
+    (trained, *_) = select(runs, "vae", command, **usual)
+    second = "python examples/log_likelihood.py runs/vae-mnist-dynamic-z50-seed0 --samples 1 10 100 1000 5000"
+    (asked, *_) = select(runs, "log-likelihood", second, **usual, images=10_000)
+    rows = [
+        (f"{e['n_samples']:,}", f"{e['nll']:.2f}",
+         "unknown" if e["monte_carlo_error"] is None else f"{e['monte_carlo_error']:.3f}", f"{e['sampling_error']:.2f}")
+        for e in asked.figures["estimates"]
+    ]  # fmt: skip
+    of, how = trained.figures, trained.settings
+    text = f"""## MNIST, honestly: binary pixels and log p(x)
+
+The numbers of the literature are of binary images. `{command}`, then
+`{second}`: the thesis's network (500 ReLU units a layer, 50 latent dimensions),
+pixels drawn anew at every use, {how["epochs"]} epochs of batches of 100, Adam, a learning rate that {how["schedule"]},
+seed {how["seed"]}. −ELBO in nats per image: train {of["train_loss"]:.2f}; test {of["test_loss"]:.2f}, which is
+{of["test_reconstruction"]:.2f} + KL {of["test_kl"]:.2f}; the floor is 0. Of the 50 latent dimensions
+{asked.figures["active_units"]} are active. −log p̂(x) of the 10,000 test images, binarised once by a fixed seed:
+
+{table(("K", "−log p̂(x)", "± by the draws of z", "± by the choice of images"), rows)}
+
+Published, K = 5,000, for 200 tanh units a layer, 59,600 training images and 3,280 epochs of batches of 20 (Burda,
+Grosse, Salakhutdinov 2015): 86.76 as a VAE, 84.78 trained with the importance-weighted bound of 50 draws.
+
+{show(runs, pictures, "log-likelihood", "bound", second, "The bound against the number of draws", **usual)}
+
+{show(runs, pictures, "log-likelihood", "kl", second, "What each latent dimension costs", **usual)}
+
+{show(runs, pictures, "vae", "loss", command, "Loss against iteration", **usual)}
+"""
+    best = asked.figures["estimates"][-1]
+    what = f"MNIST, z = 50, pixels drawn anew: −log p(x) of test images, K = {best['n_samples']:,}"
+    return Section(text, [(what, "86.76 (literature)", f"{best['nll']:.2f}, one seed")])
+
+
+def classifiers(runs: Sequence[Run], pictures: Path) -> Section:
+    command = "python examples/latent_classifier.py --data mnist --vae runs/latent-sizes-mnist/z50-seed0"
+    (run, *_) = select(runs, "latent-classifier", command, data="mnist")
+    curves = run.figures["by_labels"]
+    counts = [point["labels"] for point in next(iter(curves.values()))]
+    rows = [
+        (name, run.settings["variants"][name], documented(run, name),
+         *(accuracy(point["test_accuracy"]) for point in curve))
+        for name, curve in curves.items()
+    ]  # fmt: skip
+    seeds = len(run.settings["seeds"])
+    label_curve, confusion_frozen = (
+        show(runs, pictures, "latent-classifier", name, command, caption, data="mnist")
+        for name, caption in (
+            ("label_curve", "Test accuracy against the number of labels"),
+            ("confusion-frozen", "Frozen encoder: who is taken for whom"),
+        )
+    )
+    text = f"""## Classifiers
+
+`{command}`. Test accuracy in per cent, mean ± standard deviation of {seeds} trainings, against the number of labels.
+The thesis ascribes its 98 % to a softmax on the means of a trained VAE. What its Annex F runs is a *fresh* encoder,
+all of which is trained with the labels: **no VAE is ever loaded**, and 98 % is an ordinary supervised network's figure.
+What the text claims is the row "frozen".
+
+{table(("", "what is trained", "thesis", *(f"{n:,} labels" for n in counts)), rows)}
+
+{label_curve}
+
+{confusion_frozen}
+"""
+    names = {
+        "raw": "softmax on pixels",
+        "annex-f": "Annex F: fresh encoder and softmax, all trained",
+        "frozen": "softmax on the means of the trained, frozen encoder",
+        "fine-tuned": "the trained encoder and softmax, fine-tuned",
+    }
+    short = [
+        (f"MNIST, test accuracy, {what}", documented(run, name),
+         f"{accuracy(curves[name][-1]['test_accuracy'])} %")
+        for name, what in names.items()
+    ]  # fmt: skip
+    return Section(text, short)
+
+
+def documented(run: Run, name: str) -> str:
+    return str(run.document.get("test_accuracy", {}).get(name, ""))
+
+
+def accuracy(figure: dict[str, Any]) -> str:
+    return f"{100 * figure['mean']:.2f}" + ("" if figure["spread"] is None else f" ± {100 * figure['spread']:.2f}")
+
+
+def show(
+    runs: Sequence[Run], pictures: Path, experiment: str, name: str, command: str, caption: str, **wanted: Any
+) -> str:
+    """Copies a figure of a run to the page's pictures, and returns the line that shows it."""
+    source = select(runs, experiment, command, **wanted)[0].folder / f"{name}.png"
+    if not source.exists():
+        raise MissingRunsError(command)
+    copy = pictures / f"{source.parent.parent.name}-{source.parent.name}-{name}.png"
+    pictures.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, copy)
+    return f"![{caption}](figures/{copy.name})\n\n*{caption}.*"
+
+
+HEAD = """# Results
+
+Written by `python examples/results.py` from the `summary.json` of every run; the command that makes a run stands with
+its numbers. *Mean ± spread* is the mean over runs that differ in their seed alone, and their standard deviation.
+"A matter of the seed?" asks whether the thesis's number, which is one run, lies where 95 % of further runs of ours
+would. One machine, one thread of OpenBLAS a run; {versions}.
+"""
+MARKED = re.compile("<!-- results -->.*?<!-- /results -->", re.DOTALL)
+SECTIONS = (mnist_latent_sizes, mnist_plane, frey_face, dynamic, classifiers)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = cli.parser(__doc__ or "", EXAMPLES)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs are (default: runs)")
+    parser.add_argument("--page", type=Path, default=Path("docs/results.md"), help="default: docs/results.md")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="default: README.md")
+    args = parser.parse_args(arguments)
+    if not args.runs.is_dir():
+        raise cli.OutputError(f"there is no folder {args.runs}: say with --runs where the runs are")
+    runs = runs_under(args.runs)
+    sections, missing = [], []
+    for section in SECTIONS:
+        try:
+            sections.append(section(runs, args.page.parent / "figures"))
+        except MissingRunsError as error:
+            missing.append(str(error))
+    if missing:
+        raise cli.OutputError(
+            f"the page is not written, since {args.runs} lacks runs that it needs. These commands make them:\n  "
+            + "\n  ".join(dict.fromkeys(missing))
+        )
+    versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
+    page = "\n".join([HEAD.format(versions=", ".join(versions)), *(section.text for section in sections)])
+    short = table(("", "thesis", "ours"), [line for section in sections for line in section.short])
+    readme = args.readme.read_text(encoding="utf-8")
+    if len(MARKED.findall(readme)) != 1:
+        raise cli.OutputError(
+            f"{args.readme} must have exactly one place between <!-- results --> and <!-- /results -->"
+        )
+    write_text(args.page, page)
+    write_text(args.readme, MARKED.sub(lambda _: f"<!-- results -->\n{short}\n<!-- /results -->", readme))
+    print(f"written: {args.page}, and the table in {args.readme}")
+
+
+def write_text(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,125 @@
+"""Evaluation of a run, and the sweep over latent sizes: on small networks and the embedded digits."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import latent_sizes
+import log_likelihood
+import numpy as np
+import pytest
+import vae
+
+from scratchnn import Adam, Classifier, Dense, Sequential, cli, data
+from scratchnn.checkpoints import load_model
+from scratchnn.evaluation import importance_weighted, latent_use
+from scratchnn.training import Trainer, evaluate
+
+SMALL = ["--hidden", "12", "--batch-size", "200"]
+
+
+@pytest.fixture(scope="module")
+def grey_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grey")
+    vae.main(["--epochs", "3", "--out", str(folder), *SMALL])
+    return folder
+
+
+def fails(monkeypatch, capsys, main, *arguments: object) -> str:
+    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.run(main)
+    captured = capsys.readouterr()
+    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
+    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
+
+
+def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, capsys):
+    log_likelihood.main([str(grey_run), "--samples", "1", "7", "--images", "90", "--out", str(tmp_path)])
+    assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "bound.png", "kl.png"}
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    model, _ = load_model(grey_run)
+    images = data.binarise_held_out(data.load("digits").test, "fixed")[:90]  # grey in training: made binary here
+    for estimate, k in zip(summary["figures"]["estimates"], (1, 7), strict=True):
+        result = importance_weighted(model, images, k, progress=False)
+        assert (estimate["n_samples"], estimate["nll"]) == (k, -result.mean)
+        assert estimate["sampling_error"] == result.sampling_error
+        assert estimate["monte_carlo_error"] == (None if k == 1 else result.monte_carlo_error)
+    assert summary["figures"]["test_loss"] == evaluate(model, images)["loss"]
+    assert summary["figures"]["kl_per_dimension"] == latent_use(model, images).kl.tolist()
+    settings = summary["settings"]
+    assert (settings["images"], settings["test_binarisation"], settings["epochs"]) == (90, "fixed", 3)
+    printed = capsys.readouterr().out
+    assert "the first 90 test images, binary pixels, drawn once" in printed and "active latent dimensions:" in printed
+    assert "published" not in printed  # of MNIST only
+
+
+def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, monkeypatch, capsys):
+    text = fails(monkeypatch, capsys, log_likelihood.main, grey_run, "--binarisation", "none", "--out", tmp_path)
+    assert "grey pixels have no likelihood under a Bernoulli decoder" in text and "add --grey" in text
+    assert not list(tmp_path.iterdir())
+    log_likelihood.main([str(grey_run), "--binarisation=none", "--grey", "--samples=2", f"--out={tmp_path}"])
+    assert json.loads((tmp_path / "summary.json").read_text())["meaning"] == "grey pixels: no likelihood"
+    assert "grey pixels: no likelihood" in capsys.readouterr().out
+
+
+def test_mistakes_are_one_sentence(grey_run, tmp_path, monkeypatch, capsys):
+    def said(*arguments: object) -> str:
+        return fails(monkeypatch, capsys, log_likelihood.main, *arguments)
+
+    assert "expected a whole number of at least 1, got 0" in said(grey_run, "--samples", "0")
+    assert "there is no checkpoint" in said(tmp_path)
+    rng = np.random.default_rng(0)
+    classifier = Classifier(Sequential([Dense(64, 10, rng)]))
+    Trainer(classifier, Adam(classifier), rng, {"data": "digits"}).save(tmp_path / "checkpoint.npz")
+    assert "holds a Classifier: only a VAE says how probable an image is" in said(tmp_path)
+
+
+def sweep(folder, *arguments: str) -> None:
+    latent_sizes.main(
+        ["--latents", "2", "3", "--seeds", "0", "1", "--samples", "4", f"--out={folder}", *SMALL, *arguments]
+    )
+
+
+def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
+    sweep(tmp_path, "--epochs", "2")
+    printed = capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "summary.json", "samples.png", "z2-seed0", "z2-seed1", "z3-seed0", "z3-seed1",
+    }  # fmt: skip
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    losses = []
+    for seed in (0, 1):
+        run = json.loads((tmp_path / f"z3-seed{seed}/summary.json").read_text())
+        assert run["settings"]["seed"] == seed and run["settings"]["latent"] == 3
+        losses.append(run["figures"]["test_loss"])
+        assert (tmp_path / f"z3-seed{seed}/log.txt").read_text().count("epoch 2/2") == 1
+    assert summary["figures"]["3"]["test_loss"] == losses and losses[0] != losses[1]
+    assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in printed
+
+    # the same again trains nothing and estimates nothing; another number of draws is estimated afresh
+    monkeypatch.setattr(log_likelihood, "main", lambda arguments: pytest.fail("estimated again"))
+    sweep(tmp_path, "--epochs", "2")
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "summary.json").read_text())["figures"] == summary["figures"]
+    sweep(tmp_path, "--epochs", "2", "--samples", "5")
+    assert json.loads((tmp_path / "summary.json").read_text())["figures"]["2"]["nll"] != summary["figures"]["2"]["nll"]
+
+
+def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
+    sweep(tmp_path / "one", "--epochs", "1")
+    sweep(tmp_path / "two", "--epochs", "1", "--jobs", "2")
+    a, b = (json.loads((tmp_path / name / "summary.json").read_text())["figures"] for name in ("one", "two"))
+    for z in ("2", "3"):
+        for name, values in a[z].items():
+            np.testing.assert_allclose(values, b[z][name], rtol=1e-4)  # BLAS threads may round in another order
+
+
+def test_runs_of_another_length_are_not_mixed_in(tmp_path, monkeypatch, capsys):
+    sweep(tmp_path, "--epochs", "2")
+    text = fails(
+        monkeypatch, capsys, latent_sizes.main,
+        "--latents", 2, "--seeds", 0, "--samples", 4, "--epochs", 1, "--out", tmp_path, *SMALL,
+    )  # fmt: skip
+    assert "has seen 2 epochs, and the others are to see 1: choose another folder with --out" in text
