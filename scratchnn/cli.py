@@ -136,4 +136,4 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     except MemoryError as error:
         sys.exit(f"error: not enough memory ({error}): ask for a smaller network or batch")
     except KeyboardInterrupt:
-        sys.exit("\ninterrupted: if an epoch was finished, the same command with --resume goes on from there")
+        sys.exit("\ninterrupted; the same command again goes on after what was finished, if it left a checkpoint")

@@ -91,8 +91,9 @@ def importance_weighted(
     """log p̂(x) of every image by `n_samples` draws of z from q(z|x).
 
     `images[rows]` must give (n, D) floats. Grey pixels under a Bernoulli decoder are refused, since there is no
-    likelihood of them to estimate: the "weights" then are no densities, and with K the result climbs beyond anything
-    that a likelihood could be. `grey=True` computes it all the same, and the result says that it is none.
+    likelihood of them to estimate: what comes out is the probability of nothing. (By Jensen's inequality it lies below
+    the mean log p of the binary images that the grey levels stand for.) `grey=True` computes it all the same, and the
+    result says that it is none.
     """
     if n_samples < 1:
         raise ValueError(f"an importance-weighted estimate needs at least one sample an image, got {n_samples}")

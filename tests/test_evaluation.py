@@ -61,7 +61,7 @@ def test_the_estimate_reaches_log_p_of_a_linear_gaussian_model(rng):
     """With a posterior 1.35 times too wide in variance: to 1e-3 in the mean, and within its own standard error."""
     model, x, log_p = linear_gaussian(rng, n=40, widening=0.3)
     result = importance_weighted(model, x, 20_000, progress=False)
-    assert result.monte_carlo_error < 3e-4
+    assert result.monte_carlo_error < 1e-3 / 3
     assert abs(result.mean - log_p.mean()) < 1e-3
     assert np.abs((result.log_p - log_p) / result.error).max() < 5
 

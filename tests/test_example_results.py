@@ -79,8 +79,13 @@ def complete(tmp_path_factory):
     asked = {**settings, "images": 10_000}
     write(runs / "dynamic/log-likelihood", summary("log-likelihood", asked, **estimates(86.5)), "bound", "kl")
     point = {"labels": 100, "test_accuracy": {"mean": 0.9123, "spread": 0.0045}}
-    variants = ("raw", "annex-f", "frozen", "fine-tuned")
-    settings = {"data": "mnist", "variants": {name: f"what {name} is" for name in variants}, "seeds": [0, 1, 2]}
+    variants = ("raw", "annex-f", "frozen", "fine-tuned", "raw-converged", "frozen-converged")
+    settings = {
+        "data": "mnist",
+        "steps": 2750,
+        "variants": {name: f"what {name} is" for name in variants},
+        "seeds": [0, 1, 2],
+    }
     content = summary("latent-classifier", settings, by_labels={name: [point] for name in variants})
     content["document"] = {"test_accuracy": {"raw": "92 %", "annex-f": "98 %"}}
     write(runs / "classifier", content, "label_curve", "confusion-frozen")
