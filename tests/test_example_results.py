@@ -139,7 +139,7 @@ def test_every_picture_on_the_page_is_there(here):
 
     run(here)
     shown = re.findall(r"!\[.*?\]\((.*?)\)", (here / "docs/results.md").read_text())
-    assert len(shown) == len(set(shown)) == 17 and all((here / "docs" / name).exists() for name in shown)
+    assert len(shown) == len(set(shown)) == 14 and all((here / "docs" / name).exists() for name in shown)
     assert (here / "docs/figures/dynamic-log-likelihood-bound.png").read_bytes() == b"bound"
 
 
