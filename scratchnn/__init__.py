@@ -7,6 +7,9 @@ Where to read, in this order; a module imports only those above it.
     layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
     layers/activations.py   the nonlinearities in between
+    layers/shape.py         images as arrays: rows of numbers and back, the order in memory
+    layers/convolution.py   a dense layer on every window of an image, and its adjoint
+    layers/pooling.py       images made smaller and larger
     losses.py               how wrong an output is, and where the 1/N of a mean comes in
     likelihoods.py          an output as a distribution over images
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
@@ -22,7 +25,7 @@ Where to read, in this order; a module imports only those above it.
 
 Conventions, kept everywhere:
 
-1. Rows are examples: x has shape (N, n_in).
+1. Rows are examples: x has shape (N, n_in); images are (N, C, H, W): channels, height, width.
 2. dX is ∂L/∂X and has the shape of X. L is the scalar that is minimised, the mean over the batch of a loss per example.
    Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
 3. Randomness is an argument, `rng: np.random.Generator`, or the noise itself (`eps`): nothing depends on global state.
@@ -32,7 +35,23 @@ Conventions, kept everywhere:
 """
 
 from scratchnn.classifier import Classifier
-from scratchnn.layers import Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh
+from scratchnn.layers import (
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Exponential,
+    Flatten,
+    Identity,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    UpSampling2D,
+)
 from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from scratchnn.optim import SGD, Adam
@@ -45,12 +64,17 @@ __all__ = [
     "Bernoulli",
     "BinaryCrossEntropy",
     "Classifier",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Exponential",
+    "Flatten",
     "Gaussian",
     "Identity",
+    "MaxPool2D",
     "MeanSquaredError",
     "ReLU",
+    "Reshape",
     "Sequential",
     "Sigmoid",
     "SigmoidMean",
@@ -58,4 +82,5 @@ __all__ = [
     "Softplus",
     "Step",
     "Tanh",
+    "UpSampling2D",
 ]

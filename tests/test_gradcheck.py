@@ -14,14 +14,20 @@ from scratchnn import (
     VAE,
     Bernoulli,
     BinaryCrossEntropy,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
+    Flatten,
     Gaussian,
+    MaxPool2D,
     MeanSquaredError,
     ReLU,
+    Reshape,
     Sequential,
     SigmoidMean,
     SoftmaxCrossEntropy,
     Tanh,
+    UpSampling2D,
 )
 from scratchnn.gradcheck import GradientError, check_layer, check_model
 from scratchnn.gradcheck.numeric import numeric_gradient
@@ -389,6 +395,125 @@ class SigmoidOnTheLogVariancesToo(SigmoidMean):
         return dy * np.tile(mean * (1 - mean), 2)
 
 
+class KernelNotTurnedRound(Conv2D):
+    """dx as a correlation of dy with the kernel: right only for a kernel that is its own mirror image."""
+
+    def backward(self, dy, need_dx=True):
+        W = self.W.copy()
+        self.W = W[:, :, ::-1, ::-1]
+        dx = super().backward(dy)
+        self.W = W
+        return dx
+
+
+class OneWindowOfMany(Conv2D):
+    """= in place of +=: an entry of dx keeps what the last of its windows brought."""
+
+    def backward(self, dy, need_dx=True):
+        super().backward(dy, need_dx=False)
+        N, _, OH, OW = dy.shape
+        dx = np.zeros((N, self.c_in, OH + self.kernel[0] - 1, OW + self.kernel[1] - 1))
+        for u, v in np.ndindex(self.kernel):
+            dx[:, :, u : u + OH, v : v + OW] = np.einsum("nfij,fc->ncij", dy, self.W[:, :, u, v])
+        return dx
+
+
+class BiasOfEveryPixel(Conv2D):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.db = dy.sum(axis=(0, 2))[:, 0]
+        return dx
+
+
+class MarginsCutOffAtTheWrongEnd(Conv2D):
+    def backward(self, dy, need_dx=True):
+        x, ((top, bottom), sides), windows = self.cache
+        self.cache = x, ((bottom, top), sides), windows
+        return super().backward(dy)
+
+
+class ChannelsExchanged(ConvTranspose2D):
+    """dW (c_out, c_in, …), as it would be for Conv2D; with as many channels in as out the shape does not show it."""
+
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.dW = self.dW.swapaxes(0, 1).copy()
+        return dx
+
+
+class KernelTurnedRound(ConvTranspose2D):
+    """dx as a convolution proper, as it would be for Conv2D."""
+
+    def backward(self, dy, need_dx=True):
+        W = self.W.copy()
+        self.W = W[:, :, ::-1, ::-1]
+        dx = super().backward(dy)
+        self.W = W
+        return dx
+
+
+class OutputPaddingWithoutBias(ConvTranspose2D):
+    """db without the rows that no kernel reached, though they hold b."""
+
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.db = dy[:, :, : -self.output_padding[0]].sum(axis=(0, 2, 3))
+        return dx
+
+
+class EveryEntryOfTheWindow(MaxPool2D):
+    def backward(self, dy):
+        self.take_cache()
+        return dy.repeat(self.size[0], axis=2).repeat(self.size[1], axis=3)
+
+
+class OneOfTwoWindows(MaxPool2D):
+    """dx[place] = dy: an entry that is the maximum of two windows gets the gradient of one."""
+
+    def backward(self, dy):
+        x, y = self.take_cache()
+        dx = np.zeros_like(x)
+        for i, j in np.ndindex(y.shape[1:3]):
+            rows, columns = (slice(s * p, s * p + k) for p, s, k in zip((i, j), self.stride, self.size, strict=True))
+            for n, c in np.ndindex(dy.shape[:2]):
+                window = dx[c, rows, columns, n]
+                window[x[c, rows, columns, n] == y[c, i, j, n]] = dy[n, c, i, j]
+        return dx.transpose(3, 0, 1, 2)
+
+
+class MeanOfTheBlock(UpSampling2D):
+    def backward(self, dy):
+        return super().backward(dy) / (self.factor[0] * self.factor[1])
+
+
+class CornerOfTheBlock(UpSampling2D):
+    def backward(self, dy):
+        self.take_cache()
+        return dy[:, :, :: self.factor[0], :: self.factor[1]].copy()
+
+
+class RowsAndColumnsExchanged(Flatten):
+    def backward(self, dy):
+        N, C, H, W = self.take_cache()
+        return dy.reshape(N, C, W, H).swapaxes(2, 3)
+
+
+class ChannelsLast(Flatten):
+    def backward(self, dy):
+        N, C, H, W = self.take_cache()
+        return np.moveaxis(dy.reshape(N, H, W, C), 3, 1)
+
+
+class ColumnByColumn(Reshape):
+    def backward(self, dy):
+        return dy.reshape(self.take_cache(), order="F")
+
+
+class BatchMixedIn(Reshape):
+    def backward(self, dy):
+        return np.moveaxis(dy, 0, -1).reshape(self.take_cache())
+
+
 RNG = np.random.default_rng(0)
 PLANTED = [
     (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
@@ -428,6 +553,33 @@ PLANTED = [
     (lambda rng: LogVarWithoutItsHalf(), [(5, 6), "eps"], "ratio 2"),
     (lambda rng: SlopeOfTheSigmoidForgotten(), [(5, 6)], "15 of 30 entries wrong"),
     (lambda rng: SigmoidOnTheLogVariancesToo(), [(5, 6)], "15 of 30 entries wrong"),
+    (
+        lambda rng: KernelNotTurnedRound(2, 3, (2, 3), rng, b=1.0, dtype=float),
+        [(2, 2, 4, 5)],
+        "1 of 3 .*\n  dx .* WRONG",
+    ),
+    (lambda rng: OneWindowOfMany(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "1 of 3 .*\n  dx .* WRONG"),
+    (lambda rng: BiasOfEveryPixel(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "3 of 3 entries wrong"),
+    (
+        lambda rng: MarginsCutOffAtTheWrongEnd(1, 2, 2, rng, padding=((0, 1), (0, 0)), b=1.0, dtype=float),
+        [(2, 1, 3, 4)],
+        "1 of 3 .*\n  dx .* WRONG",
+    ),
+    (lambda rng: ChannelsExchanged(2, 2, 2, rng, stride=2, b=1.0, dtype=float), [(2, 2, 2, 3)], "dW .* WRONG"),
+    (lambda rng: KernelTurnedRound(2, 3, 3, rng, padding=1, b=1.0, dtype=float), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (
+        lambda rng: OutputPaddingWithoutBias(1, 3, 2, rng, stride=2, output_padding=1, b=1.0, dtype=float),
+        [(2, 1, 2, 3)],
+        "3 of 3 entries wrong",
+    ),
+    (lambda rng: EveryEntryOfTheWindow(2), [(2, 2, 4, 6)], "72 of 96 entries wrong"),
+    (lambda rng: OneOfTwoWindows((2, 1), stride=1), [(2, 2, 5, 1)], "dx .* WRONG"),
+    (lambda rng: MeanOfTheBlock((2, 3)), [(2, 2, 3, 2)], "ratio 0.166667"),
+    (lambda rng: CornerOfTheBlock(2), [(2, 2, 3, 2)], "24 of 24 entries wrong"),
+    (lambda rng: RowsAndColumnsExchanged(), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (lambda rng: ChannelsLast(), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (lambda rng: ColumnByColumn((2, 3, 4)), [(2, 24)], "dx .* WRONG"),
+    (lambda rng: BatchMixedIn((2, 3, 4)), [(2, 24)], "dx .* WRONG"),
 ]
 
 
