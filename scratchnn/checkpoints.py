@@ -64,6 +64,8 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         model = build(ast.parse(settings["model"], mode="eval").body).astype(arrays["params"].dtype)
         model.params = arrays["params"]
+        for name, buffer in model.buffers.items():
+            buffer[...] = arrays[f"buffer.{name}"]
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     return model, {**settings, "epochs": len(record["history"])}

@@ -134,11 +134,11 @@ def log_weights(model: VAE, x: Array, n_samples: int, rng: np.random.Generator) 
         m, v, targets = (np.repeat(array, k, axis=0) for array in (mean, log_var, x))
         eps = rng.standard_normal(m.shape, dtype=m.dtype)
         z = m + np.exp(0.5 * v) * eps
-        log_p_x = model.likelihood.forward(model.decoder.forward(z), targets)
+        with model.evaluating():
+            log_p_x = model.likelihood.forward(model.decoder.forward(z), targets)
         # of two Gaussian densities the factors 2π cancel, and in q's the exponent is −eps²/2
         log_p_z_by_q = 0.5 * np.sum(eps**2 + v - z**2, axis=1)
         columns.append((log_p_x + log_p_z_by_q).reshape(len(x), k).astype(np.float64))
-    model.forget()
     return np.concatenate(columns, axis=1)
 
 
