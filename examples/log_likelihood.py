@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "grey pixels have no likelihood under a Bernoulli decoder: leave out --binarisation none, or add --grey to "
             "have the number that is none"
         )
-    grey = data.load(settings["data"]).test
+    grey = data.load(settings["data"], settings["split"]).test
     n = min(args.images or len(grey), len(grey))
     images = data.binarise_held_out(grey, how)[:n]
     out = args.out or (args.run if args.run.is_dir() else args.run.parent) / "log-likelihood"

@@ -24,7 +24,6 @@ from scratchnn.evaluation import bernoulli_floor, mean_image_loss
 from scratchnn.init import thesis_bias
 from scratchnn.training import Trainer, evaluate
 
-SPLIT_SEED = 1965  # the same random split for every run
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50, "frey-face": 1000}
 
 EXAMPLES = """\
@@ -74,8 +73,6 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a new order of the images every epoch (default: yes, except for frey-face)",
     )
     args = parser.parse_args(arguments)
-    if args.split == "random" and args.data not in ("digits", "frey-face"):
-        parser.error(f"--split random is for sequences, digits and frey-face; {args.data} has a split of its own")
     if args.likelihood == "gaussian" and args.binarisation != "none":
         parser.error("--likelihood gaussian is for grey pixels: leave --binarisation out")
     args.epochs = args.epochs or EPOCHS[args.data]
@@ -101,11 +98,9 @@ def learning_rate(epoch: int, args: argparse.Namespace) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     rng = np.random.default_rng(args.seed)
-    images = data.load(args.data)
+    images = data.load(args.data, args.split)
     if args.batch_size > len(images.train):
         raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
-    if args.split == "random":
-        images = images.dealt_anew(np.random.default_rng(SPLIT_SEED))
     model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))

@@ -158,17 +158,7 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     axes = figure.add_subplot()
     scatter(figure, axes, (means[:, 0], means[:, 1]), labels)
     if labels is not None:
-        for label in np.unique(labels):
-            middle = np.median(means[labels == label], axis=0)
-            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
-            box = {
-                "boxstyle": "round,pad=0.15",
-                "facecolor": "white",
-                "edgecolor": colour,
-                "linewidth": 2,
-                "alpha": 0.9,
-            }
-            axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
+        name_clouds(axes, means, labels)
     axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
     axes.set_aspect("equal", "datalim")
     axes.grid(alpha=0.25)
@@ -236,6 +226,14 @@ def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: A
     for label in np.unique(labels):
         cloud = [axis[labels == label] for axis in coordinates]
         axes.scatter(*cloud, color=CLASS_COLOURS[label % len(CLASS_COLOURS)], s=size, linewidths=0, alpha=0.7)
+
+
+def name_clouds(axes: Any, means: Array, labels: Array) -> None:
+    """Writes every class into the middle of its means (N, 2)."""
+    for label in np.unique(labels):
+        colour, middle = CLASS_COLOURS[label % len(CLASS_COLOURS)], np.median(means[labels == label], axis=0)
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 2, "alpha": 0.9}
+        axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
 
 
 def confusion_matrix(counts: Array, title: str) -> Figure:

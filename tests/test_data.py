@@ -267,8 +267,11 @@ def test_a_split_dealt_anew_has_the_same_images_in_other_parts(rng):
 
     np.testing.assert_array_equal(rows(dealt), rows(digits))
     assert (dealt.test.pixels != digits.test.pixels).any()
-    again = digits.dealt_anew(np.random.default_rng(20180101))
-    np.testing.assert_array_equal(dealt.train.pixels, again.train.pixels)
+    random, again = load("digits", "random"), load("digits", "random")
+    np.testing.assert_array_equal(random.test.pixels, again.test.pixels)
+    np.testing.assert_array_equal(rows(random), rows(digits))
+    with pytest.raises(DataError, match="a random split is there for digits and frey-face; mnist has no split"):
+        load("mnist", "random")
 
 
 def test_labelled_images_are_pairs_and_need_labels(rng):

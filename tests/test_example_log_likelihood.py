@@ -123,3 +123,11 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path, monkeypatch, capsys):
         "--latents", 2, "--seeds", 0, "--samples", 4, "--epochs", 1, "--out", tmp_path, *SMALL,
     )  # fmt: skip
     assert "has seen 2 epochs, and the others are to see 1: choose another folder with --out" in text
+
+
+def test_a_run_on_a_random_split_is_asked_about_its_own_test_images(tmp_path):
+    vae.main(["--epochs", "1", "--split", "random", "--out", str(tmp_path), *SMALL])
+    log_likelihood.main([str(tmp_path), "--samples", "3"])
+    summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
+    images = data.binarise_held_out(data.load("digits", "random").test, "fixed")[:]
+    assert summary["figures"]["test_loss"] == evaluate(load_model(tmp_path)[0], images)["loss"]

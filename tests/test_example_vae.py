@@ -108,7 +108,10 @@ def test_help_has_examples(monkeypatch, capsys):
         (["--seed", "-1"], "argument --seed: expected a whole number of at least 0, got -1"),
         (["--batch-size", "1298"], "--batch-size 1298 is more than the 1,297 training images"),
         (["--data", "cifar"], "argument --data: invalid choice: 'cifar'"),
-        (["--data", "mnist", "--split", "random"], "--split random is for sequences, digits and frey-face; mnist has"),
+        (
+            ["--data", "mnist", "--split", "random"],
+            "a random split is there for digits and frey-face; mnist has no split 'random'",
+        ),
         (["--likelihood", "gaussian", "--binarisation", "fixed"], "--likelihood gaussian is for grey pixels"),
         (["--lr-final", "0"], "argument --lr-final: expected a positive number, got 0"),
         (["--binarisation", "static"], "argument --binarisation: invalid choice: 'static'"),
