@@ -46,6 +46,7 @@ from scratchnn import data, figures
 from scratchnn.checkpoints import CheckpointError
 from scratchnn.classifier import Classifier
 from scratchnn.data import Images
+from scratchnn.evaluation import encode
 from scratchnn.parameters import Array
 from scratchnn.vae import VAE
 
@@ -142,7 +143,7 @@ class LatentExplorer(Blitted):
         if position is not None and not np.isfinite(position).all():
             raise ExploreError(f"the point to start from must have finite coordinates, got {position}")
         try:
-            means = np.concatenate([model.encode(images[i : i + 500])[0] for i in range(0, len(images), 500)])
+            means, _ = encode(model, images)
         except ValueError as error:
             raise ExploreError(f"the model was made for other images: {error}") from error
         if dimensions is None:
