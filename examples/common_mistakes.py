@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     figures.save(finding.figure, folder / f"{prefix}{mistake.name}.png")
     print(f"\nfigures written to {', '.join(map(str, folders))}")
     if args.page is not None:
-        write_page(args.page, page(args, chosen, findings))
+        cli.write_text(args.page, page(args, chosen, findings))
         print(f"page written to {args.page}")
 
 
@@ -163,13 +163,6 @@ def quoted(text: str) -> str:
 def markdown(table: Table) -> list[str]:
     header, *rows = [[cell.replace("|", "\\|") for cell in row] for row in table]
     return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-
-
-def write_page(path: Path, text: str) -> None:
-    """Writes the page, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ learned: its loss on images it has not seen, how many of its dimensions it uses,
 test images (examples/log_likelihood.py). The table gives the mean over the seeds ± their standard deviation; a
 difference between two sizes that is not well above it says nothing.
 
-The runs go through joblib: on a cluster, `joblib.parallel_config(backend="dask")` around `main` hands them out. A run
-that is already there is not trained again, so the same command after an interruption goes on where it was.
+The runs go through joblib, several at a time. A run that is already there is not trained again, so the same command
+after an interruption goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ import vae
 from tqdm import tqdm
 
 from scratchnn import cli, data, figures
-from scratchnn.checkpoints import load_model
+from scratchnn.checkpoints import fingerprint, load_model
 
 THESIS = {"mnist": {2: 135.98, 10: 97.53, 20: 95.79, 50: 97.21}, "frey-face": {2: 347.80, 20: 346.75}}
 
@@ -49,7 +50,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
     args = parser.parse_args(arguments)
     args.epochs = args.epochs or vae.EPOCHS[args.data]
-    args.out = args.out or Path("runs") / f"latent-sizes-{args.data}"
+    args.out = args.out or Path("runs") / f"latent-sizes-{args.data}-{args.epochs}-epochs"
     args.latents, args.seeds = sorted(set(args.latents)), sorted(set(args.seeds))
     return args
 
@@ -68,19 +69,40 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> tuple[int, int]:
 
 
 def evaluated(folder: Path, args: argparse.Namespace) -> bool:
-    """Whether log p has been estimated already, with as many draws, for as many epochs."""
+    """Whether log p has been estimated already: of these very parameters, and in the same way."""
     path = folder / "log-likelihood/summary.json"
     if not path.exists():
         return False
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    draws = [estimate["n_samples"] for estimate in summary["figures"]["estimates"]]
-    return draws == [args.samples] and summary["settings"].get("epochs") == args.epochs
+    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    model, _ = load_model(folder)
+    wanted = {
+        "parameters": fingerprint(model.params),
+        "samples": [args.samples],
+        "samples_seed": 0,
+        "images": len(data.load(args.data).test),
+        "test_binarisation": "fixed",
+    }
+    return all(settings.get(name) == value for name, value in wanted.items())
+
+
+def refuse_longer_runs(args: argparse.Namespace) -> None:
+    """OutputError if a run is there that has seen more epochs than asked for: it cannot be made to forget them."""
+    for z, seed in itertools.product(args.latents, args.seeds):
+        folder = args.out / f"z{z}-seed{seed}"
+        if (folder / "checkpoint.npz").exists():
+            epochs = load_model(folder)[1]["epochs"]
+            if epochs > args.epochs:
+                raise cli.OutputError(
+                    f"{folder} has seen {epochs} epochs, and the others are to see {args.epochs}: "
+                    "choose another folder with --out"
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)  # downloaded once, before the runs ask for it all at once
     cli.prepare_folder(args.out)
+    refuse_longer_runs(args)
     jobs = [joblib.delayed(one_run)(z, seed, args) for z in args.latents for seed in args.seeds]
     print(images)
     print(f"{len(jobs)} runs of {args.epochs} epochs, {args.jobs} at a time; each writes a log.txt into its folder")
@@ -113,24 +135,21 @@ def row(z: int, args: argparse.Namespace) -> dict[str, list[float]]:
     values: dict[str, list[float]] = {}
     for seed in args.seeds:
         folder = args.out / f"z{z}-seed{seed}"
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        if summary["settings"]["epochs"] != args.epochs:
-            raise cli.OutputError(
-                f"{folder} has seen {summary['settings']['epochs']} epochs, and the others are to see {args.epochs}: "
-                "choose another folder with --out"
-            )
-        run: dict[str, Any] = summary["figures"]
+        run: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]
         likelihood = json.loads((folder / "log-likelihood/summary.json").read_text(encoding="utf-8"))["figures"]
-        run |= {"active_units": likelihood["active_units"], "nll": likelihood["estimates"][-1]["nll"]}
+        run["nll"] = likelihood["estimates"][-1]["nll"]
         for name in ("train_loss", "test_loss", "test_reconstruction", "test_kl", "test_floor", "active_units", "nll"):
             values.setdefault(name, []).append(run[name])
     return values
 
 
 def table(rows: dict[int, dict[str, list[float]]], args: argparse.Namespace) -> str:
-    """Mean ± standard deviation over the seeds; −ELBO of grey pixels, and −log p̂ of binary ones, in nats per image."""
     names = ["train loss", "test loss", "= reconstruction", "+ KL", "floor", "active", f"−log p̂ (K={args.samples})"]
-    lines = ["   z  thesis " + " ".join(f"{name:>17}" for name in names)]
+    lines = [
+        f"\nnats per image; mean ± standard deviation over {len(args.seeds)} seeds. Losses are −ELBO of grey pixels;",
+        "−log p̂ bounds −log p(x) of test images made binary, of which alone there is a likelihood, from above",
+        "   z  thesis " + " ".join(f"{name:>17}" for name in names),
+    ]
     for z, values in rows.items():
         thesis = THESIS.get(args.data, {}).get(z)
         values = {**values, "test_floor": values["test_floor"][:1]}  # the same for every seed

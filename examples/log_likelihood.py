@@ -19,7 +19,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from scratchnn import VAE, Bernoulli, cli, data, figures
-from scratchnn.checkpoints import CheckpointError, load_model
+from scratchnn.checkpoints import CheckpointError, fingerprint, load_model
 from scratchnn.evaluation import importance_weighted, latent_use
 from scratchnn.training import evaluate
 
@@ -55,50 +55,65 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    args = options(arguments)
-    model, settings = load_model(args.run)
-    if not isinstance(model, VAE):
-        raise CheckpointError(f"{args.run} holds a {type(model).__name__}: only a VAE says how probable an image is")
-    density = not isinstance(model.likelihood, Bernoulli)
+def test_images(settings: dict[str, Any], args: argparse.Namespace, density: bool) -> tuple[data.Images, str]:
+    """The test images that a run is asked about, and how they were made binary: not in training's own noise."""
     how = args.binarisation or settings["binarisation"]
-    if how == "none" and args.binarisation is None and not density and not args.grey:
+    if args.binarisation is None and how == "none" and not density and not args.grey:
         how = "fixed"
+    how = "fixed" if how == "dynamic" else how  # held-out images are drawn once
+    if args.grey and (density or how != "none"):
+        raise cli.OptionError("--grey is for grey pixels under a Bernoulli decoder: leave it out here")
     if how == "none" and not density and not args.grey:
         raise cli.OptionError(
             "grey pixels have no likelihood under a Bernoulli decoder: leave out --binarisation none, or add --grey to "
             "have the number that is none"
         )
-    grey = data.load(settings["data"]).test
-    n = min(args.images or len(grey), len(grey))
-    images = data.binarise_held_out(grey, how)[:n]
+    if how != "none" and density:
+        raise cli.OptionError("a Gaussian decoder gives a density of grey pixels: leave out --binarisation")
+    return data.binarise_held_out(data.load(settings["data"], settings["split"]).test, how), how
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    model, settings = load_model(args.run)
+    if not isinstance(model, VAE):
+        raise CheckpointError(f"{args.run} holds a {type(model).__name__}: only a VAE says how probable an image is")
+    for name in ("data", "split", "binarisation", "seed"):
+        if name not in settings:
+            raise CheckpointError(f"{args.run} was not written by examples/vae.py: its settings have no {name!r}")
+    density = not isinstance(model.likelihood, Bernoulli)
+    all_images, how = test_images(settings, args, density)
+    n = min(args.images or len(all_images), len(all_images))
+    images = all_images[:n]
+    meaning = "log-density" if density else "no likelihood: grey pixels" if how == "none" else "log-likelihood"
     out = args.out or (args.run if args.run.is_dir() else args.run.parent) / "log-likelihood"
     cli.prepare_folder(out)
 
-    what = "grey pixels: no likelihood" if how == "none" and not density else "log-density" if density else "binary"
-    print(f"{settings['data']}: the first {n:,} test images, {data.BINARISATIONS[how]} ({what})")
-    losses = evaluate(model, images)
+    print(f"{settings['data']}: {n:,} test images, {data.BINARISATIONS[how]}; in nats per image ({meaning})")
+    losses, use = evaluate(model, images), latent_use(model, images)
     print(f"−ELBO {losses['loss']:.2f} = reconstruction {losses['reconstruction']:.2f} + kl {losses['kl']:.2f}")
-    use = latent_use(model, images)
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
-    print("      K   −log p̂(x)   ± by the draws of z   ± by the choice of images   seconds")
+    print("      K   −log p̂(x)   ± by these draws of z   ± by the choice of images   seconds")
     estimates = []
-    for k in args.samples:
+    for k in sorted(set(args.samples)):
         began = time.perf_counter()
         result = importance_weighted(model, images, k, seed=args.seed, grey=args.grey)
-        seconds = time.perf_counter() - began
         estimates.append(
             {
                 "n_samples": k,
                 "nll": -result.mean,
                 "monte_carlo_error": None if k == 1 else result.monte_carlo_error,
-                "sampling_error": result.sampling_error,
-                "seconds": seconds,
+                "sampling_error": None if n == 1 else result.sampling_error,
+                "seconds": time.perf_counter() - began,
             }
         )
         draws = "unknown" if k == 1 else f"{result.monte_carlo_error:.3f}"
-        print(f"{k:7,} {-result.mean:11.2f} {draws:>21} {result.sampling_error:27.2f} {seconds:9.1f}")
-    comparable = settings["data"] == "mnist" and how in ("dynamic", "fixed")
+        print(
+            f"{k:7,} {-result.mean:11.2f} {draws:>23} {result.sampling_error:27.2f} {estimates[-1]['seconds']:9.1f}",
+            flush=True,
+        )
+    print("each is an upper bound of −log p(x); while it still falls with K it is not there yet, and ± says too little")
+    comparable = meaning == "log-likelihood" and settings["data"] == "mnist" and n == len(all_images)
     if comparable:
         print("published, K = 5,000, training with pixels drawn anew: 86.76 (VAE), 84.78 (IWAE)")
     cli.write_json(
@@ -109,32 +124,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "estimates": estimates,
                 **{f"test_{name}": value for name, value in losses.items()},
                 "active_units": int(use.active.sum()),
-                "kl_per_dimension": use.kl.tolist(),
-                "variance_of_mean_per_dimension": use.spread.tolist(),
+                "test_kl_per_dimension": use.kl.tolist(),
             },
             "settings": {
                 **settings,
                 "latent": model.n_z,
                 "images": n,
                 "test_binarisation": how,
-                "samples": args.samples,
+                "samples": sorted(set(args.samples)),
                 "samples_seed": args.seed,
+                "parameters": fingerprint(model.params),
             },
-            "meaning": what,
+            "meaning": meaning,
             "seed": settings["seed"],
             "versions": cli.versions(),
         },
     )
     title = f"VAE on {settings['data']}, latent dimensions: {model.n_z}, seed: {settings['seed']}"
-    figures.save(bound_against_samples(estimates, f"{title}\n{n:,} test images, {what}", comparable), out / "bound.png")
-    figures.save(figures.latent_use(use.kl, use.active, f"{title}\nwhat each latent dimension costs"), out / "kl.png")
-    print(f"written to {out}: summary.json, bound.png, kl.png")
+    figures.save(
+        bound_against_samples(estimates, f"{title}\n{n:,} test images, {meaning}", comparable), out / "bound.png"
+    )
+    print(f"written to {out}: summary.json, bound.png")
 
 
 def bound_against_samples(estimates: list[dict[str, Any]], title: str, comparable: bool) -> Figure:
     """−log p̂(x) falls with K towards −log p(x)."""
     figure = figures.new_figure(6.4, 4.2, title)
     axes = figure.add_subplot()
+    # one draw alone has no error to show
     k, nll, error = ([e[name] or 0.0 for e in estimates] for name in ("n_samples", "nll", "monte_carlo_error"))
     axes.errorbar(k, nll, error, marker="o", capsize=3, color="#3f90da", label="this run")
     if comparable:

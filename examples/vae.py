@@ -20,11 +20,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from scratchnn import VAE, Adam, Bernoulli, Dense, Gaussian, ReLU, Sequential, SigmoidMean, cli, data, figures
-from scratchnn.evaluation import bernoulli_floor, mean_image_loss
+from scratchnn.evaluation import LatentUse, bernoulli_floor, encode, latent_use, mean_image_loss
 from scratchnn.init import thesis_bias
 from scratchnn.training import Trainer, evaluate
 
-SPLIT_SEED = 1965  # the same random split for every run
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50, "frey-face": 1000}
 
 EXAMPLES = """\
@@ -74,10 +73,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a new order of the images every epoch (default: yes, except for frey-face)",
     )
     args = parser.parse_args(arguments)
-    if args.split == "random" and args.data not in ("digits", "frey-face"):
-        parser.error(f"--split random is for sequences, digits and frey-face; {args.data} has a split of its own")
     if args.likelihood == "gaussian" and args.binarisation != "none":
         parser.error("--likelihood gaussian is for grey pixels: leave --binarisation out")
+    if args.lr_final is not None and args.lr_final > args.lr:
+        parser.error(f"--lr-final {args.lr_final} is above --lr {args.lr}: the learning rate can only fall")
     args.epochs = args.epochs or EPOCHS[args.data]
     args.out = args.out or Path("runs") / run_name(args)
     if args.shuffle is None:
@@ -87,8 +86,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def run_name(args: argparse.Namespace) -> str:
     """The folder is named after the data, the latent dimensions, the seed, and what differs from the thesis's way."""
-    choices = {args.likelihood: "bernoulli", args.binarisation: "none", args.split: "contiguous"}
-    kind = [choice for choice, default in choices.items() if choice != default]
+    choices = ((args.likelihood, "bernoulli"), (args.binarisation, "none"), (args.split, "contiguous"))
+    kind = [choice for choice, default in choices if choice != default]
     return "-".join(["vae", args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
 
 
@@ -101,11 +100,9 @@ def learning_rate(epoch: int, args: argparse.Namespace) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     rng = np.random.default_rng(args.seed)
-    images = data.load(args.data)
+    images = data.load(args.data, args.split)
     if args.batch_size > len(images.train):
         raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
-    if args.split == "random":
-        images = images.dealt_anew(np.random.default_rng(SPLIT_SEED))
     model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
@@ -115,8 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scale: dict[str, float] = {}
     if args.likelihood == "bernoulli":
         for part, grey in (("train", images.train), ("test", images.test)):
-            scale[f"{part}_floor"] = bernoulli_floor(grey) if args.binarisation == "none" else 0.0
-            scale[f"{part}_mean_image_loss"] = mean_image_loss(grey)
+            targets = data.binarise_held_out(grey, args.binarisation)
+            scale[f"{part}_floor"], scale[f"{part}_mean_image_loss"] = (
+                bernoulli_floor(targets),
+                mean_image_loss(targets),
+            )
         floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
         print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
     else:
@@ -151,11 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
     epochs = len(trainer.history)
-    losses = evaluate(model, test)
+    losses, use = evaluate(model, test), latent_use(model, test)
     print(
         f"test images, final parameters: loss {losses['loss']:.2f} = reconstruction {losses['reconstruction']:.2f} "
         f"+ kl {losses['kl']:.2f}" + (f"; floor {scale['test_floor']:.2f}" if scale else "")
     )
+    print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     cli.write_json(args.out / "history.json", trainer.history)
     cli.write_json(
         args.out / "summary.json",
@@ -165,6 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
                 **{f"test_{name}": value for name, value in losses.items()},
                 **scale,
+                "active_units": int(use.active.sum()),
+                "test_kl_per_dimension": use.kl.tolist(),
                 "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
             },
             "settings": {
@@ -174,17 +177,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "likelihood": args.likelihood,
                 "epochs": epochs,
             },
-            "data": {
-                "scaling": f"/ {images.train.white}",
-                "binarisation": args.binarisation,
-                "likelihood": args.likelihood,
-            },
+            "scaling": f"pixels / {images.train.white}",
             "seed": args.seed,
             "versions": cli.versions(),
         },
     )
     pictures = draw(
-        model, trainer, train, test, images.image_shape, scale,
+        model, use, trainer, train, test, images.image_shape, scale,
         f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {epochs}, seed: {args.seed}",
     )  # fmt: skip
     for name, figure in pictures.items():
@@ -195,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def draw(
     model: VAE,
+    use: LatentUse,
     trainer: Trainer,
     train: Any,
     test: data.Images,
@@ -217,6 +217,7 @@ def draw(
             image_shape,
             f"One test image, as reconstructed after an epoch\n{what}",
         ),
+        "kl": figures.latent_use(use.kl, use.active, f"What each latent dimension costs\n{what}"),
         "samples": figures.image_grid(
             model.sample(100, np.random.default_rng(trainer.settings["seed"])),
             image_shape,
@@ -228,7 +229,7 @@ def draw(
     if model.n_z in (2, 3) and (test.labels is not None or in_order):
         # the thesis colours the frames of a video by their time, for which they must be in order
         shown, whose = (train, "training frames") if test.labels is None else (test, "test images")
-        means = np.concatenate([model.encode(shown[i : i + 500])[0] for i in range(0, len(shown), 500)])
+        means, _ = encode(model, shown)
         caption = f"Means of q(z|x) of the {whose}\n{what}"
         pictures["scatter_3d"] = figures.latent_scatter_3d(means, caption, test.labels)
         if model.n_z == 2:

@@ -12,11 +12,15 @@ no code in a checkpoint is ever executed.
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import json
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -35,6 +39,20 @@ BUILDING_BLOCKS: dict[str, type[Layer]] = {
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be read, or belongs to another model or other settings."""
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -66,9 +84,14 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
         model.params = arrays["params"]
         for name, buffer in model.buffers.items():
             buffer[...] = arrays[f"buffer.{name}"]
-    except (KeyError, TypeError, ValueError, SyntaxError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, SyntaxError, MemoryError) as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     return model, {**settings, "epochs": len(record["history"])}
+
+
+def fingerprint(params: Array) -> str:
+    """16 hexadecimal digits that tell these very parameters from any others."""
+    return hashlib.sha256(params.tobytes()).hexdigest()[:16]
 
 
 def build(expression: ast.expr) -> Any:

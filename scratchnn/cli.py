@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scratchnn.checkpoints import CheckpointError, read_checkpoint
+from scratchnn.checkpoints import CheckpointError, read_checkpoint, written_whole
 from scratchnn.data import DATA_SETS, DataError
 from scratchnn.training import DivergedError
 
@@ -102,9 +102,13 @@ def holds_same_run(checkpoint: Path, settings: dict[str, Any]) -> bool:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text, whole or not at all."""
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def mean_and_spread(values: Sequence[float], decimals: int = 2) -> str:

@@ -59,6 +59,9 @@ def mean_image_loss(images: Images) -> float:
 class ImportanceWeighted:
     """Estimates of log p(x) from K = `n_samples` draws of z an image, in nats.
 
+    The errors are those of the draws that were made. They know nothing of a rare z with a large weight that no draw has
+    hit, nor of the bound's distance from log p(x): as long as the estimate still rises with K, both are larger.
+
     log_p (N,): log p̂(x) of every image; on average too low, never too high. error (N,): the standard error that the
     draws leave in each, NaN for a single draw, which says nothing about its own spread. `is_likelihood` is False for
     grey pixels under a Bernoulli decoder.
@@ -76,13 +79,14 @@ class ImportanceWeighted:
 
     @property
     def monte_carlo_error(self) -> float:
-        """The standard error of the mean that comes from the draws of z: another seed would give another value."""
+        """The standard error of the mean that comes from the draws of z; too small while the estimate rises with K."""
         return float(np.sqrt(np.sum(self.error**2)) / len(self.error))
 
     @property
     def sampling_error(self) -> float:
         """The standard error of the mean that comes from the images: other test images would give another value."""
-        return float(self.log_p.std() / np.sqrt(len(self.log_p)))
+        n = len(self.log_p)
+        return float(self.log_p.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
 
 
 def importance_weighted(
@@ -99,20 +103,18 @@ def importance_weighted(
         raise ValueError(f"an importance-weighted estimate needs at least one sample an image, got {n_samples}")
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
+    is_likelihood = not isinstance(model.likelihood, Bernoulli) or is_binary(images)
+    if not is_likelihood and not grey:
+        raise ValueError(
+            "these pixels are grey, and a Bernoulli decoder gives no likelihood of grey pixels: binarise the images "
+            "first (data.binarise_held_out), or ask for the number that is none with grey=True"
+        )
     rng = np.random.default_rng(seed)
-    is_likelihood = True
     n_images = max(1, ROWS // n_samples)  # taken together: one image at a time where there are many samples
     starts = range(0, len(images), n_images)
     log_p, error = [], []
     for start in tqdm(starts, unit="batch", desc=f"{n_samples:,} samples an image", disable=None if progress else True):
         x = images[start : start + n_images]
-        if isinstance(model.likelihood, Bernoulli) and not np.isin(x, (0, 1)).all():
-            is_likelihood = False
-            if not grey:
-                raise ValueError(
-                    "these pixels are grey, and a Bernoulli decoder gives no likelihood of grey pixels: binarise the "
-                    "images first (data.binarise_held_out), or ask for the number that is none with grey=True"
-                )
         log_w = log_weights(model, x, n_samples, rng)
         # log p̂ = log mean_k w_k; with the largest weight taken out, no exponential overflows
         largest = log_w.max(axis=1, keepdims=True)
@@ -123,6 +125,11 @@ def importance_weighted(
         spread = w.std(axis=1, ddof=1) if n_samples > 1 else np.full(len(w), np.nan)
         error.append(spread / np.sqrt(n_samples) / mean)
     return ImportanceWeighted(np.concatenate(log_p), np.concatenate(error), n_samples, is_likelihood)
+
+
+def is_binary(images: Any) -> bool:
+    """Whether every pixel is 0 or 1."""
+    return all(np.isin(images[start : start + ROWS], (0, 1)).all() for start in range(0, len(images), ROWS))
 
 
 def log_weights(model: VAE, x: Array, n_samples: int, rng: np.random.Generator) -> Array:
@@ -155,10 +162,16 @@ class LatentUse:
         return self.spread > 0.01
 
 
+def encode(model: VAE, images: Any) -> tuple[Array, Array]:
+    """mean and log_var (N, n_z) of q(z|x) of all images, some at a time."""
+    codes = [model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
+    mean, log_var = (np.concatenate(parts) for parts in zip(*codes, strict=True))
+    return mean, log_var
+
+
 def latent_use(model: VAE, images: Any) -> LatentUse:
     """Encodes all images and says which dimensions of z they use."""
-    codes = [model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
-    mean, log_var = (np.concatenate(parts).astype(np.float64) for parts in zip(*codes, strict=True))
+    mean, log_var = (part.astype(np.float64) for part in encode(model, images))
     kl = 0.5 * (mean**2 + np.expm1(log_var) - log_var)
     return LatentUse(kl.mean(axis=0), mean.var(axis=0))
 

@@ -18,6 +18,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from scratchnn.checkpoints import written_whole
 from scratchnn.parameters import Array
 
 CLASS_COLOURS = (
@@ -35,9 +36,8 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Writes the figure as PNG, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    figure.savefig(partial, format="png")
-    partial.replace(path)
+    with written_whole(path) as file:
+        figure.savefig(file, format="png")
 
 
 def mosaic(images: Array, image_shape: tuple[int, int], columns: int, gap: int = 1) -> Array:
@@ -103,7 +103,8 @@ def loss_curve(
         axes.axhline(floor, color="black", linestyle="--", label=f"floor, entropy of the pixels: {floor:.2f}")
     bottom = min(iteration_losses) if floor is None else floor
     axes.set(xlabel="iteration", ylabel="−ELBO (nats per image)", xlim=(0, len(iteration_losses)))
-    axes.set_ylim(bottom - 0.08 * (top - bottom), top + 0.05 * (top - bottom))
+    room = (top - bottom) or 1.0  # a single loss has no range
+    axes.set_ylim(bottom - 0.08 * room, top + 0.05 * room)
     figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     axes.grid(alpha=0.25)
     return figure
@@ -158,17 +159,7 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     axes = figure.add_subplot()
     scatter(figure, axes, (means[:, 0], means[:, 1]), labels)
     if labels is not None:
-        for label in np.unique(labels):
-            middle = np.median(means[labels == label], axis=0)
-            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
-            box = {
-                "boxstyle": "round,pad=0.15",
-                "facecolor": "white",
-                "edgecolor": colour,
-                "linewidth": 2,
-                "alpha": 0.9,
-            }
-            axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
+        name_clouds(axes, means, labels)
     axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
     axes.set_aspect("equal", "datalim")
     axes.grid(alpha=0.25)
@@ -236,6 +227,14 @@ def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: A
     for label in np.unique(labels):
         cloud = [axis[labels == label] for axis in coordinates]
         axes.scatter(*cloud, color=CLASS_COLOURS[label % len(CLASS_COLOURS)], s=size, linewidths=0, alpha=0.7)
+
+
+def name_clouds(axes: Any, means: Array, labels: Array) -> None:
+    """Writes every class into the middle of its means (N, 2)."""
+    for label in np.unique(labels):
+        colour, middle = CLASS_COLOURS[label % len(CLASS_COLOURS)], np.median(means[labels == label], axis=0)
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 2, "alpha": 0.9}
+        axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
 
 
 def confusion_matrix(counts: Array, title: str) -> Figure:

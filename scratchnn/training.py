@@ -9,7 +9,6 @@ run goes on bit for bit.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from scratchnn.checkpoints import CheckpointError, read_checkpoint
+from scratchnn.checkpoints import CheckpointError, read_checkpoint, written_whole
 from scratchnn.losses import batch_mean
 from scratchnn.optim import SGD, Adam
 from scratchnn.parameters import Array
@@ -197,22 +196,15 @@ class Trainer:
         }
         arrays: dict[str, Any] = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
         arrays |= {f"buffer.{name}": value for name, value in self.model.buffers.items()}
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                np.savez(
-                    file,
-                    record=np.array(json.dumps(record)),
-                    params=self.model.params,
-                    iteration_losses=np.array(self.iteration_losses),
-                    snapshots=np.array(self.snapshots),
-                    **arrays,
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with written_whole(path) as file:
+            np.savez(
+                file,
+                record=np.array(json.dumps(record)),
+                params=self.model.params,
+                iteration_losses=np.array(self.iteration_losses),
+                snapshots=np.array(self.snapshots),
+                **arrays,
+            )
 
     def restore(self, path: Path) -> None:
         """Takes everything from a checkpoint of the same model and settings; CheckpointError if it is of another."""

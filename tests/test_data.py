@@ -267,8 +267,11 @@ def test_a_split_dealt_anew_has_the_same_images_in_other_parts(rng):
 
     np.testing.assert_array_equal(rows(dealt), rows(digits))
     assert (dealt.test.pixels != digits.test.pixels).any()
-    again = digits.dealt_anew(np.random.default_rng(20180101))
-    np.testing.assert_array_equal(dealt.train.pixels, again.train.pixels)
+    random, again = load("digits", "random"), load("digits", "random")
+    np.testing.assert_array_equal(random.test.pixels, again.test.pixels)
+    np.testing.assert_array_equal(rows(random), rows(digits))
+    with pytest.raises(DataError, match="a random split is there for digits and frey-face; mnist has no split"):
+        load("mnist", "random")
 
 
 def test_labelled_images_are_pairs_and_need_labels(rng):
@@ -280,3 +283,24 @@ def test_labelled_images_are_pairs_and_need_labels(rng):
         Labelled(Images(train.pixels, 16))
     with pytest.raises(ValueError, match="1297 images need as many labels, got 5"):
         Images(train.pixels, 16, train.labels[:5])
+
+
+def test_every_coin_is_tossed_for_itself(rng):
+    """Of mid-grey pixels, no two pixels, images, chunks of a thousand, or sets go together: a correlation of N pairs of
+    independent coins has a standard deviation of 1/√N."""
+    half = np.full((2000, 12), 8, np.uint8)
+    train = binarise(Images(half, 16), "fixed", rng).pixels * 2.0 - 1
+    other = binarise(Images(half.copy()[:1999], 16), "fixed", rng).pixels * 2.0 - 1
+    pairs = {
+        "pixels of an image": (train[:, 0], train[:, 1]),
+        "neighbouring images": (train[:-1], train[1:]),
+        "chunks": (train[:1000], train[1000:]),
+        "sets": (train[:1999], other),
+    }
+    for name, (a, b) in pairs.items():
+        assert abs(np.mean(a * b)) < 5 / np.sqrt(a.size), name
+
+
+def test_the_threshold_is_above_a_half(rng):
+    levels = Images(np.array([[0, 7, 8, 9, 16]], np.uint8), 16)
+    assert binarise(levels, "threshold", rng).pixels.tolist() == [[0, 0, 0, 1, 1]]

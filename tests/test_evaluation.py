@@ -10,12 +10,14 @@ from exact import linear_gaussian
 from scratchnn import VAE, Bernoulli, Classifier, Dense, Sequential, Tanh, data
 from scratchnn.data import Images
 from scratchnn.evaluation import (
+    LatentUse,
     accuracy,
     bernoulli_floor,
     confusion_matrix,
     entropy,
     importance_weighted,
     latent_use,
+    log_weights,
     mean_image_loss,
     predicted_classes,
 )
@@ -72,7 +74,7 @@ def test_the_stated_error_is_the_spread_over_seeds(rng):
     spread = np.std([run.mean for run in runs])
     # a standard deviation from 200 values is known to 1 part in √400
     assert spread == pytest.approx(np.mean([run.monte_carlo_error for run in runs]), rel=5 / np.sqrt(400))
-    assert runs[0].sampling_error == pytest.approx(np.std(runs[0].log_p) / np.sqrt(40))
+    assert runs[0].sampling_error == pytest.approx(np.std(runs[0].log_p, ddof=1) / np.sqrt(40))
 
 
 def small(rng, likelihood=None) -> VAE:
@@ -194,3 +196,34 @@ def test_accuracy_and_confusion_matrix_by_hand_and_by_scikit_learn(rng):
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
     with pytest.raises(ValueError, match="expected one label for each prediction"):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
+
+
+def test_improbable_images_do_not_underflow(rng):
+    """log p(x) far below −745, where e^log p is 0 in double precision."""
+    model = small(rng)
+    model.decoder.layers[-1].b = np.array([900.0, 0, 0, 0], np.float32)  # the first pixel is white, for sure
+    result = importance_weighted(model, ALL_BINARY[:4], 50, progress=False)
+    assert np.isfinite(result.log_p).all() and (result.log_p[[0, 2]] < -800).all()
+    assert np.isfinite(result.error).all()
+
+
+def test_one_grey_image_among_many_is_found_before_the_time_is_spent(rng, monkeypatch):
+    """The whole set is looked at first: an evaluation of hours must not end in a refusal."""
+    images = np.concatenate([np.zeros((1500, 4), np.float32), np.full((1, 4), 0.5, np.float32)])
+    monkeypatch.setattr("scratchnn.evaluation.log_weights", lambda *_: pytest.fail("began before it had looked"))
+    with pytest.raises(ValueError, match="these pixels are grey"):
+        importance_weighted(small(rng), images, 2, progress=False)
+
+
+def test_the_error_of_two_draws_by_hand(rng):
+    """Of weights w₁ and w₂ the standard error of the mean is |w₁ − w₂|/2, and that of its logarithm over the mean."""
+    model = small(rng)
+    result = importance_weighted(model, ALL_BINARY[:3], 2, seed=4, progress=False)
+    w = np.exp(log_weights(model, ALL_BINARY[:3], 2, np.random.default_rng(4)))
+    np.testing.assert_allclose(result.error, np.abs(w[:, 0] - w[:, 1]) / 2 / w.mean(axis=1))
+    np.testing.assert_allclose(result.log_p, np.log(w.mean(axis=1)))
+
+
+def test_a_unit_is_active_above_a_hundredth():
+    use = LatentUse(kl=np.zeros(3), spread=np.array([0.009, 0.011, 0.2]))
+    assert use.active.tolist() == [False, True, True]

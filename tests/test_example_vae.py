@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import scipy.special
 import vae
 from conftest import ROOT
 
@@ -39,7 +40,7 @@ def fails(monkeypatch, capsys, *arguments: object) -> str:
 def test_a_run_writes_all_that_it_promises(tmp_path, monkeypatch, capsys):
     run(monkeypatch, "--epochs", 3, "--out", tmp_path, *SMALL)
     names = {
-        "history.json", "summary.json", "checkpoint.npz", "loss.png", "reconstruction.png", "samples.png",
+        "history.json", "summary.json", "checkpoint.npz", "loss.png", "kl.png", "reconstruction.png", "samples.png",
         "scatter.png", "scatter_3d.png", "manifold_linear.png", "manifold_quantile.png",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names
@@ -52,7 +53,8 @@ def test_a_run_writes_all_that_it_promises(tmp_path, monkeypatch, capsys):
     assert figures["test_loss"] == pytest.approx(figures["test_reconstruction"] + figures["test_kl"])
     assert figures["train_floor"] == pytest.approx(13.92, abs=0.01) and summary["seed"] == 0
     assert summary["settings"]["epochs"] == 3 and "numpy" in summary["versions"]
-    assert summary["data"] == {"scaling": "/ 16", "binarisation": "none", "likelihood": "bernoulli"}
+    assert summary["scaling"] == "pixels / 16"
+    assert summary["settings"]["binarisation"] == "none" and summary["settings"]["likelihood"] == "bernoulli"
     printed = capsys.readouterr().out
     assert "floor 13.92" in printed and "not binarised" in printed and "test images, final parameters: loss" in printed
 
@@ -60,7 +62,7 @@ def test_a_run_writes_all_that_it_promises(tmp_path, monkeypatch, capsys):
 def test_more_latent_dimensions_have_no_plane_to_draw(tmp_path, monkeypatch):
     run(monkeypatch, "--epochs", 1, "--latent", 3, "--out", tmp_path, *SMALL)
     names = {path.name for path in tmp_path.glob("*.png")}
-    assert names == {"loss.png", "reconstruction.png", "samples.png", "scatter_3d.png"}
+    assert names == {"loss.png", "kl.png", "reconstruction.png", "samples.png", "scatter_3d.png"}
 
 
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
@@ -108,8 +110,12 @@ def test_help_has_examples(monkeypatch, capsys):
         (["--seed", "-1"], "argument --seed: expected a whole number of at least 0, got -1"),
         (["--batch-size", "1298"], "--batch-size 1298 is more than the 1,297 training images"),
         (["--data", "cifar"], "argument --data: invalid choice: 'cifar'"),
-        (["--data", "mnist", "--split", "random"], "--split random is for sequences, digits and frey-face; mnist has"),
+        (
+            ["--data", "mnist", "--split", "random"],
+            "a random split is there for digits and frey-face; mnist has no split 'random'",
+        ),
         (["--likelihood", "gaussian", "--binarisation", "fixed"], "--likelihood gaussian is for grey pixels"),
+        (["--lr-final", "0.1"], "--lr-final 0.1 is above --lr 0.001: the learning rate can only fall"),
         (["--lr-final", "0"], "argument --lr-final: expected a positive number, got 0"),
         (["--binarisation", "static"], "argument --binarisation: invalid choice: 'static'"),
         (["--resume"], "there is no checkpoint"),
@@ -237,6 +243,32 @@ def test_a_gaussian_decoder_has_no_floor(tmp_path, monkeypatch, capsys):
     assert not any("floor" in name for name in summary["figures"])
     x = load_model(tmp_path)[0].sample(50, np.random.default_rng(0))
     assert ((x >= 0) & (x <= 1)).all()
+
+
+def test_every_option_reaches_the_training(tmp_path, monkeypatch):
+    """What `fit` is given, against the images and rates that the options name."""
+    given = {}
+
+    def fit(self, train, **arguments):
+        given.update(arguments, train=train)
+        raise SystemExit
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    options = ["--lr", "0.01", "--lr-final", "0.001", "--epochs", 11, "--no-shuffle", "--binarisation", "threshold"]
+    with pytest.raises(SystemExit):
+        run(monkeypatch, *options, "--split", "random", "--out", tmp_path, *SMALL)
+    images = data.load("digits", "random")
+    np.testing.assert_array_equal(given["train"].pixels, images.train.pixels > 8)
+    np.testing.assert_array_equal(given["held_out"].pixels, images.validation.pixels > 8)
+    assert given["schedule"](1) == 0.01 and given["schedule"](11) == pytest.approx(0.001)
+    assert given["shuffle"] is False and (given["epochs"], given["batch_size"]) == (11, 200)
+
+
+def test_the_scale_is_that_of_the_pixels_trained_on(tmp_path, monkeypatch, capsys):
+    run(monkeypatch, "--epochs", 1, "--binarisation", "threshold", "--out", tmp_path, *SMALL)
+    m = (data.load("digits").train.pixels > 8).mean(axis=0)
+    mean_image = -np.sum(scipy.special.xlogy(m, m) + scipy.special.xlogy(1 - m, 1 - m))
+    assert f"floor 0.00, one mean image for all {mean_image:.2f}" in capsys.readouterr().out
 
 
 def test_the_learning_rate_falls_by_the_same_factor_every_epoch():

@@ -36,11 +36,22 @@ __all__ = [
 ]
 
 
-def load(name: str) -> DataSet:
-    """The data set of that name; DataError if it cannot be found, downloaded or verified."""
+SPLIT_SEED = 1965  # of the random split: the same for every run
+
+
+def load(name: str, split: str = "contiguous") -> DataSet:
+    """The data set of that name; DataError if it cannot be found, downloaded or verified.
+
+    split="random" deals the images of a sequence anew, at random, into parts of the same sizes. Neighbouring frames of
+    a video, or digits in one hand, are then on both sides: for showing what that does to a test loss.
+    """
     if name not in DATA_SETS:
         raise DataError(f"there is no data set {name!r}: choose one of {', '.join(DATA_SETS)}")
-    return DATA_SETS[name]()
+    if split == "contiguous":
+        return DATA_SETS[name]()
+    if split == "random" and name in SEQUENCES:
+        return DATA_SETS[name]().dealt_anew(np.random.default_rng(SPLIT_SEED))
+    raise DataError(f"a random split is there for {' and '.join(SEQUENCES)}; {name} has no split {split!r}")
 
 
 def load_digits() -> DataSet:
@@ -121,6 +132,7 @@ def frames_of_mat(raw: bytes) -> bytes:
     return np.ascontiguousarray(frames.T).tobytes()
 
 
+SEQUENCES = ("digits", "frey-face")
 DATA_SETS: dict[str, Callable[[], DataSet]] = {
     "digits": load_digits,
     "mnist": load_mnist,

@@ -13,6 +13,7 @@ Published numbers differ by several nats between these (Burda et al. 2015, appen
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,7 +61,8 @@ def binarise(images: Images, how: str, rng: np.random.Generator) -> Images | Res
     if how == "dynamic":
         return Resampled(images, rng)
     if how == "fixed":
-        once = np.random.default_rng(BINARISATION_SEED)
+        # the images themselves are part of the seed: no two sets share their draws
+        once = np.random.default_rng([BINARISATION_SEED, zlib.crc32(images.pixels.tobytes())])
         chunks = [toss(images[start : start + 1000], once) for start in range(0, len(images), 1000)]
         return replace(images, pixels=np.concatenate(chunks).astype(np.uint8), white=1)
     if how == "threshold":

@@ -43,7 +43,9 @@ class Dropout(Layer):
             self.rng.random(out=noise.ravel(order="K"), dtype=np.float32)  # a view, in the order that x has in memory
             mask = noise >= self.rate
         elif mask.shape != x.shape or mask.dtype != bool:
-            raise ValueError(f"{self!r} expects a mask of booleans of the shape {x.shape}, got {mask.dtype} {mask.shape}")
+            raise ValueError(
+                f"{self!r} expects a mask of booleans of the shape {x.shape}, got {mask.dtype} {mask.shape}"
+            )
         scale = mask * x.dtype.type(1 / (1 - self.rate))
         self.cache = (scale, x.shape)
         return x * scale

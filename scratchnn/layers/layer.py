@@ -198,7 +198,9 @@ class Composite(Layer):
         ]
         self.views = MappingProxyType(named[0]), MappingProxyType(named[1])
         self.vectors = {"params": params, "grads": grads}
-        self.buffers = {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()}
+        self.buffers = {
+            f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

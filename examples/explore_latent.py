@@ -1,0 +1,61 @@
+"""A walk through the latent space of a trained VAE (thesis, Fig. 38): two sliders, the mouse, the arrow keys.
+
+On the left lie the means of q(z|x) of the test images, on the right is the image that the chosen point decodes to. A
+latent space of more than two dimensions is seen in a plane: by default that of the two dimensions whose means vary most
+over the test images; the other coordinates stay at 0, or at those of a test image.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from scratchnn import VAE, cli, explore
+from scratchnn.checkpoints import load_model
+
+EXAMPLES = """\
+  python examples/vae.py && python examples/explore_latent.py runs/vae-digits-z2-seed0
+  python examples/explore_latent.py runs/vae-mnist-z20-seed0 --dims 3 7 --image 17
+  python examples/explore_latent.py runs/vae-mnist-z2-seed0 --z 1.0 -0.5 --out point.png    no window needed
+"""
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__ or "", EXAMPLES)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run of examples/vae.py, or its checkpoint")
+    parser.add_argument(
+        "--dims", type=cli.positive_int, nargs=2, metavar="K", help="the two latent dimensions of the plane, from 1"
+    )
+    parser.add_argument("--image", type=int, metavar="K", help="start where test image K lies, counted from 0")
+    parser.add_argument("--z", type=float, nargs=2, metavar="Z", help="start at this point of the plane")
+    parser.add_argument("--out", type=Path, metavar="FILE.png", help="write a picture instead of opening a window")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    model, settings = load_model(args.run)
+    if not isinstance(model, VAE):
+        raise cli.OptionError(
+            f"{args.run} holds a {type(model).__name__}, which has no decoder: there is no latent space to walk through"
+        )
+    images, image_shape = explore.held_out_images(settings)
+    if args.out is not None:
+        cli.prepare_folder(args.out.parent)
+
+    def draw(figure: Figure) -> explore.LatentExplorer:
+        return explore.LatentExplorer(figure, model, images, image_shape, args.dims, args.image, args.z)
+
+    try:
+        explore.show(draw, args.out)
+    except explore.ExploreError as error:
+        raise cli.OptionError(str(error)) from error
+    if args.out is not None:
+        print(f"written: {args.out}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
