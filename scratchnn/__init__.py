@@ -7,12 +7,15 @@ Where to read, in this order; a module imports only those above it.
     layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
     layers/activations.py   the nonlinearities in between
+    layers/dropout.py       a network that must not rely on any single unit
+    layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
     layers/shape.py         images as arrays: rows of numbers and back, the order in memory
     layers/convolution.py   a dense layer on every window of an image, and its adjoint
     layers/pooling.py       images made smaller and larger
     losses.py               how wrong an output is, and where the 1/N of a mean comes in
     likelihoods.py          an output as a distribution over images
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
+    autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? finite differences that know their own error
@@ -34,11 +37,14 @@ Conventions, kept everywhere:
 5. Training runs in float32; gradient checks run in float64 and refuse anything else.
 """
 
+from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.layers import (
+    BatchNorm,
     Conv2D,
     ConvTranspose2D,
     Dense,
+    Dropout,
     Exponential,
     Flatten,
     Identity,
@@ -61,12 +67,15 @@ __all__ = [
     "SGD",
     "VAE",
     "Adam",
+    "Autoencoder",
+    "BatchNorm",
     "Bernoulli",
     "BinaryCrossEntropy",
     "Classifier",
     "Conv2D",
     "ConvTranspose2D",
     "Dense",
+    "Dropout",
     "Exponential",
     "Flatten",
     "Gaussian",

@@ -24,15 +24,17 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn import layers, likelihoods
+from scratchnn import layers, likelihoods, losses
+from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.layers import Layer
 from scratchnn.parameters import Array
 from scratchnn.vae import VAE
 
+MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "VAE": VAE}
 BUILDING_BLOCKS: dict[str, type[Layer]] = {
     name: value
-    for name, value in {**vars(layers), **vars(likelihoods), "VAE": VAE, "Classifier": Classifier}.items()
+    for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **MODELS}.items()
     if isinstance(value, type) and issubclass(value, Layer)
 }
 

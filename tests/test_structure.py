@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = [
-    "parameters", "init", "layers", "losses", "likelihoods", "vae", "classifier", "optim", "gradcheck", "data",
+    "parameters", "init", "layers", "losses", "likelihoods", "vae", "autoencoder", "classifier", "optim", "gradcheck", "data",
     "checkpoints", "training", "evaluation", "figures", "explore", "cli", "exercises",
 ]  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("gradcheck") + 1]

@@ -34,7 +34,8 @@ class BatchNorm(Layer):
             dx_j = (1/√(var + eps)) · (g_j − (1/m) Σ_i g_i − x̂_j (1/m) Σ_i g_i x̂_i):
 
         what is left of g when its mean and its part along x̂ are taken away. A mean and a scale of x cannot change
-        what is normalised, so no gradient asks for it. In evaluation mode mean and var are constants: dx = g/√(var + eps).
+        what is normalised, so no gradient asks for it. In evaluation mode mean and var are constants, and
+        dx = g/√(var + eps).
     Watch
         With one number a unit x̂ is 0 whatever x is: training needs at least two. The examples of a batch are no longer
         independent of one another: the loss of an example depends on its company.

@@ -12,9 +12,9 @@ which the optimiser wants), and how with my input (dx, which is the dy of the la
 Backward *overwrites* the gradients: there is nothing to reset between two steps. So a layer is used once per pass; one
 that was used twice would have to add up two gradients.
 
-Some layers work one way while a network learns and another way once it is used (dropout, batch normalisation). They look
-at `self.training`, which is True unless the layer is inside `with model.evaluating():`. What such a layer remembers of
-the data without learning it by gradient stands in `buffers`.
+Some layers work one way while a network learns and another way once it is used (dropout, batch normalisation). They
+look at `self.training`, which is True unless the layer is inside `with model.evaluating():`. What such a layer
+remembers of the data without learning it by gradient stands in `buffers`.
 
 A layer that learns takes `backward(dy, need_dx=False)`: the dx of the lowest layer is the derivative with respect to
 the data. Nobody needs it in training, and it costs as much as the whole forward pass of that layer.
