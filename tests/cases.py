@@ -56,6 +56,22 @@ def loop_dense(layer: layers.Dense, x: np.ndarray) -> np.ndarray:
     return y
 
 
+def batch_norm(rng: np.random.Generator) -> layers.BatchNorm:
+    layer = layers.BatchNorm(3, dtype=np.float64)
+    layer.gamma, layer.beta = rng.normal(size=3), rng.normal(size=3)
+    return layer
+
+
+def batch_norm_oracle(layer: layers.BatchNorm, x: np.ndarray) -> np.ndarray:
+    """Channel by channel, with SciPy's z-scores; eps is told apart from the variance."""
+    y = np.empty_like(x)
+    for c in range(x.shape[1]):
+        numbers = x[:, c].ravel()
+        z = scipy.stats.zscore(numbers) * numbers.std() / np.sqrt(numbers.var() + layer.eps)
+        y[:, c] = (layer.gamma[c] * z + layer.beta[c]).reshape(x[:, c].shape)
+    return y
+
+
 def sequential_oracle(layer: layers.Sequential, x: np.ndarray) -> np.ndarray:
     first, _, last = layer.layers
     return loop_dense(last, np.tanh(loop_dense(first, x)))
@@ -179,6 +195,15 @@ CASES: dict[type[Layer], Case] = {
     layers.Softplus: Case(lambda rng: layers.Softplus(), away_from_zero(N, 3), lambda _, x: np.logaddexp(0, x)),
     layers.Sigmoid: Case(lambda rng: layers.Sigmoid(), away_from_zero(N, 3), lambda _, x: scipy.special.expit(x)),
     layers.Exponential: Case(lambda rng: layers.Exponential(), away_from_zero(N, 3), lambda _, x: np.e**x),
+    layers.Dropout: Case(
+        lambda rng: layers.Dropout(0.3, rng),
+        away_from_zero(N, 3),
+        lambda layer, x, mask: np.array(
+            [[a / 0.7 if kept else 0 for a, kept in zip(*row, strict=True)] for row in zip(x, mask, strict=True)]
+        ),
+        constants=lambda rng: (rng.random((N, 3)) > 0.3,),
+    ),
+    layers.BatchNorm: Case(batch_norm, images(4, 3, 5, 2), batch_norm_oracle),
     losses.MeanSquaredError: Case(
         lambda rng: losses.MeanSquaredError(),
         lambda rng: (rng.normal(size=(N, 3)),),

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from scratchnn import (
     VAE,
+    BatchNorm,
     Bernoulli,
     BinaryCrossEntropy,
     Conv2D,
     ConvTranspose2D,
     Dense,
+    Dropout,
     Flatten,
     Gaussian,
     MaxPool2D,
@@ -514,6 +516,42 @@ class BatchMixedIn(Reshape):
         return np.moveaxis(dy, 0, -1).reshape(self.take_cache())
 
 
+class AnotherMask(Dropout):
+    def backward(self, dy):
+        _, shape = self.take_cache()
+        return dy * (self.rng.random(shape) >= self.rate) / (1 - self.rate)
+
+
+class ScaleForgottenInBackward(Dropout):
+    def backward(self, dy):
+        return super().backward(dy) * (1 - self.rate)
+
+
+class MeanTakenForAConstant(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy, need_dx)
+        return dx + dy.mean(axis=0) * self.gamma
+
+
+class StatisticsTakenForConstants(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        self.training = False
+        dx = super().backward(dy, need_dx)
+        self.training = True
+        return dx
+
+
+class GammaForgotten(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        return super().backward(dy, need_dx) / self.gamma
+
+
+def batch_norm(cls, rng):
+    layer = cls(3, dtype=np.float64)
+    layer.gamma, layer.beta = rng.normal(size=3), rng.normal(size=3)
+    return layer
+
+
 RNG = np.random.default_rng(0)
 PLANTED = [
     (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
@@ -550,6 +588,11 @@ PLANTED = [
     (lambda rng: SumForMean(), [(5, 3), "eps"], "ratio 3"),
     (lambda rng: SoftmaxAsSigmoid(), [(5, 3), "labels"], "15 of 15 entries wrong"),
     (lambda rng: OneHotForgotten(), [(5, 3), "labels"], "5 of 15 entries wrong"),
+    (lambda rng: AnotherMask(0.3, rng), [(5, 3), "mask"], "another dx the second time"),
+    (lambda rng: ScaleForgottenInBackward(0.25, rng), [(5, 3), "mask"], "ratio 0.75"),
+    (lambda rng: batch_norm(MeanTakenForAConstant, rng), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: batch_norm(StatisticsTakenForConstants, rng), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: batch_norm(GammaForgotten, rng), [(5, 3)], "15 of 15 entries wrong"),
     (lambda rng: LogVarWithoutItsHalf(), [(5, 6), "eps"], "ratio 2"),
     (lambda rng: SlopeOfTheSigmoidForgotten(), [(5, 6)], "15 of 30 entries wrong"),
     (lambda rng: SigmoidOnTheLogVariancesToo(), [(5, 6)], "15 of 30 entries wrong"),
@@ -587,7 +630,7 @@ PLANTED = [
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_mistakes_in_layers_are_found(make, arguments, message, seed):
     rng = np.random.default_rng(seed)
-    fixed = {"eps": rng.normal(size=(5, 3)), "labels": rng.integers(0, 3, 5)}
+    fixed = {"eps": rng.normal(size=(5, 3)), "labels": rng.integers(0, 3, 5), "mask": rng.random((5, 3)) > 0.3}
     inputs = [rng.normal(size=a) for a in arguments if not isinstance(a, str)]
     constants = [fixed[a] for a in arguments if isinstance(a, str)]
     with pytest.raises(GradientError, match=message):

@@ -60,7 +60,8 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_units, "H", "W") if x.ndim == 4 else ("N", self.n_units))
-        rest = (0, 2, 3) if x.ndim == 4 else (0,)  # all axes but that of the units
+        # the axes that are averaged over, and how (C,) stands beside x
+        rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
         m = x.size // self.n_units
         if self.training:
             if m < 2:
@@ -68,17 +69,18 @@ class BatchNorm(Layer):
                     f"{self!r} cannot normalise a single number per unit: train with batches of at least two examples, "
                     "or use the network in evaluation mode"
                 )
-            mean, var = x.mean(axis=rest), x.var(axis=rest)
+            mean = x.mean(axis=rest)
+            centred = x - mean[by_unit]
+            var = np.mean(centred**2, axis=rest)
             for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
                 self.buffers[name][...] += self.momentum * (value - self.buffers[name])
             self.buffers["batches"][...] += 1
         else:
             if not self.buffers["batches"].any():
                 raise RuntimeError(f"{self!r} has no averages yet: train at least one step before evaluation")
-            mean, var = self.buffers["mean"], self.buffers["var"]
-        by_unit = (slice(None), None, None) if x.ndim == 4 else slice(None)  # (C,) beside (N, C, H, W) or (N, C)
+            centred, var = x - self.buffers["mean"][by_unit], self.buffers["var"]
         inverse = 1 / np.sqrt(var + self.eps)
-        x_hat = (x - mean[by_unit]) * inverse[by_unit]
+        x_hat = centred * inverse[by_unit]
         self.cache = (x_hat, inverse, rest, by_unit)
         return self.gamma[by_unit] * x_hat + self.beta[by_unit]
 

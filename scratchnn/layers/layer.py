@@ -202,6 +202,11 @@ class Composite(Layer):
             f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()
         }
 
+    def __str__(self) -> str:
+        from scratchnn.layers.summary import summary  # which knows the layers, and they this file
+
+        return summary(self)
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         del state["vectors"], state["buffers"]  # the parts carry their own
