@@ -324,7 +324,7 @@ def views(panels: Mapping[str, Array], labels: Array, title: str) -> Figure:
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(4.4 * columns, 4.4 * rows + 0.5, title)
-    places = figure.subplots(rows, columns, squeeze=False).flat
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
     for place in places:
         place.set_axis_off()
     for place, (name, codes) in zip(places, panels.items(), strict=False):
