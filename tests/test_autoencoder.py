@@ -66,7 +66,7 @@ def test_with_a_linear_network_it_finds_the_principal_components(rng):
     x = (rng.normal(size=(300, 3)) * [3, 1, 0.2] @ np.linalg.qr(rng.normal(size=(3, 3)))[0]).astype(np.float32)
     x -= x.mean(axis=0)
     model = Autoencoder(Sequential([Dense(3, 2, rng)]), Sequential([Dense(2, 3, rng)]), MeanSquaredError())
-    Trainer(model, Adam(model, lr=0.01), rng).fit(x, epochs=300, batch_size=300)
+    Trainer(model, Adam(model, lr=0.01), rng).fit(x, epochs=400, batch_size=100)
     smallest = np.linalg.svd(x, compute_uv=False)[-1]
     best = smallest**2 / x.size  # what two components cannot give back
     found = float(np.mean((model.reconstruct(x) - x) ** 2))
