@@ -334,3 +334,34 @@ def views(panels: Mapping[str, Array], labels: Array, title: str) -> Figure:
         place.set_title(name, fontsize=9)
         place.tick_params(labelsize=7)
     return figure
+
+
+def probability_bars(
+    images: Array, probabilities: Array, labels: Array, image_shape: tuple[int, int], title: str, columns: int = 4
+) -> Figure:
+    """Images (n, D) with values in [0, 1], and beside each the probabilities (C,) that a classifier gives its classes.
+
+    The bar of the right class (labels (n,)) is blue; where another one is the longest, that is red.
+    """
+    n_classes = probabilities.shape[1]
+    n_rows = -(-len(images) // columns)
+    figure = new_figure(2.7 * columns, 1.35 * n_rows + 0.6, title)
+    places = figure.subplots(n_rows, 2 * columns, squeeze=False, width_ratios=[1, 1.4] * columns)
+    for place in places.flat:
+        place.set_axis_off()
+    for position, (image, p, label) in enumerate(zip(images, probabilities, labels, strict=True)):
+        row, column = position // columns, 2 * (position % columns)
+        picture, bars = places[row, column], places[row, column + 1]
+        picture.imshow(image.reshape(image_shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        guess = int(p.argmax())
+        right = guess == label
+        verdict = f"{guess}: {100 * p[guess]:.0f} %" + ("" if right else f", right: {label}")
+        picture.set_title(verdict, fontsize=7, pad=2, color="#3f90da" if right else "#bd1f01")
+        colours = ["#94a4a2"] * n_classes
+        colours[guess] = "#bd1f01"
+        colours[label] = "#3f90da"
+        bars.set_axis_on()
+        bars.bar(range(n_classes), p, color=colours)
+        bars.set(ylim=(0, 1), yticks=[], xticks=range(n_classes))
+        bars.tick_params(labelsize=6, length=0, pad=1)
+    return figure

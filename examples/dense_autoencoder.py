@@ -1,0 +1,367 @@
+"""Dense autoencoders of MNIST with a code of 8 numbers and of 2; what a ReLU behind the code does to it, and PCA.
+
+The notebook that is reproduced (003, Keras) trains two networks on all 70,000 images, with ReLU behind *every* layer,
+the code and the output included, and the mean squared error on pixels from 0 to 255:
+
+    8 numbers   784-256-128-64-8-64-128-784          Adam 0.0005, batches of 64, 20 epochs     loss 3808.1 → 1755.8
+    2 numbers   784-256-128-64-16-2-16-64-128-784    Adam 0.001, batches of 256, 40 epochs     loss 3181.5 → 2842.8
+
+So do we, with Keras's defaults: weights uniform within ±√(6/(fan-in + fan-out)) (Glorot & Bengio 2010), biases 0, ε of
+Adam 1e-7, a new order of the images every epoch. Nothing is kept back, so every figure here is one of training images.
+Beside train_loss, the mean over the batches of an epoch while the parameters change, stands the error of the final
+parameters. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too high in the first epoch,
+and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2 numbers, followed by a slow
+decline, is no first epoch: a fresh network starts from 10,000. Most likely the cell had been run before, and its 40
+epochs come on top of others; ours are 40 in all, and --epochs adds to them.
+
+*Dead units.* A ReLU is 0 for every input whose sum is negative. A unit for which that is so with all images of the data
+gets no gradient, and never comes back. In a wide layer one unit less is no loss. In a code of 8 numbers, or of 2, it
+is a number less; and a pixel of the output that dies stays black in all reconstructions. So each network is trained
+three times from the same initial values:
+
+    relu            as in the document
+    linear-code     without the ReLU behind the code, and nothing else changed: the cure for the code
+    linear-output   without that behind the output as well: how much of the rest was dead pixels?
+
+The errors to hold against it: one mean image for all; and PCA, which of all autoencoders with linear layers and a code
+as small has the smallest error. For other images than those of 28×28 pixels the widths are smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError, ReLU, Sequential, cli, data, figures
+from scratchnn.evaluation import PrincipalComponents, principal_components, reconstruction_error
+from scratchnn.layers import Layer
+from scratchnn.parameters import Array
+from scratchnn.training import Trainer
+
+LEARNING_RATES = {8: 5e-4, 2: 1e-3}
+BATCH_SIZES = {8: 64, 2: 256}
+EPOCHS = {8: 20, 2: 40}
+DIGITS_BATCH_SIZES, DIGITS_EPOCHS = {8: 16, 2: 16}, {8: 50, 2: 80}  # as many steps as a minute has
+KINDS = {
+    "relu": "ReLU behind every layer, as in the document",
+    "linear-code": "no ReLU behind the code",
+    "linear-output": "no ReLU behind the code and the output",
+}
+COLOURS = dict(zip(KINDS, ("#bd1f01", "#3f90da", "#832db6"), strict=True))
+ADAM_EPS = 1e-7  # Keras's
+SHOWN = 12  # images, the first ones
+ROWS = 1000  # images that pass through a network at once, outside of training
+
+# the losses that the notebook prints, epoch by epoch
+DOCUMENT = {
+    8: [3808.1067, 2343.1726, 2191.0239, 2104.9836, 2054.8560, 2009.3827, 1953.3242, 1907.8009, 1891.9467, 1876.1587,
+        1859.0859, 1841.9177, 1837.1486, 1810.3488, 1790.7700, 1776.5697, 1768.7759, 1766.5427, 1759.1978, 1755.8175],
+    2: [3181.5081, 3156.5073, 3129.7554, 3120.1482, 3090.3901, 3073.7473, 3080.6035, 3031.1846, 3011.9346, 2998.7258,
+        2995.1233, 2983.1006, 2983.9548, 2997.8896, 2960.6470, 2938.8240, 2966.1658, 2951.1213, 3010.3672, 2977.1770,
+        2903.4075, 2902.5283, 2936.9612, 2933.1184, 2886.1003, 2856.4785, 2867.4585, 2846.8062, 2839.0696, 2839.3430,
+        2837.2488, 2845.6082, 2860.5464, 2856.4551, 2837.8748, 2811.4495, 2813.6243, 2823.6843, 2830.4934, 2842.7793],
+}  # fmt: skip
+
+EXAMPLES = """\
+  python examples/dense_autoencoder.py                              embedded digits, smaller networks, under a minute
+  python examples/dense_autoencoder.py --data mnist                 the document's two networks, each in three kinds
+  python examples/dense_autoencoder.py --data mnist --seed 1        do the same units die again?
+"""
+
+
+def dense(n_in: int, n_out: int, rng: np.random.Generator) -> Dense:
+    """A dense layer with Keras's initial values: biases 0, weights uniform with the variance 2/(fan-in + fan-out)."""
+    layer = Dense(n_in, n_out, rng)
+    limit = (6 / (n_in + n_out)) ** 0.5
+    layer.W = rng.uniform(-limit, limit, (n_in, n_out))
+    return layer
+
+
+def autoencoder(n_code: int, kind: str, n_x: int, rng: np.random.Generator) -> Autoencoder:
+    """The network with 8 numbers or that with 2; `kind` is one of KINDS. The numbers beside it: for 784 pixels."""
+    w, narrow = (64, 16) if n_x >= 400 else (16, 8)
+    behind_code = [ReLU()] if kind == "relu" else []
+    behind_output = [] if kind == "linear-output" else [ReLU()]
+    if n_code == 8:
+        below: list[Layer] = [
+            dense(n_x, 4 * w, rng), ReLU(),  # 784 → 256
+            dense(4 * w, 2 * w, rng), ReLU(),  # → 128
+            dense(2 * w, w, rng), ReLU(),  # → 64
+            dense(w, 8, rng), *behind_code,
+        ]  # fmt: skip
+        above = [
+            dense(8, w, rng), ReLU(),
+            dense(w, 2 * w, rng), ReLU(),
+            dense(2 * w, n_x, rng), *behind_output,
+        ]  # fmt: skip
+    else:
+        below = [
+            dense(n_x, 4 * w, rng), ReLU(),
+            dense(4 * w, 2 * w, rng), ReLU(),
+            dense(2 * w, w, rng), ReLU(),
+            dense(w, narrow, rng), ReLU(),  # → 16
+            dense(narrow, 2, rng), *behind_code,
+        ]  # fmt: skip
+        above = [
+            dense(2, narrow, rng), ReLU(),
+            dense(narrow, w, rng), ReLU(),
+            dense(w, 2 * w, rng), ReLU(),
+            dense(2 * w, n_x, rng), *behind_output,
+        ]  # fmt: skip
+    return Autoencoder(Sequential(below), Sequential(above), MeanSquaredError())
+
+
+def all_images(images: data.DataSet) -> data.Images:
+    """Every image of the data set, on the scale of its bytes: 0–255, or 0–16 for the embedded digits."""
+    parts = (images.train, images.validation, images.test)  # in the order of their splitting: it is no matter
+    labels = None
+    if images.train.labels is not None:
+        labels = np.concatenate([part.labels for part in parts if part.labels is not None])
+    return data.Images(np.concatenate([part.pixels for part in parts]), white=1, labels=labels)
+
+
+def trained(
+    folder: Path,
+    model: Any,
+    rng: np.random.Generator,
+    settings: Mapping[str, Any],
+    train: Any,
+    *,
+    lr: float,
+    epochs: int,
+    batch_size: int,
+    **more: Any,
+) -> Trainer:
+    """Trains the model with Adam, goes on with it, or finds it ready, in a folder of its own; leaves its history there.
+
+    `more` is handed on to `Trainer.fit`.
+    """
+    trainer = Trainer(model, Adam(model, lr=lr, eps=ADAM_EPS), rng, {**settings, "batch_size": batch_size})
+    checkpoint = folder / "checkpoint.npz"
+    cli.prepare_folder(folder)
+    if cli.holds_same_run(checkpoint, trainer.settings):
+        trainer.restore(checkpoint)
+    if len(trainer.history) < epochs:
+        trainer.fit(train, epochs=epochs, batch_size=batch_size, checkpoint=checkpoint, **more)
+    cli.write_json(folder / "history.json", trainer.history)
+    return trainer
+
+
+def check_sizes(args: argparse.Namespace, n_train: int, batch_size: int) -> None:
+    """OptionError or OutputError for what cannot work, before anything is trained or written."""
+    if batch_size > n_train:
+        raise cli.OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
+    if args.resume and not list(args.out.glob("**/checkpoint.npz")):
+        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
+
+
+def codes_of(model: Any, images: Any) -> Array:
+    """The codes (N, n_code) of all images, some at a time."""
+    return np.concatenate([model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)])
+
+
+def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
+    """Pixels that are 0 in all reconstructions though not in all images: how many, and what of the error is theirs."""
+    lit, ink = (np.zeros(images.pixels.shape[1]) for _ in range(2))
+    for start in range(0, len(images), ROWS):
+        x = images[start : start + ROWS]
+        lit = np.maximum(lit, model.reconstruct(x).max(axis=0))
+        ink += np.sum(x**2, axis=0, dtype=np.float64)
+    dead = (lit == 0) & (ink > 0)
+    return int(dead.sum()), float(ink[dead].sum()) / images.pixels.size
+
+
+def score(trainer: Trainer, images: data.Images, n_steps: int) -> dict[str, Any]:
+    """What is reported of one network; `n_steps` is the number of steps in an epoch."""
+    model: Any = trainer.model
+    used = codes_of(model, images) != 0  # a linear number is 0 by accident at the most
+    n_dead_pixels, their_error = dead_pixels(model, images)
+    return {
+        "epochs": len(trainer.history),
+        "train_loss": trainer.history[-1]["train_loss"],
+        "final_mse": reconstruction_error(model.reconstruct, images),
+        "dead_code_numbers": int((~used.any(axis=0)).sum()),
+        "share_of_images_not_0": used.mean(axis=0).tolist(),
+        "dead_pixels": n_dead_pixels,
+        "mse_of_dead_pixels": their_error,
+        "ms_per_step": 1000 * float(np.median([record["seconds"] for record in trainer.history])) / n_steps,
+    }
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=64)
+    parser.set_defaults(batch_size=None)  # 64 is that of one network: each has its own, given above
+    args = parser.parse_args(arguments)
+    digits = args.data == "digits"
+    args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in EPOCHS}
+    args.batch_size_of = {n: args.batch_size or (DIGITS_BATCH_SIZES if digits else BATCH_SIZES)[n] for n in EPOCHS}
+    args.out = args.out or Path("runs") / f"dense-autoencoder-{args.data}-seed{args.seed}"
+    return args
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    images = data.load(args.data)
+    train, white = all_images(images), images.train.white
+    check_sizes(args, len(train), max(args.batch_size_of.values()))
+
+    print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {white}, and errors on that scale")
+    pca = {n: principal_components(train, n) for n in (0, 8, 2)}
+    baselines = {n: reconstruction_error(components.reconstruct, train) for n, components in pca.items()}
+
+    trainers: dict[tuple[int, str], Trainer] = {}
+    for n in EPOCHS:
+        for kind, what in KINDS.items():
+            rng = np.random.default_rng(args.seed)
+            model = autoencoder(n, kind, train.pixels.shape[1], rng)
+            print(f"\n{n} numbers; {what}", flush=True)
+            trainers[n, kind] = trained(
+                args.out / f"{n}-{kind}", model, rng, {"data": args.data, "images": "all", "seed": args.seed}, train,
+                lr=LEARNING_RATES[n], epochs=args.epochs_of[n], batch_size=args.batch_size_of[n],
+            )  # fmt: skip
+
+    scores = {
+        (n, kind): score(trainer, train, -(-len(train) // args.batch_size_of[n]))
+        for (n, kind), trainer in trainers.items()
+    }
+    print_tables(args, baselines, scores)
+    document = {str(n): losses[-1] for n, losses in DOCUMENT.items()} if args.data == "mnist" else {}
+    cli.write_json(
+        args.out / "history.json", {f"{n}-{kind}": trainer.history for (n, kind), trainer in trainers.items()}
+    )
+    cli.write_json(
+        args.out / "summary.json",
+        {
+            "experiment": "dense-autoencoder",
+            "figures": {
+                "baselines_mse": {f"PCA-{n}" if n else "mean image": error for n, error in baselines.items()},
+                "networks": {f"{n}-{kind}": figures_of for (n, kind), figures_of in scores.items()},
+            },
+            "document": {"train_loss": document},
+            "settings": {
+                "data": args.data,
+                "images": "all train",
+                "batch_size": args.batch_size_of,
+                "epochs": {f"{n}-{kind}": len(trainer.history) for (n, kind), trainer in trainers.items()},
+                "learning_rate": LEARNING_RATES,
+                "networks": {f"{n}-{kind}": repr(trainer.model) for (n, kind), trainer in trainers.items()},
+                "seed": args.seed,
+            },
+            "scaling": f"pixels as they are, 0–{white}",
+            "seed": args.seed,
+            "versions": cli.versions(),
+        },
+    )
+    pictures = draw(args, train, white, images.image_shape, pca, baselines, trainers, scores)
+    for name, figure in pictures.items():
+        figures.save(figure, args.out / f"{name}.png")
+    names = ", ".join(f"{name}.png" for name in pictures)
+    print(
+        f"\nwritten to {args.out}: summary.json, history.json, {names}, and a folder with a checkpoint for each network"
+    )
+
+
+def print_tables(
+    args: argparse.Namespace, baselines: Mapping[int, float], scores: Mapping[tuple[int, str], dict[str, Any]]
+) -> None:
+    """The document's figures and ours."""
+    print("\nmean squared error on training images; loss: mean over the last epoch, as the document prints it")
+    print(
+        f"{'':<25} {'document':>9} {'loss':>9} {'final':>9}   {'numbers always 0':<17} {'pixels always 0':<24} a step"
+    )
+    print(f"{'one mean image':<25} {'':>9} {'':>9} {baselines[0]:>9.2f}")
+    for n in EPOCHS:
+        print(f"{f'PCA, {n} numbers':<25} {'':>9} {'':>9} {baselines[n]:>9.2f}")
+        for kind in KINDS:
+            figure = scores[n, kind]
+            known = args.data == "mnist" and kind == "relu" and figure["epochs"] == EPOCHS[n]
+            document = f"{DOCUMENT[n][-1]:.1f}" if known else "—"
+            dead = f"{figure['dead_code_numbers']} of {n}"
+            black = f"{figure['dead_pixels']}, error {figure['mse_of_dead_pixels']:.2f}"
+            print(
+                f"{f'{n} numbers, {kind}':<25} {document:>9} {figure['train_loss']:>9.2f} {figure['final_mse']:>9.2f}"
+                f"   {dead:<17} {black:<24} {figure['ms_per_step']:.1f} ms"
+            )
+    if args.data == "mnist":
+        print("(the document's steps took 8–9 ms with 8 numbers and 4–5 ms with 2)")
+
+
+def draw(
+    args: argparse.Namespace,
+    train: data.Images,
+    white: int,
+    image_shape: tuple[int, int],
+    pca: Mapping[int, PrincipalComponents],
+    baselines: Mapping[int, float],
+    trainers: Mapping[tuple[int, str], Trainer],
+    scores: Mapping[tuple[int, str], dict[str, Any]],
+) -> dict[str, Figure]:
+    what = f"{args.data}, seed {args.seed}"
+    models: dict[tuple[int, str], Any] = {key: trainer.model for key, trainer in trainers.items()}
+    rows = {"original": train[:SHOWN]}
+    for n in EPOCHS:
+        rows |= {f"{n}, {kind}": models[n, kind].reconstruct(train[:SHOWN]) for kind in KINDS}
+        rows[f"{n}, PCA"] = pca[n].reconstruct(train[:SHOWN])
+    pictures = {
+        "loss": losses(args, baselines, trainers, f"Autoencoders of {what}: training loss by epoch"),
+        "code_use": code_use(scores, f"For how many images is a number of the code not 0?\n{what}"),
+        "reconstructions": figures.rows_of_images(
+            {name: np.clip(images / white, 0, 1) for name, images in rows.items()},
+            image_shape,
+            f"Training images and their reconstructions\n{what}",
+        ),
+    }
+    codes = {kind: codes_of(models[2, kind], train) for kind in KINDS} | {"pca": codes_of(pca[2], train)}
+    for name, points in codes.items():
+        error = baselines[2] if name == "pca" else scores[2, name]["final_mse"]
+        whose = "PCA" if name == "pca" else f"autoencoder, {KINDS[name]}"
+        title = f"{len(train):,} images in two numbers, mean squared error {error:.1f}\n{whose}; {what}"
+        figure = figures.latent_scatter(points, title, train.labels)
+        figure.axes[0].set(xlabel="first number of the code", ylabel="second number of the code")
+        pictures[f"scatter-{name}"] = figure
+    return pictures
+
+
+def losses(
+    args: argparse.Namespace, baselines: Mapping[int, float], trainers: Mapping[tuple[int, str], Trainer], title: str
+) -> Figure:
+    """Both networks, of all kinds, the document's losses, and the two errors that give them a scale."""
+    figure = figures.new_figure(10.5, 4.6, title)
+    for axes, n in zip(figure.subplots(1, 2), EPOCHS, strict=True):
+        for kind, colour in COLOURS.items():
+            values = [record["train_loss"] for record in trainers[n, kind].history]
+            axes.plot(range(1, len(values) + 1), values, color=colour, marker=".", label=f"{kind}: {values[-1]:.1f}")
+        if args.data == "mnist":
+            label = f"document: {DOCUMENT[n][-1]:.1f}"
+            axes.plot(range(1, len(DOCUMENT[n]) + 1), DOCUMENT[n], color="black", linewidth=1, label=label)
+        axes.axhline(baselines[n], color="black", linestyle="--", label=f"PCA: {baselines[n]:.1f}")
+        axes.axhline(baselines[0], color="black", linestyle=":", label=f"one mean image: {baselines[0]:.1f}")
+        axes.set(title=f"{n} numbers", xlabel="epoch", ylabel="mean squared error", ylim=(0, 1.15 * baselines[0]))
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.25)
+    return figure
+
+
+def code_use(scores: Mapping[tuple[int, str], dict[str, Any]], title: str) -> Figure:
+    """A bar for every number of the codes behind a ReLU; where it is missing, the unit is dead. And the linear ones."""
+    shown = [key for key in scores if key[1] != "linear-output"]
+    figure = figures.new_figure(10.5, 3.4, title)
+    places = figure.subplots(1, len(shown), width_ratios=[max(n, 3) for n, _ in shown])
+    for axes, (n, kind) in zip(places, shown, strict=True):
+        shares = 100 * np.array(scores[n, kind]["share_of_images_not_0"])
+        axes.bar(range(1, n + 1), shares, color=COLOURS[kind])
+        for place in np.flatnonzero(shares == 0) + 1:
+            axes.text(place, 3, "dead", rotation=90, ha="center", fontsize=8)
+        axes.set(title=kind, xlabel=f"{n} numbers", xlim=(0.4, n + 0.6), ylim=(0, 105), xticks=range(1, n + 1))
+        axes.grid(alpha=0.25, axis="y")
+    figure.axes[0].set_ylabel("images (%)")
+    return figure
+
+
+if __name__ == "__main__":
+    cli.run(main)

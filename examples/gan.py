@@ -1,0 +1,550 @@
+"""Trains generative adversarial networks, sets their images beside a VAE's, and shows what mode collapse is.
+
+Annex B of the thesis and the second exercise of both student works describe such networks in words: a forger who wants
+his money to pass, a detective who wants to tell it from real money. None of them has code or a figure, so the networks
+below are ours. What is held against measurements is what the documents say of them beside VAEs: their images are of
+higher quality and realism, less varied, their training less stable, and their modes may collapse.
+
+Two games are played, and differ in the generator alone: one has batch normalisation after its hidden layers, the other
+has none. In both, Adam with β1 = 0.5, pixels / white, noise from N(0, I), dropout 0.3 in the discriminator; less noise
+and a larger learning rate for the embedded digits. A classifier trained on the same data looks at the images
+that come out and says which classes they are of: a generator that has collapsed makes a few classes of the ten.
+
+At last a generator plays on against a discriminator that is held still. Nothing in its loss asks for variety or for
+likeness: it looks for whatever this discriminator takes for real. On the embedded digits the images become nearly one,
+or a few, within some hundred steps, and none of them is a digit; on MNIST each gets the same few specks, and that is
+enough. In the game proper the discriminator learns to reject such images, and the generator moves on to the next: with
+all images at once, if it has collapsed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vae
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from scratchnn import (
+    VAE,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Classifier,
+    Dense,
+    Dropout,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    cli,
+    data,
+    figures,
+)
+from scratchnn.checkpoints import CheckpointError, fingerprint, load_model
+from scratchnn.evaluation import accuracy, predicted_classes
+from scratchnn.layers.layer import Composite, Layer, expect
+from scratchnn.losses import batch_mean
+from scratchnn.parameters import Array
+from scratchnn.training import Trainer
+
+N_Z = {"digits": 32, "mnist": 64, "fashion-mnist": 64}  # numbers in the noise
+EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50}
+LEARNING_RATE = {"digits": 1e-3, "mnist": 5e-4, "fashion-mnist": 5e-4}
+CLASSIFIER_EPOCHS = {"digits": 40, "mnist": 5, "fashion-mnist": 5}
+SMALL_VAE = ["--data", "digits", "--latent", "10", "--hidden", "100", "--epochs", "100"]
+BETA1 = 0.5  # of Adam: with its usual 0.9 the two players answer what the other did long ago (Radford et al. 2016)
+DROPOUT = 0.3
+GAMES = {"batch-norm": "batch normalisation in the generator", "plain": "none there"}
+N_CLASSES = 10  # of each of the three data sets
+N_SAMPLES, SAMPLES_SEED = 2000, 2014  # images made to be looked at, and the noise they are made from
+FILMED = 8  # of them are kept of every epoch
+STILL_STEPS = (0, 10, 100, 1000)  # of the generator against a discriminator that is held still
+CLAIMS = {
+    "000": "GANs make images of higher quality and realism than VAEs, and are harder to train",
+    "001": "VAEs make more varied images; GANs are less stable in training and may suffer mode collapse",
+}
+
+EXAMPLES = """\
+  python examples/gan.py                                   embedded digits; trains a small VAE beside it; a minute
+  python examples/vae.py --data mnist --latent 20 --epochs 50
+  python examples/gan.py --data mnist --vae runs/vae-mnist-z20-seed0
+  python examples/gan.py --data mnist --vae runs/vae-mnist-z20-seed0 --epochs 100        goes on: fifty epochs more
+"""
+
+
+class GAN(Composite):
+    """A generator and a discriminator, each with a loss of its own that depends on both.
+
+    Shapes
+        x (N, D) images with pixels in [0, 1]; noise (N, n_z) from N(0, I); fake = generator(noise) (N, D). The
+        discriminator maps images to logits (N, 1): P(image) = sigmoid(logit) is the probability it gives to "real".
+        Both losses (N,).
+    Forward
+        The discriminator's loss is the cross-entropy of a classifier with two classes, real and fake,
+
+            discriminator_n = −log P(x_n) − log(1 − P(fake_n)),
+
+        and in a game of zero sum the generator would have −discriminator_n: it can do something about
+        log(1 − P(fake_n)) only. As a function of the logit that has the slope −P, which is next to nothing as long as
+        the discriminator is not fooled: just then, when there is most to learn. So the generator gets a loss with the
+        same preference and the slope P − 1 instead (Goodfellow et al., "Generative adversarial nets", 2014, §3):
+
+            generator_n = −log P(fake_n).
+
+        Where fakes are distributed as the images are, nobody can tell them apart: the best P is ½ everywhere, and the
+        losses are 2 log 2 = 1.386 and log 2 = 0.693.
+    Backward
+        The discriminator's is that of any classifier, with 2N images and the targets 1 and 0. Fakes are data there.
+        The generator never sees an image of the data. All it hears is how the verdict on its own image would change
+        with every pixel of it, and that is the discriminator's dx:
+
+            dlogits = dgenerator (P − 1)                        backward of the cross-entropy with target 1
+            dfake   = discriminator.backward(dlogits)           through the opponent, down to the pixels
+            generator.backward(dfake).
+    Watch
+        On the way down the discriminator's dW and db are written too: those of the *generator's* loss. A step along
+        them would make the discriminator easier to fool. So the generator's backward comes first, and the
+        discriminator's, which overwrites them, second.
+        No loss here says how good the images are: each is measured against an opponent that moves.
+    """
+
+    def __init__(self, generator: Layer, discriminator: Layer, n_z: int) -> None:
+        self.n_z = n_z
+        self.loss = BinaryCrossEntropy()
+        super().__init__({"generator": generator, "discriminator": discriminator})
+
+    @property
+    def generator(self) -> Any:
+        """noise → image."""
+        return self.parts["generator"]
+
+    @property
+    def discriminator(self) -> Any:
+        """image → logit of "real"."""
+        return self.parts["discriminator"]
+
+    def noise(self, n: int, rng: np.random.Generator) -> Array:
+        """What n images are made from, (n, n_z)."""
+        return rng.standard_normal((n, self.n_z)).astype(self.params.dtype)
+
+    def generator_loss(self, fake: Array) -> Array:
+        """The loss (N,) of what `generator.forward` has just made."""
+        logits = self.discriminator.forward(fake)
+        return self.loss.forward(logits, np.ones_like(logits))
+
+    def generator_backward(self, dloss: Array) -> None:
+        """Writes the gradients of Σ_n dloss_n generator_n into `generator.grads`; dloss (N,)."""
+        dlogits = self.loss.backward(dloss)
+        dfake = self.discriminator.backward(dlogits)  # what the generator learns from
+        self.generator.backward(dfake, need_dx=False)
+
+    def discriminator_loss(self, x: Array, fake: Array) -> Array:
+        """The loss (N,) on as many images as fakes."""
+        expect("the discriminator", "fake", fake, x.shape)
+        logits = self.discriminator.forward(np.concatenate([x, fake]))
+        targets = np.repeat(np.array([[1], [0]], logits.dtype), len(x), axis=0)
+        of_real, of_fake = np.split(self.loss.forward(logits, targets), 2)
+        return of_real + of_fake
+
+    def discriminator_backward(self, dloss: Array) -> None:
+        """Writes the gradients of Σ_n dloss_n discriminator_n into `discriminator.grads`; dloss (N,)."""
+        dlogits = self.loss.backward(np.concatenate([dloss, dloss]))  # of_real + of_fake: both have the factor 1
+        self.discriminator.backward(dlogits, need_dx=False)
+
+    def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
+        """Both losses with fresh noise, to look at: a step of training is `Game.step`."""
+        fake = self.generator.forward(self.noise(len(x), rng))
+        return {"discriminator": self.discriminator_loss(x, fake), "generator": self.generator_loss(fake)}
+
+    def generate(self, noise: Array) -> Array:
+        """The images (n, D) made from noise (n, n_z), in evaluation mode."""
+        with self.generator.evaluating():
+            return self.generator.forward(noise)
+
+    def taken_for_real(self, images: Array) -> float:
+        """The mean probability of "real" that the discriminator gives to images (n, D)."""
+        with self.discriminator.evaluating():
+            return float(self.loss.mean(self.discriminator.forward(images)).mean())
+
+    def forget(self) -> None:
+        super().forget()
+        self.loss.forget()
+
+    def __repr__(self) -> str:
+        return f"GAN({self.generator!r}, {self.discriminator!r}, n_z={self.n_z})"
+
+
+class Game(Trainer):
+    """The epoch loop with a step for two players, who move at once (Nowozin et al., "f-GAN", 2016, Algorithm 1).
+
+    Each goes down its own loss, and the other one's is none of its business. So the two gradients side by side are
+    not the gradient of anything: there is no hill to go down, and the players may run in circles. In Goodfellow's
+    algorithm they take turns; that takes two sets of fakes a step.
+    """
+
+    model: GAN
+
+    def step(self, x: Array) -> dict[str, float]:
+        gan = self.model
+        fake = gan.generator.forward(gan.noise(len(x), self.rng))
+        generator, dloss = batch_mean(gan.generator_loss(fake))
+        gan.generator_backward(dloss)
+        discriminator, dloss = batch_mean(gan.discriminator_loss(x, fake))
+        gan.discriminator_backward(dloss)
+        self.optimizer.step()  # Adam works entry by entry: one for both vectors is one for each
+        return {"loss": discriminator + generator, "discriminator": discriminator, "generator": generator}
+
+    # a snapshot holds the shares of the classes among many samples, and then a few of these samples
+    @property
+    def shares(self) -> Array:
+        """The shares of the classes after every epoch (E, N_CLASSES)."""
+        return np.array(self.snapshots)[:, :N_CLASSES]
+
+    @property
+    def film(self) -> Array:
+        """The first samples after every epoch (E, FILMED, D), always from the same noise."""
+        return np.array(self.snapshots)[:, N_CLASSES:].reshape(len(self.snapshots), FILMED, -1)
+
+    @property
+    def diversity(self) -> list[float]:
+        """The effective number of classes after every epoch."""
+        return [effective_classes(shares) for shares in self.shares]
+
+
+def network(game: str, n_x: int, n_z: int, n_hidden: int, rng: np.random.Generator) -> GAN:
+    """The networks of one of the two games."""
+    h = n_hidden
+    if game == "batch-norm":
+        generator = Sequential(
+            [
+                Dense(n_z, h, rng),
+                BatchNorm(h),
+                ReLU(),
+                Dense(h, 2 * h, rng),
+                BatchNorm(2 * h),
+                ReLU(),
+                Dense(2 * h, n_x, rng),
+                Sigmoid(),
+            ]
+        )
+    else:
+        generator = Sequential(
+            [Dense(n_z, h, rng), ReLU(), Dense(h, 2 * h, rng), ReLU(), Dense(2 * h, n_x, rng), Sigmoid()]
+        )
+    discriminator = Sequential(
+        [
+            Dense(n_x, 2 * h, rng),
+            ReLU(),
+            Dropout(DROPOUT, rng),
+            Dense(2 * h, h, rng),
+            ReLU(),
+            Dropout(DROPOUT, rng),
+            Dense(h, 1, rng),
+        ]
+    )
+    return GAN(generator, discriminator, n_z)
+
+
+def look_at(images: Array, classifier: Classifier) -> dict[str, Any]:
+    """What can be measured of a set of images (n, D), whoever made them.
+
+    class_shares (N_CLASSES,) by the classifier's verdicts; effective_classes, e to the entropy of these shares: their
+    number if they are equal, 1 if one has all; certainty, the mean probability of the verdict; grey, the mean of
+    4 p (1 − p) over the pixels p, 0 for black and white, 1 for the middle; variety, the root mean square distance
+    between two of the images.
+    """
+    p = np.concatenate([classifier.probabilities(images[start : start + 500]) for start in range(0, len(images), 500)])
+    shares = np.bincount(p.argmax(axis=1), minlength=N_CLASSES) / len(images)
+    return {
+        "class_shares": shares.tolist(),
+        "effective_classes": effective_classes(shares),
+        "rarest_class": float(shares.min()),
+        "certainty": float(p.max(axis=1).mean()),
+        "grey": float(np.mean(4 * images * (1 - images))),
+        "variety": float(np.sqrt(2 * images.var(axis=0, dtype=np.float64).sum())),
+    }
+
+
+def effective_classes(shares: Array) -> float:
+    """e to the entropy of shares (C,) that add up to 1."""
+    some = shares[shares > 0]
+    return float(np.exp(-np.sum(some * np.log(some))))
+
+
+def held_still(gan: GAN, lr: float, rng: np.random.Generator, batch_size: int) -> dict[int, Array]:
+    """Images from the same noise after some steps of a generator whose opponent learns no more: {step: (n, D)}.
+
+    All is in evaluation mode: no coins are thrown, and batch normalisation cannot keep the images of a batch apart.
+    """
+    twin = copy.deepcopy(gan)
+    twin.train(False)
+    optimizer = Adam(twin.generator, lr=lr, beta1=BETA1)
+    noise, images = samples_noise(twin), {}
+    for step in tqdm(range(STILL_STEPS[-1] + 1), desc="discriminator held still", leave=False, disable=None):
+        if step in STILL_STEPS:
+            images[step] = twin.generate(noise)
+        _, dloss = batch_mean(twin.generator_loss(twin.generator.forward(twin.noise(batch_size, rng))))
+        twin.generator_backward(dloss)
+        optimizer.step()
+    return images
+
+
+def samples_noise(gan: GAN) -> Array:
+    """The noise of the images that are looked at: the same at every epoch."""
+    return gan.noise(N_SAMPLES, np.random.default_rng(SAMPLES_SEED))
+
+
+def load_vae(path: Path, data_name: str) -> VAE:
+    """A VAE of the same data; CheckpointError if it is something else."""
+    model, settings = load_model(path)
+    if not isinstance(model, VAE):
+        raise CheckpointError(f"{path} holds a {type(model).__name__}: give --vae a run of examples/vae.py")
+    if settings.get("data") != data_name:
+        raise CheckpointError(
+            f"the VAE in {path} was trained with --data {settings.get('data')}, and the images here are those of "
+            f"--data {data_name}: train another with python examples/vae.py --data {data_name}"
+        )
+    return model
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
+    parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
+    parser.add_argument("--lr", type=cli.positive_float, help="Adam's step size (default: 0.0005; digits: 0.001)")
+    parser.add_argument("--hidden", type=cli.positive_int, default=128, help="units of the narrowest layer")
+    args = parser.parse_args(arguments)
+    if args.data not in EPOCHS:
+        raise cli.OptionError(
+            f"{args.data} has no labels for the classifier that looks at the images: choose {', '.join(EPOCHS)} "
+            "with --data"
+        )
+    if args.vae is None and args.data != "digits":
+        raise cli.OptionError(
+            f"the images are set beside those of a VAE: run python examples/vae.py --data {args.data} --latent 20 "
+            f"--epochs 50, and then this with --vae runs/vae-{args.data}-z20-seed0"
+        )
+    args.epochs = args.epochs or EPOCHS[args.data]
+    args.lr = args.lr or LEARNING_RATE[args.data]
+    args.out = args.out or Path("runs") / f"gan-{args.data}-seed{args.seed}"
+    return args
+
+
+def restored(trainer: Trainer, folder: Path) -> Path:
+    """The place of the trainer's checkpoint; what an earlier run of the same settings left there is taken up."""
+    cli.prepare_folder(folder)
+    checkpoint = folder / "checkpoint.npz"
+    if cli.holds_same_run(checkpoint, trainer.settings):
+        trainer.restore(checkpoint)
+    return checkpoint
+
+
+def train_classifier(args: argparse.Namespace, images: data.DataSet, settings: dict[str, Any]) -> Classifier:
+    """Who looks at the images: pixels → classes, from the labels of the training images."""
+    rng = np.random.default_rng(args.seed)
+    n_x = images.train.pixels.shape[1]
+    model = Classifier(Sequential([Dense(n_x, 128, rng), ReLU(), Dropout(DROPOUT, rng), Dense(128, N_CLASSES, rng)]))
+    trainer = Trainer(model, Adam(model), rng, settings)
+    checkpoint = restored(trainer, args.out / "classifier")
+    epochs = CLASSIFIER_EPOCHS[args.data]
+    train, validation = data.Labelled(images.train), data.Labelled(images.validation)
+    trainer.fit(train, epochs=epochs, batch_size=args.batch_size, held_out=validation, checkpoint=checkpoint)
+    return model
+
+
+def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: Classifier, settings: Any) -> Game:
+    """Trains one of the two GANs; after every epoch the classifier counts the classes of the same samples."""
+    rng = np.random.default_rng(args.seed)
+    gan = network(game, images.train.pixels.shape[1], N_Z[args.data], args.hidden, rng)
+    seen_by = f"sha256 of its parameters {fingerprint(classifier.params)}"
+    optimizer = Adam(gan, lr=args.lr, beta1=BETA1)
+    trainer = Game(gan, optimizer, rng, {**settings, "game": game, "classifier": seen_by})
+    checkpoint = restored(trainer, args.out / game)
+    done = len(trainer.history)
+    print(f"\n{game}: {gan!r}" + (f"\n{checkpoint} has {done} epochs of this run" if done else ""), flush=True)
+
+    def snapshot() -> Array:
+        samples = gan.generate(samples_noise(gan))
+        return np.concatenate([look_at(samples, classifier)["class_shares"], samples[:FILMED].ravel()])
+
+    trainer.fit(
+        images.train,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        held_out=images.validation,
+        snapshot=snapshot,
+        checkpoint=checkpoint,
+    )
+    cli.write_json(checkpoint.parent / "history.json", trainer.history)
+    return trainer
+
+
+def labels_of(images: data.Images) -> Array:
+    assert images.labels is not None
+    return images.labels
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = options(arguments)
+    images = data.load(args.data)
+    if args.batch_size > len(images.train):
+        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
+    if 1 in (args.batch_size, len(images.train) % args.batch_size):
+        raise cli.OptionError(
+            f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
+            "nothing: choose one that does not"
+        )
+    if args.resume and not (args.out / "classifier/checkpoint.npz").exists():
+        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
+    if args.vae is None:
+        args.vae = args.out / "vae"
+        print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
+        vae.main([*SMALL_VAE, "--seed", str(args.seed), "--out", str(args.vae)])
+    other = load_vae(args.vae, args.data)
+    settings = {
+        "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
+        "seed": args.seed,
+    }  # fmt: skip
+    print(images)
+    classifier = train_classifier(args, images, settings)
+    games = {game: play(game, args, images, classifier, settings) for game in GAMES}
+
+    pictures = {
+        "test images": images.test[:N_SAMPLES],
+        f"VAE, z = {other.n_z}": other.sample(N_SAMPLES, np.random.default_rng(SAMPLES_SEED)),
+        "GAN, batch-norm": games["batch-norm"].model.generate(samples_noise(games["batch-norm"].model)),
+        "GAN, plain": games["plain"].model.generate(samples_noise(games["plain"].model)),
+    }
+    still = held_still(games["batch-norm"].model, args.lr, np.random.default_rng(args.seed), args.batch_size)
+    measured = {name: look_at(some, classifier) for name, some in pictures.items()}
+    still_measured = {
+        step: {**look_at(some, classifier), "taken_for_real": games["batch-norm"].model.taken_for_real(some)}
+        for step, some in still.items()
+    }
+    test_accuracy = accuracy(predicted_classes(classifier, images.test), labels_of(images.test))
+    report(measured, still_measured, games, test_accuracy)
+    cli.write_json(
+        args.out / "summary.json",
+        {
+            "experiment": "gan",
+            "figures": {
+                "images": measured,
+                "held_still": still_measured,
+                "classifier_test_accuracy": test_accuracy,
+                "effective_classes_by_epoch": {game: trainer.diversity for game, trainer in games.items()},
+                "losses": {game: trainer.history[-1] for game, trainer in games.items()},
+            },
+            "document": {"claims": CLAIMS},
+            "settings": {
+                **settings,
+                "epochs": args.epochs,
+                "scaling": f"pixels / {images.train.white}",
+                "samples": N_SAMPLES,
+                "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",
+                "games": {game: trainer.settings for game, trainer in games.items()},
+            },
+            "seed": args.seed,
+            "versions": cli.versions(),
+        },
+    )
+    what = f"{args.data}, epochs: {len(games['plain'].history)}, seed: {args.seed}"
+    drawn = {
+        "losses": draw_losses(games, f"What each player pays, {what}\ndotted: where nothing can be told apart"),
+        "samples": figures.collage(
+            {name: some[:64] for name, some in pictures.items()}, images.image_shape, 8, f"Images, {what}"
+        ),
+        "classes": draw_classes(games, f"Classes of {N_SAMPLES:,} samples, as the classifier sees them\n{what}"),
+        "film": draw_film(games, images.image_shape, f"The same noise after some epochs\n{what}"),
+        "held_still": figures.collage(
+            {f"after {step:,} steps": some[:64] for step, some in still.items()},
+            images.image_shape, 8, f"The same noise, the discriminator held still\n{what}",
+        ),
+    }  # fmt: skip
+    for name, figure in drawn.items():
+        figures.save(figure, args.out / f"{name}.png")
+    print(f"written to {args.out}: summary.json, {', '.join(f'{name}.png' for name in drawn)};")
+    print(f"checkpoint.npz and history.json in {', '.join(games)}")
+
+
+def report(
+    measured: dict[str, dict[str, Any]],
+    still: dict[int, dict[str, Any]],
+    games: dict[str, Game],
+    test_accuracy: float,
+) -> None:
+    """The documents' claims, and what was measured."""
+    print("\nthe documents have no figures of a GAN; what they say of one:")
+    for document, claim in CLAIMS.items():
+        print(f"  {document}: {claim}")
+    print(f"measured by a classifier with a test accuracy of {100 * test_accuracy:.2f} %:")
+    print(f"{'':<22} {'classes':>8} {'rarest':>8} {'certainty':>10} {'grey':>6} {'variety':>8}")
+    rows = {**measured, **{f"held still, {step:,} steps": values for step, values in still.items()}}
+    for name, values in rows.items():
+        print(
+            f"{name:<22} {values['effective_classes']:8.2f} {100 * values['rarest_class']:6.1f} % "
+            f"{values['certainty']:10.3f} {values['grey']:6.3f} {values['variety']:8.2f}"
+            + (f"   taken for real: {values['taken_for_real']:.3f}" if "taken_for_real" in values else "")
+        )
+    print("classes: e to the entropy of their shares; rarest: its share; variety: distance between two images")
+    for game, trainer in games.items():
+        last, collapsed = trainer.history[-1], sum(effective < N_CLASSES / 2 for effective in trainer.diversity)
+        print(
+            f"{game:<11} {GAMES[game]}: fewer than {N_CLASSES // 2} classes after {collapsed} of "
+            f"{len(trainer.diversity)} epochs, fewest {min(trainer.diversity):.2f}; losses in the last "
+            f"{last['train_discriminator']:.3f} and {last['train_generator']:.3f}"
+        )
+    print("losses of discriminator and generator where nothing can be told apart: 1.386 and 0.693")
+
+
+def draw_losses(games: dict[str, Game], title: str) -> Figure:
+    """Both players' losses, training and validation, in both games."""
+    curves: dict[str, dict[str, tuple[Array, Array]]] = {
+        f"{player}'s loss (nats)": {
+            game: (
+                np.array([[record[f"train_{player}"] for record in trainer.history]]),
+                np.array([[record[f"held_out_{player}"] for record in trainer.history]]),
+            )
+            for game, trainer in games.items()
+        }
+        for player in ("discriminator", "generator")
+    }
+    figure = figures.learning_curves(curves, title)
+    for axes, level in zip(figure.axes, (2 * np.log(2), np.log(2)), strict=True):
+        axes.axhline(level, color="black", linestyle=":")
+    return figure
+
+
+def draw_classes(games: dict[str, Game], title: str) -> Figure:
+    """The share of every class among the samples, epoch by epoch."""
+    figure = figures.new_figure(11, 4.4, title)
+    for axes, (game, trainer) in zip(figure.subplots(1, len(games), sharey=True), games.items(), strict=True):
+        shares = trainer.shares
+        edges = np.arange(len(shares) + 1) + 0.5
+        below = np.zeros(len(shares))
+        for label, colour in zip(range(shares.shape[1]), figures.CLASS_COLOURS, strict=False):
+            above = below + 100 * shares[:, label]
+            axes.stairs(above, edges, baseline=below, color=colour, fill=True, label=str(label))
+            below = above
+        axes.set(title=f"{game}: {GAMES[game]}", xlabel="epoch", xlim=(edges[0], edges[-1]), ylim=(0, 100))
+    figure.axes[0].set_ylabel("per cent of the samples")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=10, fontsize=8)
+    return figure
+
+
+def draw_film(games: dict[str, Game], image_shape: tuple[int, int], title: str) -> Figure:
+    """A row for an epoch: the first samples of one game, a gap, those of the other."""
+    films = [trainer.film for trainer in games.values()]
+    n = min(len(film) for film in films)
+    shown = np.unique(np.geomspace(1, n, 12).round().astype(int))
+    gap = np.ones((1, films[0].shape[2]))
+    rows = {f"epoch {epoch}": np.concatenate([films[0][epoch - 1], gap, films[1][epoch - 1]]) for epoch in shown}
+    return figures.rows_of_images(rows, image_shape, f"{title}\nleft: {', right: '.join(games)}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
