@@ -7,9 +7,15 @@ Where to read, in this order; a module imports only those above it.
     layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
     layers/activations.py   the nonlinearities in between
+    layers/dropout.py       a network that must not rely on any single unit
+    layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
+    layers/shape.py         images as arrays: rows of numbers and back, the order in memory
+    layers/convolution.py   a dense layer on every window of an image, and its adjoint
+    layers/pooling.py       images made smaller and larger
     losses.py               how wrong an output is, and where the 1/N of a mean comes in
     likelihoods.py          an output as a distribution over images
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
+    autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? finite differences that know their own error
@@ -22,7 +28,7 @@ Where to read, in this order; a module imports only those above it.
 
 Conventions, kept everywhere:
 
-1. Rows are examples: x has shape (N, n_in).
+1. Rows are examples: x has shape (N, n_in); images are (N, C, H, W): channels, height, width.
 2. dX is ∂L/∂X and has the shape of X. L is the scalar that is minimised, the mean over the batch of a loss per example.
    Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
 3. Randomness is an argument, `rng: np.random.Generator`, or the noise itself (`eps`): nothing depends on global state.
@@ -31,8 +37,27 @@ Conventions, kept everywhere:
 5. Training runs in float32; gradient checks run in float64 and refuse anything else.
 """
 
+from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
-from scratchnn.layers import Dense, Exponential, Identity, ReLU, Sequential, Sigmoid, Softplus, Step, Tanh
+from scratchnn.layers import (
+    BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Dropout,
+    Exponential,
+    Flatten,
+    Identity,
+    MaxPool2D,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Step,
+    Tanh,
+    UpSampling2D,
+)
 from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from scratchnn.optim import SGD, Adam
@@ -42,15 +67,23 @@ __all__ = [
     "SGD",
     "VAE",
     "Adam",
+    "Autoencoder",
+    "BatchNorm",
     "Bernoulli",
     "BinaryCrossEntropy",
     "Classifier",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
+    "Dropout",
     "Exponential",
+    "Flatten",
     "Gaussian",
     "Identity",
+    "MaxPool2D",
     "MeanSquaredError",
     "ReLU",
+    "Reshape",
     "Sequential",
     "Sigmoid",
     "SigmoidMean",
@@ -58,4 +91,5 @@ __all__ = [
     "Softplus",
     "Step",
     "Tanh",
+    "UpSampling2D",
 ]

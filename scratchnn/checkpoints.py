@@ -24,15 +24,17 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn import layers, likelihoods
+from scratchnn import layers, likelihoods, losses
+from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.layers import Layer
 from scratchnn.parameters import Array
 from scratchnn.vae import VAE
 
+MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "VAE": VAE}
 BUILDING_BLOCKS: dict[str, type[Layer]] = {
     name: value
-    for name, value in {**vars(layers), **vars(likelihoods), "VAE": VAE, "Classifier": Classifier}.items()
+    for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **MODELS}.items()
     if isinstance(value, type) and issubclass(value, Layer)
 }
 
@@ -82,6 +84,8 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         model = build(ast.parse(settings["model"], mode="eval").body).astype(arrays["params"].dtype)
         model.params = arrays["params"]
+        for name, buffer in model.buffers.items():
+            buffer[...] = arrays[f"buffer.{name}"]
     except (AttributeError, KeyError, TypeError, ValueError, SyntaxError, MemoryError) as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     return model, {**settings, "epochs": len(record["history"])}

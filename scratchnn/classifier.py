@@ -52,8 +52,8 @@ class Classifier(Composite):
 
     def probabilities(self, x: Array) -> Array:
         """The probability of every class (N, C)."""
-        logits = self.network.forward(x)
-        self.forget()
+        with self.evaluating():
+            logits = self.network.forward(x)
         exps = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exps / exps.sum(axis=1, keepdims=True)
 

@@ -21,6 +21,7 @@ training leaves it there: its KL is 0, and its mean is the same for all images. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,11 +142,11 @@ def log_weights(model: VAE, x: Array, n_samples: int, rng: np.random.Generator) 
         m, v, targets = (np.repeat(array, k, axis=0) for array in (mean, log_var, x))
         eps = rng.standard_normal(m.shape, dtype=m.dtype)
         z = m + np.exp(0.5 * v) * eps
-        log_p_x = model.likelihood.forward(model.decoder.forward(z), targets)
+        with model.evaluating():
+            log_p_x = model.likelihood.forward(model.decoder.forward(z), targets)
         # of two Gaussian densities the factors 2π cancel, and in q's the exponent is −eps²/2
         log_p_z_by_q = 0.5 * np.sum(eps**2 + v - z**2, axis=1)
         columns.append((log_p_x + log_p_z_by_q).reshape(len(x), k).astype(np.float64))
-    model.forget()
     return np.concatenate(columns, axis=1)
 
 
@@ -193,3 +194,56 @@ def confusion_matrix(predicted: Array, labels: Array, n_classes: int) -> Array:
     """How often examples of one class are taken for another, counts (C, C): rows are the right class, columns ours."""
     pairs = n_classes * labels.astype(int) + predicted
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """What an autoencoder must beat: of all with linear layers and a code this small, the one with the smallest error.
+
+    mean (D,): the mean image; directions (k, D), orthonormal rows: those in which the images vary most. A code is the
+    image less the mean, seen in these directions; with k = 0 every image is taken for the mean image.
+    """
+
+    mean: Array
+    directions: Array
+
+    def encode(self, x: Array) -> Array:
+        """The codes (N, k) of images (N, D)."""
+        return (x - self.mean) @ self.directions.T
+
+    def decode(self, code: Array) -> Array:
+        """The images (N, D) of codes (N, k)."""
+        return self.mean + code @ self.directions
+
+    def reconstruct(self, x: Array) -> Array:
+        """The images (N, D) as the code gives them back."""
+        return self.decode(self.encode(x))
+
+
+def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
+    """The mean of the images, and the eigenvectors of their covariance with the `n_numbers` largest eigenvalues.
+
+    `images[rows]` must give (n, D) floats; a thousand rows are in memory as floats at a time.
+    """
+    chunks = [slice(start, start + ROWS) for start in range(0, len(images), ROWS)]
+    first = images[:1]
+    n_pixels = first.shape[1]
+    if not 0 <= n_numbers <= n_pixels:
+        raise ValueError(f"of images of {n_pixels} pixels there are 0 to {n_pixels} components, not {n_numbers}")
+    mean = np.sum([images[rows].sum(axis=0, dtype=np.float64) for rows in chunks], axis=0) / len(images)
+    scatter = np.zeros((n_pixels, n_pixels))
+    for rows in chunks:
+        centred = images[rows] - mean
+        scatter += centred.T @ centred
+    _, vectors = np.linalg.eigh(scatter)  # in columns, the smallest eigenvalue first
+    directions = vectors[:, ::-1][:, :n_numbers].T
+    return PrincipalComponents(mean.astype(first.dtype), directions.astype(first.dtype))
+
+
+def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> float:
+    """The mean squared error over all pixels of all images, on the scale of `images[rows]`, (n, D) floats."""
+    total = 0.0
+    for start in range(0, len(images), ROWS):
+        x = images[start : start + ROWS]
+        total += float(np.sum((reconstruct(x) - x) ** 2, dtype=np.float64)) / x.shape[1]
+    return total / len(images)

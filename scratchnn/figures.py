@@ -273,3 +273,61 @@ def label_curve(n_labels: Sequence[int], accuracies: Mapping[str, Array], title:
     axes.legend(fontsize=9)
     axes.grid(alpha=0.25)
     return figure
+
+
+def learning_curves(panels: Mapping[str, Mapping[str, tuple[Array, Array]]], title: str) -> Figure:
+    """Training (solid) and validation (dashed) curves, epoch by epoch, each the mean over runs.
+
+    A panel for every quantity by name, as {"loss": {"a model": (training, validation)}} with arrays (R, E) of R runs
+    and E epochs. The band is one standard deviation of the validation curve, and is left out where R is 1.
+    """
+    figure = new_figure(1.5 + 5 * len(panels), 4.8, title)
+    for axes, (quantity, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for (name, both), colour in zip(curves.items(), itertools.cycle(CLASS_COLOURS), strict=False):
+            for runs, style, label in zip(both, ("-", "--"), (name, None), strict=True):
+                epochs = np.arange(1, runs.shape[1] + 1)
+                axes.plot(epochs, runs.mean(axis=0), style, color=colour, label=label, marker=".", markersize=4)
+            if len(runs) > 1:
+                middle, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
+                axes.fill_between(epochs, middle - spread, middle + spread, color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel="epoch", ylabel=quantity)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+    handles, labels = axes.get_legend_handles_labels()
+    styles = [Line2D([], [], color="black", linestyle=style) for style in ("-", "--")]
+    names = [*labels, "training", "validation"]
+    figure.legend(handles=[*handles, *styles], labels=names, fontsize=8, loc="outside lower center", ncols=4)
+    return figure
+
+
+def rows_of_images(rows: Mapping[str, Array], image_shape: tuple[int, int], title: str) -> Figure:
+    """Rows of as many images (n, D) each, under one another, with their names: originals and reconstructions."""
+    n = len(next(iter(rows.values())))
+    height, width = image_shape
+    sheet = mosaic(np.concatenate([images[:n] for images in rows.values()]), image_shape, n)
+    figure = new_figure(0.3 + 0.1 * max(map(len, rows)) + 0.75 * n, 0.8 + 0.75 * len(rows) * height / width, title)
+    axes = figure.add_subplot()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_yticks(np.arange(len(rows)) * (height + 1) + height / 2, list(rows))
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return figure
+
+
+def views(panels: Mapping[str, Array], labels: Array, title: str) -> Figure:
+    """The same images by several codes of two numbers (N, 2), side by side, coloured by class (N,)."""
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(4.4 * columns, 4.4 * rows + 0.5, title)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place in places:
+        place.set_axis_off()
+    for place, (name, codes) in zip(places, panels.items(), strict=False):
+        place.set_axis_on()
+        scatter(figure, place, (codes[:, 0], codes[:, 1]), labels)
+        name_clouds(place, codes, labels)
+        place.set_title(name, fontsize=9)
+        place.tick_params(labelsize=7)
+    return figure

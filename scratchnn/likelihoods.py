@@ -52,7 +52,7 @@ class Bernoulli(Layer):
 
     def mean(self, outputs: Array) -> Array:
         """The mean image (N, D), which is also the probability of every pixel."""
-        return sigmoid(outputs)
+        return self.cross_entropy.mean(outputs)
 
     def sample(self, outputs: Array, rng: np.random.Generator) -> Array:
         """Binary images (N, D) drawn from p(x|z)."""

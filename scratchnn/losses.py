@@ -56,6 +56,10 @@ class MeanSquaredError(Layer):
         expect(self, "dloss", dloss, difference.shape[:1])
         return dloss[:, None] * (2 / difference.shape[1]) * difference
 
+    def mean(self, y: Array) -> Array:
+        """What is predicted: y itself (N, D)."""
+        return y
+
 
 class BinaryCrossEntropy(Layer):
     """Cross-entropy between a target t in [0, 1] and the probability p = sigmoid(logit), summed over the outputs.
@@ -91,6 +95,10 @@ class BinaryCrossEntropy(Layer):
         logits, target = self.take_cache()
         expect(self, "dloss", dloss, logits.shape[:1])
         return dloss[:, None] * (sigmoid(logits) - target)
+
+    def mean(self, logits: Array) -> Array:
+        """What is predicted: the probabilities (N, D)."""
+        return sigmoid(logits)
 
 
 class SoftmaxCrossEntropy(Layer):

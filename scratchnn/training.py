@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,8 +39,12 @@ class Trainable(Protocol):
     def backward(self, dloss: Array) -> None:
         """Writes the gradients for the upstream dloss (N,) into `grads`."""
 
-    def forget(self) -> None:
-        """Drops what a forward pass kept that no backward is to follow."""
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        """What layers remember of the data beside the parameters: a checkpoint holds it too."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Evaluation mode while it lasts; nothing is kept for a backward pass."""
 
 
 class DivergedError(Exception):
@@ -55,10 +60,10 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVA
         raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
     rng = np.random.default_rng(seed)
     sums: dict[str, float] = {}
-    for start in range(0, len(data), batch_size):
-        for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
-            sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
-    model.forget()
+    with model.evaluating():
+        for start in range(0, len(data), batch_size):
+            for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
+                sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
     means = {name: total / len(data) for name, total in sums.items()}
     return {"loss": sum(means.values()), **means}
 
@@ -190,6 +195,7 @@ class Trainer:
             "generator": self.rng.bit_generator.state,
         }
         arrays: dict[str, Any] = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
+        arrays |= {f"buffer.{name}": value for name, value in self.model.buffers.items()}
         with written_whole(path) as file:
             np.savez(
                 file,
@@ -212,6 +218,8 @@ class Trainer:
             if (params.shape, params.dtype) != (self.model.params.shape, self.model.params.dtype):
                 raise ValueError(f"its parameters are {params.dtype} of shape {params.shape}")
             self.model.params[...] = params
+            for name, buffer in self.model.buffers.items():
+                buffer[...] = arrays[f"buffer.{name}"]
             self.optimizer.load_state(
                 {name.removeprefix("optimizer."): arrays[name] for name in arrays if name.startswith("optimizer.")}
             )

@@ -155,15 +155,13 @@ class VAE(Composite):
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """mean and log_var (N, n_z) of q(z|x)."""
-        mean, log_var = self.split(self.encoder.forward(x))
-        self.encoder.forget()
-        return mean, log_var
+        with self.encoder.evaluating():
+            return self.split(self.encoder.forward(x))
 
     def decode(self, z: Array) -> Array:
         """The mean images (N, D) of p(x|z) for latent points z (N, n_z)."""
-        outputs = self.decoder.forward(z)
-        self.decoder.forget()
-        return self.likelihood.mean(outputs)
+        with self.decoder.evaluating():
+            return self.likelihood.mean(self.decoder.forward(z))
 
     def reconstruct(self, x: Array) -> Array:
         """The images (N, D) decoded from the means of q(z|x), without noise."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.integrate
+import scipy.signal
 import scipy.special
 import scipy.stats
 
@@ -55,9 +56,72 @@ def loop_dense(layer: layers.Dense, x: np.ndarray) -> np.ndarray:
     return y
 
 
+def batch_norm(rng: np.random.Generator) -> layers.BatchNorm:
+    layer = layers.BatchNorm(3, dtype=np.float64)
+    layer.gamma, layer.beta = rng.normal(size=3), rng.normal(size=3)
+    return layer
+
+
+def batch_norm_oracle(layer: layers.BatchNorm, x: np.ndarray) -> np.ndarray:
+    """Channel by channel, with SciPy's z-scores; eps is told apart from the variance."""
+    y = np.empty_like(x)
+    for c in range(x.shape[1]):
+        numbers = x[:, c].ravel()
+        z = scipy.stats.zscore(numbers) * numbers.std() / np.sqrt(numbers.var() + layer.eps)
+        y[:, c] = (layer.gamma[c] * z + layer.beta[c]).reshape(x[:, c].shape)
+    return y
+
+
 def sequential_oracle(layer: layers.Sequential, x: np.ndarray) -> np.ndarray:
     first, _, last = layer.layers
     return loop_dense(last, np.tanh(loop_dense(first, x)))
+
+
+def correlation_oracle(layer: layers.Conv2D, x: np.ndarray, margins: tuple = ((0, 0), (0, 0))) -> np.ndarray:
+    """Image by image and channel by channel with SciPy, every window at first, then those that the stride leaves."""
+    x = np.pad(x, ((0, 0), (0, 0), *margins))
+    down, across = layer.stride
+    maps = [
+        sum(scipy.signal.correlate2d(image[c], layer.W[f, c], mode="valid") for c in range(layer.c_in)) + layer.b[f]
+        for image in x
+        for f in range(layer.c_out)
+    ]
+    return np.reshape(maps, (len(x), layer.c_out, *maps[0].shape))[:, :, ::down, ::across]
+
+
+def transposed_oracle(layer: layers.ConvTranspose2D, x: np.ndarray) -> np.ndarray:
+    """x with zeros between its entries, convolved with SciPy; then the margins off and the output padding on."""
+    (N_, _, H, W), (down, across) = x.shape, layer.stride
+    apart = np.zeros((*x.shape[:2], (H - 1) * down + 1, (W - 1) * across + 1))
+    apart[:, :, ::down, ::across] = x
+    top, left = layer.padding
+    images = []
+    for n, f in np.ndindex(N_, layer.c_out):
+        y = sum(scipy.signal.convolve2d(apart[n, c], layer.W[c, f], mode="full") for c in range(layer.c_in))
+        y = np.pad(y, [(0, extra) for extra in layer.output_padding])
+        images.append(y[top : len(y) - top, left : y.shape[1] - left] + layer.b[f])
+    return np.reshape(images, (N_, layer.c_out, *images[0].shape))
+
+
+def pool_oracle(layer: layers.MaxPool2D, x: np.ndarray) -> np.ndarray:
+    (H, W), (KH, KW), (down, across) = x.shape[2:], layer.size, layer.stride
+    return np.array(
+        [
+            [
+                [
+                    [image[p : p + KH, q : q + KW].max() for q in range(0, W - KW + 1, across)]
+                    for p in range(0, H - KH + 1, down)
+                ]
+                for image in example
+            ]
+            for example in x
+        ]
+    )
+
+
+def images(*shape: int) -> Callable[[np.random.Generator], tuple[np.ndarray, ...]]:
+    """Images whose entries all differ by more than a finite difference moves them."""
+    return lambda rng: (rng.permutation(np.prod(shape)).reshape(shape) / np.prod(shape) - 0.4,)
 
 
 def gaussian_oracle(_: Layer, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -82,6 +146,42 @@ CASES: dict[type[Layer], Case] = {
         lambda rng: (rng.normal(size=(N, 3)),),
         sequential_oracle,
     ),
+    layers.Conv2D: Case(
+        lambda rng: layers.Conv2D(
+            2, 4, (3, 2), rng, stride=(2, 1), padding=((1, 0), (0, 2)), b=rng.normal(size=4), dtype=np.float64
+        ),
+        lambda rng: (rng.normal(size=(3, 2, 7, 5)),),
+        lambda layer, x: correlation_oracle(layer, x, ((1, 0), (0, 2))),
+    ),
+    layers.ConvTranspose2D: Case(
+        lambda rng: layers.ConvTranspose2D(
+            2,
+            3,
+            (4, 2),
+            rng,
+            stride=(3, 2),
+            padding=(1, 0),
+            output_padding=(2, 1),
+            b=rng.normal(size=3),
+            dtype=np.float64,
+        ),
+        lambda rng: (rng.normal(size=(3, 2, 4, 5)),),
+        transposed_oracle,
+    ),
+    layers.MaxPool2D: Case(lambda rng: layers.MaxPool2D((3, 2), stride=2), images(3, 2, 7, 5), pool_oracle),
+    layers.UpSampling2D: Case(
+        lambda rng: layers.UpSampling2D((2, 3)), images(3, 2, 4, 5), lambda _, x: np.kron(x, np.ones((1, 1, 2, 3)))
+    ),
+    layers.Flatten: Case(
+        lambda rng: layers.Flatten(), images(3, 2, 4, 5), lambda _, x: np.array([[*image.flat] for image in x])
+    ),
+    layers.Reshape: Case(
+        lambda rng: layers.Reshape((2, 3, 4)),
+        images(N, 24),
+        lambda _, x: np.stack([[x[:, 12 * c + 4 * i :][:, :4] for i in range(3)] for c in range(2)]).transpose(
+            2, 0, 1, 3
+        ),
+    ),
     layers.Step: Case(
         lambda rng: layers.Step(), away_from_zero(N, 3), lambda _, x: np.heaviside(x, 1.0), vanishes=True
     ),
@@ -95,6 +195,15 @@ CASES: dict[type[Layer], Case] = {
     layers.Softplus: Case(lambda rng: layers.Softplus(), away_from_zero(N, 3), lambda _, x: np.logaddexp(0, x)),
     layers.Sigmoid: Case(lambda rng: layers.Sigmoid(), away_from_zero(N, 3), lambda _, x: scipy.special.expit(x)),
     layers.Exponential: Case(lambda rng: layers.Exponential(), away_from_zero(N, 3), lambda _, x: np.e**x),
+    layers.Dropout: Case(
+        lambda rng: layers.Dropout(0.3, rng),
+        away_from_zero(N, 3),
+        lambda layer, x, mask: np.array(
+            [[a / 0.7 if kept else 0 for a, kept in zip(*row, strict=True)] for row in zip(x, mask, strict=True)]
+        ),
+        constants=lambda rng: (rng.random((N, 3)) > 0.3,),
+    ),
+    layers.BatchNorm: Case(batch_norm, images(4, 3, 5, 2), batch_norm_oracle),
     losses.MeanSquaredError: Case(
         lambda rng: losses.MeanSquaredError(),
         lambda rng: (rng.normal(size=(N, 3)),),

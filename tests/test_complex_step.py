@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from cases import CASES
 
-from scratchnn import Dense, Exponential, MeanSquaredError, Sequential, Tanh
+from scratchnn import BatchNorm, Dense, Exponential, MeanSquaredError, Sequential, Tanh
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 H = 1e-30
 
 
 @pytest.mark.parametrize(
-    "cls", [Dense, Tanh, Exponential, Sequential, MeanSquaredError, Reparameterise, KLToStandardNormal]
+    "cls", [Dense, Tanh, Exponential, Sequential, BatchNorm, MeanSquaredError, Reparameterise, KLToStandardNormal]
 )
 def test_smooth_layers_agree_with_the_complex_step(cls, rng):
     """Sigmoid, Softplus and the losses built on them take |x| on their way and are not analytic as written."""
@@ -31,5 +31,5 @@ def test_smooth_layers_agree_with_the_complex_step(cls, rng):
             array[index] += 1j * H
             slope = np.sum(dy * twin.forward(*arrays[:-1], *constants)).imag / H
             array[index] -= 1j * H
-            # sums of at most 30 products, each with a rounding of its own
-            assert abs(slope - gradient[index]) <= 30 * 2.3e-16 * max(1.0, np.abs(gradient).max())
+            # sums of at most 40 products, each with a rounding of its own
+            assert abs(slope - gradient[index]) <= 40 * 2.3e-16 * max(1.0, np.abs(gradient).max())

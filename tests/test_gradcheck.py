@@ -12,16 +12,24 @@ from hypothesis import strategies as st
 
 from scratchnn import (
     VAE,
+    BatchNorm,
     Bernoulli,
     BinaryCrossEntropy,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
+    Dropout,
+    Flatten,
     Gaussian,
+    MaxPool2D,
     MeanSquaredError,
     ReLU,
+    Reshape,
     Sequential,
     SigmoidMean,
     SoftmaxCrossEntropy,
     Tanh,
+    UpSampling2D,
 )
 from scratchnn.gradcheck import GradientError, check_layer, check_model
 from scratchnn.gradcheck.numeric import numeric_gradient
@@ -389,6 +397,161 @@ class SigmoidOnTheLogVariancesToo(SigmoidMean):
         return dy * np.tile(mean * (1 - mean), 2)
 
 
+class KernelNotTurnedRound(Conv2D):
+    """dx as a correlation of dy with the kernel: right only for a kernel that is its own mirror image."""
+
+    def backward(self, dy, need_dx=True):
+        W = self.W.copy()
+        self.W = W[:, :, ::-1, ::-1]
+        dx = super().backward(dy)
+        self.W = W
+        return dx
+
+
+class OneWindowOfMany(Conv2D):
+    """= in place of +=: an entry of dx keeps what the last of its windows brought."""
+
+    def backward(self, dy, need_dx=True):
+        super().backward(dy, need_dx=False)
+        N, _, OH, OW = dy.shape
+        dx = np.zeros((N, self.c_in, OH + self.kernel[0] - 1, OW + self.kernel[1] - 1))
+        for u, v in np.ndindex(self.kernel):
+            dx[:, :, u : u + OH, v : v + OW] = np.einsum("nfij,fc->ncij", dy, self.W[:, :, u, v])
+        return dx
+
+
+class BiasOfEveryPixel(Conv2D):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.db = dy.sum(axis=(0, 2))[:, 0]
+        return dx
+
+
+class MarginsCutOffAtTheWrongEnd(Conv2D):
+    def backward(self, dy, need_dx=True):
+        x, ((top, bottom), sides), windows = self.cache
+        self.cache = x, ((bottom, top), sides), windows
+        return super().backward(dy)
+
+
+class ChannelsExchanged(ConvTranspose2D):
+    """dW (c_out, c_in, …), as it would be for Conv2D; with as many channels in as out the shape does not show it."""
+
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.dW = self.dW.swapaxes(0, 1).copy()
+        return dx
+
+
+class KernelTurnedRound(ConvTranspose2D):
+    """dx as a convolution proper, as it would be for Conv2D."""
+
+    def backward(self, dy, need_dx=True):
+        W = self.W.copy()
+        self.W = W[:, :, ::-1, ::-1]
+        dx = super().backward(dy)
+        self.W = W
+        return dx
+
+
+class OutputPaddingWithoutBias(ConvTranspose2D):
+    """db without the rows that no kernel reached, though they hold b."""
+
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy)
+        self.db = dy[:, :, : -self.output_padding[0]].sum(axis=(0, 2, 3))
+        return dx
+
+
+class EveryEntryOfTheWindow(MaxPool2D):
+    def backward(self, dy):
+        self.take_cache()
+        return dy.repeat(self.size[0], axis=2).repeat(self.size[1], axis=3)
+
+
+class OneOfTwoWindows(MaxPool2D):
+    """dx[place] = dy: an entry that is the maximum of two windows gets the gradient of one."""
+
+    def backward(self, dy):
+        x, y = self.take_cache()
+        dx = np.zeros_like(x)
+        for i, j in np.ndindex(y.shape[1:3]):
+            rows, columns = (slice(s * p, s * p + k) for p, s, k in zip((i, j), self.stride, self.size, strict=True))
+            for n, c in np.ndindex(dy.shape[:2]):
+                window = dx[c, rows, columns, n]
+                window[x[c, rows, columns, n] == y[c, i, j, n]] = dy[n, c, i, j]
+        return dx.transpose(3, 0, 1, 2)
+
+
+class MeanOfTheBlock(UpSampling2D):
+    def backward(self, dy):
+        return super().backward(dy) / (self.factor[0] * self.factor[1])
+
+
+class CornerOfTheBlock(UpSampling2D):
+    def backward(self, dy):
+        self.take_cache()
+        return dy[:, :, :: self.factor[0], :: self.factor[1]].copy()
+
+
+class RowsAndColumnsExchanged(Flatten):
+    def backward(self, dy):
+        N, C, H, W = self.take_cache()
+        return dy.reshape(N, C, W, H).swapaxes(2, 3)
+
+
+class ChannelsLast(Flatten):
+    def backward(self, dy):
+        N, C, H, W = self.take_cache()
+        return np.moveaxis(dy.reshape(N, H, W, C), 3, 1)
+
+
+class ColumnByColumn(Reshape):
+    def backward(self, dy):
+        return dy.reshape(self.take_cache(), order="F")
+
+
+class BatchMixedIn(Reshape):
+    def backward(self, dy):
+        return np.moveaxis(dy, 0, -1).reshape(self.take_cache())
+
+
+class AnotherMask(Dropout):
+    def backward(self, dy):
+        _, shape = self.take_cache()
+        return dy * (self.rng.random(shape) >= self.rate) / (1 - self.rate)
+
+
+class ScaleForgottenInBackward(Dropout):
+    def backward(self, dy):
+        return super().backward(dy) * (1 - self.rate)
+
+
+class MeanTakenForAConstant(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy, need_dx)
+        return dx + dy.mean(axis=0) * self.gamma
+
+
+class StatisticsTakenForConstants(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        self.training = False
+        dx = super().backward(dy, need_dx)
+        self.training = True
+        return dx
+
+
+class GammaForgotten(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        return super().backward(dy, need_dx) / self.gamma
+
+
+def batch_norm(cls, rng):
+    layer = cls(3, dtype=np.float64)
+    layer.gamma, layer.beta = rng.normal(size=3), rng.normal(size=3)
+    return layer
+
+
 RNG = np.random.default_rng(0)
 PLANTED = [
     (lambda rng: TransposeForgotten(4, 4, rng, b=1.0, dtype=float), [(5, 4)], "dx .* WRONG"),
@@ -425,9 +588,41 @@ PLANTED = [
     (lambda rng: SumForMean(), [(5, 3), "eps"], "ratio 3"),
     (lambda rng: SoftmaxAsSigmoid(), [(5, 3), "labels"], "15 of 15 entries wrong"),
     (lambda rng: OneHotForgotten(), [(5, 3), "labels"], "5 of 15 entries wrong"),
+    (lambda rng: AnotherMask(0.3, rng), [(5, 3), "mask"], "another dx the second time"),
+    (lambda rng: ScaleForgottenInBackward(0.25, rng), [(5, 3), "mask"], "ratio 0.75"),
+    (lambda rng: batch_norm(MeanTakenForAConstant, rng), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: batch_norm(StatisticsTakenForConstants, rng), [(5, 3)], "dx .* WRONG"),
+    (lambda rng: batch_norm(GammaForgotten, rng), [(5, 3)], "15 of 15 entries wrong"),
     (lambda rng: LogVarWithoutItsHalf(), [(5, 6), "eps"], "ratio 2"),
     (lambda rng: SlopeOfTheSigmoidForgotten(), [(5, 6)], "15 of 30 entries wrong"),
     (lambda rng: SigmoidOnTheLogVariancesToo(), [(5, 6)], "15 of 30 entries wrong"),
+    (
+        lambda rng: KernelNotTurnedRound(2, 3, (2, 3), rng, b=1.0, dtype=float),
+        [(2, 2, 4, 5)],
+        "1 of 3 .*\n  dx .* WRONG",
+    ),
+    (lambda rng: OneWindowOfMany(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "1 of 3 .*\n  dx .* WRONG"),
+    (lambda rng: BiasOfEveryPixel(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "3 of 3 entries wrong"),
+    (
+        lambda rng: MarginsCutOffAtTheWrongEnd(1, 2, 2, rng, padding=((0, 1), (0, 0)), b=1.0, dtype=float),
+        [(2, 1, 3, 4)],
+        "1 of 3 .*\n  dx .* WRONG",
+    ),
+    (lambda rng: ChannelsExchanged(2, 2, 2, rng, stride=2, b=1.0, dtype=float), [(2, 2, 2, 3)], "dW .* WRONG"),
+    (lambda rng: KernelTurnedRound(2, 3, 3, rng, padding=1, b=1.0, dtype=float), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (
+        lambda rng: OutputPaddingWithoutBias(1, 3, 2, rng, stride=2, output_padding=1, b=1.0, dtype=float),
+        [(2, 1, 2, 3)],
+        "3 of 3 entries wrong",
+    ),
+    (lambda rng: EveryEntryOfTheWindow(2), [(2, 2, 4, 6)], "72 of 96 entries wrong"),
+    (lambda rng: OneOfTwoWindows((2, 1), stride=1), [(2, 2, 5, 1)], "dx .* WRONG"),
+    (lambda rng: MeanOfTheBlock((2, 3)), [(2, 2, 3, 2)], "ratio 0.166667"),
+    (lambda rng: CornerOfTheBlock(2), [(2, 2, 3, 2)], "24 of 24 entries wrong"),
+    (lambda rng: RowsAndColumnsExchanged(), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (lambda rng: ChannelsLast(), [(2, 2, 3, 4)], "dx .* WRONG"),
+    (lambda rng: ColumnByColumn((2, 3, 4)), [(2, 24)], "dx .* WRONG"),
+    (lambda rng: BatchMixedIn((2, 3, 4)), [(2, 24)], "dx .* WRONG"),
 ]
 
 
@@ -435,7 +630,7 @@ PLANTED = [
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_mistakes_in_layers_are_found(make, arguments, message, seed):
     rng = np.random.default_rng(seed)
-    fixed = {"eps": rng.normal(size=(5, 3)), "labels": rng.integers(0, 3, 5)}
+    fixed = {"eps": rng.normal(size=(5, 3)), "labels": rng.integers(0, 3, 5), "mask": rng.random((5, 3)) > 0.3}
     inputs = [rng.normal(size=a) for a in arguments if not isinstance(a, str)]
     constants = [fixed[a] for a in arguments if isinstance(a, str)]
     with pytest.raises(GradientError, match=message):

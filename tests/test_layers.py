@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import scratchnn
 from scratchnn import (
     VAE,
+    Autoencoder,
     Classifier,
     Dense,
     Exponential,
@@ -31,7 +32,13 @@ from scratchnn.gradcheck import check_layer
 from scratchnn.layers import Composite, Layer
 from scratchnn.layers.activations import sigmoid, softplus
 
-SHAPE_OF_A_MODEL = {Layer, Composite, VAE, Classifier}  # abstract, or checked as a whole in tests of their own
+SHAPE_OF_A_MODEL = {
+    Layer,
+    Composite,
+    VAE,
+    Autoencoder,
+    Classifier,
+}  # abstract, or checked as a whole in tests of their own
 
 
 def subclasses(cls: type) -> set[type]:

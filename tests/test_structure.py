@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = [
-    "parameters", "init", "layers", "losses", "likelihoods", "vae", "classifier", "optim", "gradcheck", "data",
-    "checkpoints", "training", "evaluation", "figures", "explore", "cli", "exercises",
+    "parameters", "init", "layers", "losses", "likelihoods", "vae", "autoencoder", "classifier", "optim",
+    "gradcheck", "data", "checkpoints", "training", "evaluation", "figures", "explore", "cli", "exercises",
 ]  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("gradcheck") + 1]
 MODULES = sorted((ROOT / "scratchnn").rglob("*.py"))

@@ -117,7 +117,7 @@ class Explodes:
     def __init__(self, t: Trainer) -> None:
         self.model, self.calls = t.model, 0
         self.params, self.grads = t.model.params, t.model.grads
-        self.backward, self.forget = t.model.backward, t.model.forget
+        self.backward, self.evaluating, self.buffers = t.model.backward, t.model.evaluating, t.model.buffers
 
     def loss_terms(self, batch, rng):
         self.calls += 1

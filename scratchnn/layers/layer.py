@@ -12,6 +12,10 @@ which the optimiser wants), and how with my input (dx, which is the dy of the la
 Backward *overwrites* the gradients: there is nothing to reset between two steps. So a layer is used once per pass; one
 that was used twice would have to add up two gradients.
 
+Some layers work one way while a network learns and another way once it is used (dropout, batch normalisation). They
+look at `self.training`, which is True unless the layer is inside `with model.evaluating():`. What such a layer
+remembers of the data without learning it by gradient stands in `buffers`.
+
 A layer that learns takes `backward(dy, need_dx=False)`: the dx of the lowest layer is the derivative with respect to
 the data. Nobody needs it in training, and it costs as much as the whole forward pass of that layer.
 """
@@ -21,7 +25,8 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -60,6 +65,8 @@ class Layer:
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
         self.shapes = dict(shapes or {})
+        self.buffers: Mapping[str, Array] = {}
+        self.training = True
         self.cache: tuple[Any, ...] | None = None
         self.owner: weakref.ref[Composite] | None = None
         size = sum(math.prod(shape) for shape in self.shapes.values())
@@ -89,6 +96,21 @@ class Layer:
         """Drops what forward kept, after a forward pass that no backward is to follow."""
         self.cache = None
 
+    def train(self, on: bool = True) -> None:
+        """Puts the layer, and all that it is made of, into training mode, or with False into evaluation mode."""
+        self.training = on
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode for a while; afterwards the mode is what it was, and nothing is kept for a backward pass."""
+        before = self.training
+        self.train(False)
+        try:
+            yield
+        finally:
+            self.train(before)
+            self.forget()
+
     def bind(self, params: Array, grads: Array) -> None:
         """Makes `params` and `grads`, both (P,), the memory of this layer. Their values count; nothing is copied."""
         self.views = MappingProxyType(carve(params, self.shapes)), MappingProxyType(carve(grads, self.shapes))
@@ -97,8 +119,13 @@ class Layer:
     def astype(self: Self, dtype: Any) -> Self:
         """A copy of this layer that computes in `dtype`; a gradient check wants np.float64."""
         twin = copy.deepcopy(self)
-        twin.bind(twin.params.astype(dtype), twin.grads.astype(dtype))
+        twin.cast(dtype)
         return twin
+
+    def cast(self, dtype: Any) -> None:
+        """Makes all that this layer owns a copy in `dtype`."""
+        self.buffers = {name: array.astype(dtype) for name, array in self.buffers.items()}
+        self.bind(self.params.astype(dtype), self.grads.astype(dtype))
 
     # copy.deepcopy and pickle would turn every view into an array of its own, and so cut a layer off from its vector.
     # Only the vectors are copied; the views are cut from them afresh, and the cache stays behind.
@@ -123,9 +150,20 @@ class Composite(Layer):
 
     def __init__(self, parts: Mapping[str, Layer]) -> None:
         self.parts: Mapping[str, Layer] = MappingProxyType(dict(parts))
+        self.training = True
         self.cache = None
         self.owner = None
         self.join()
+
+    def train(self, on: bool = True) -> None:
+        self.training = on
+        for part in self.parts.values():
+            part.train(on)
+
+    def cast(self, dtype: Any) -> None:
+        for part in self.parts.values():
+            part.cast(dtype)
+        self.bind(self.params.astype(dtype), self.grads.astype(dtype))
 
     def join(self) -> None:
         """Copies the parts' vectors, end to end, into two new ones and binds the parts to these."""
@@ -160,10 +198,18 @@ class Composite(Layer):
         ]
         self.views = MappingProxyType(named[0]), MappingProxyType(named[1])
         self.vectors = {"params": params, "grads": grads}
+        self.buffers = {
+            f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()
+        }
+
+    def __str__(self) -> str:
+        from scratchnn.layers.summary import summary  # which knows the layers, and they this file
+
+        return summary(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["vectors"]  # the parts carry their own slices
+        del state["vectors"], state["buffers"]  # the parts carry their own
         state["parts"] = dict(self.parts)
         return state
 

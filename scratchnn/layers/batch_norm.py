@@ -1,0 +1,103 @@
+"""Batch normalisation: every unit gets mean 0 and variance 1 over the batch, and then a mean and a scale of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchnn.layers.layer import Layer, expect
+from scratchnn.parameters import Array, Gradient, Parameter
+
+
+class BatchNorm(Layer):
+    """y = gamma x̂ + beta, where x̂ is x less its mean over the batch, by its standard deviation over the batch.
+
+    Shapes
+        x and y (N, C), or images (N, C, H, W); gamma and beta (C,). All m numbers of a unit c are normalised together:
+        m = N, or N·H·W for images, where a unit is a channel.
+    Forward
+        In training mode, over the m numbers of every unit (Ioffe & Szegedy 2015, Algorithm 1),
+
+            mean = (1/m) Σ_i x_i,    var = (1/m) Σ_i (x_i − mean)²,    x̂_i = (x_i − mean) / √(var + eps),
+
+        and the running averages move a little: running ← (1 − momentum) running + momentum · batch, the variance there
+        with m − 1 in its denominator. In evaluation mode they take the place of mean and var.
+    Backward
+        y_i = gamma x̂_i + beta gives dgamma = Σ_i dy_i x̂_i, dbeta = Σ_i dy_i and g_i := dL/dx̂_i = dy_i gamma. Changing
+        one x_j moves x̂_j by δ/√(var + eps); but it moves mean and var too, and with them every x̂_i of the unit:
+
+            ∂x̂_i/∂x_j = (1/√(var + eps)) · ([i = j] − 1/m − x̂_i x̂_j / m),
+
+        the 1/m from the mean; the last term since ∂var/∂x_j = (2/m)(x_j − mean). Summed over i with g_i,
+
+            dx_j = (1/√(var + eps)) · (g_j − (1/m) Σ_i g_i − x̂_j (1/m) Σ_i g_i x̂_i):
+
+        what is left of g when its mean and its part along x̂ are taken away. A mean and a scale of x cannot change
+        what is normalised, so no gradient asks for it. In evaluation mode mean and var are constants, and
+        dx = g/√(var + eps).
+    Watch
+        With one number a unit x̂ is 0 whatever x is: training needs at least two. The examples of a batch are no longer
+        independent of one another: the loss of an example depends on its company.
+    """
+
+    gamma, beta = Parameter(), Parameter()
+    dgamma, dbeta = Gradient(), Gradient()
+
+    def __init__(self, n_units: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32) -> None:
+        """`momentum` is the weight of the newest batch in the running averages."""
+        if n_units < 1:
+            raise ValueError(f"BatchNorm needs at least one unit, got n_units={n_units}")
+        if not 0 < momentum <= 1:
+            raise ValueError(f"momentum, the weight of the newest batch, must be above 0 and at most 1, got {momentum}")
+        if not eps > 0:
+            raise ValueError(f"eps must be positive, got {eps}")
+        super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype)
+        self.n_units, self.momentum, self.eps = n_units, momentum, eps
+        self.gamma = 1.0
+        # batches: how many the averages have seen
+        self.buffers = {"mean": np.zeros(n_units, dtype), "var": np.ones(n_units, dtype), "batches": np.zeros(1, dtype)}
+
+    def forward(self, x: Array) -> Array:
+        expect(self, "x", x, ("N", self.n_units, "H", "W") if x.ndim == 4 else ("N", self.n_units))
+        # the axes that are averaged over, and how (C,) stands beside x
+        rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
+        m = x.size // self.n_units
+        if self.training:
+            if m < 2:
+                raise ValueError(
+                    f"{self!r} cannot normalise a single number per unit: train with batches of at least two examples, "
+                    "or use the network in evaluation mode"
+                )
+            mean = x.mean(axis=rest)
+            centred = x - mean[by_unit]
+            var = np.mean(centred**2, axis=rest)
+            for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
+                self.buffers[name][...] += self.momentum * (value - self.buffers[name])
+            self.buffers["batches"][...] += 1
+        else:
+            if not self.buffers["batches"].any():
+                raise RuntimeError(f"{self!r} has no averages yet: train at least one step before evaluation")
+            centred, var = x - self.buffers["mean"][by_unit], self.buffers["var"]
+        inverse = 1 / np.sqrt(var + self.eps)
+        x_hat = centred * inverse[by_unit]
+        self.cache = (x_hat, inverse, rest, by_unit)
+        return self.gamma[by_unit] * x_hat + self.beta[by_unit]
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Any:
+        """Returns dx, or None with need_dx=False."""
+        x_hat, inverse, rest, by_unit = self.take_cache()
+        expect(self, "dy", dy, x_hat.shape)
+        self.dgamma = np.sum(dy * x_hat, axis=rest)
+        self.dbeta = np.sum(dy, axis=rest)
+        if not need_dx:
+            return None
+        scale = (self.gamma * inverse)[by_unit]
+        if not self.training:
+            return scale * dy
+        m = x_hat.size // self.n_units
+        # Σ g = gamma dbeta and Σ g x̂ = gamma dgamma: the two sums are there already
+        return scale * (dy - (self.dbeta[by_unit] + x_hat * self.dgamma[by_unit]) / m)
+
+    def __repr__(self) -> str:
+        return f"BatchNorm({self.n_units}, momentum={self.momentum}, eps={self.eps})"

@@ -1,0 +1,366 @@
+"""Convolution: a dense layer on every window of an image, all windows sharing its weights; and its adjoint.
+
+A window is what the kernel covers in one of its positions. Written side by side as columns, the windows make a matrix,
+and the convolution is one matrix product. Below, an image of 3 × 3 under a kernel of 2 × 2 ("im2col"):
+
+    image       kernel       the four windows as columns        product
+                             (in brackets: the kernel entry)
+
+    1 2 3       p q          [p]  1 2 4 5                       [p q r s] · columns =
+    4 5 6       r s          [q]  2 3 5 6                       p·1 + q·2 + r·4 + s·5,  p·2 + q·3 + r·5 + s·6, …
+    7 8 9                    [r]  4 5 7 8
+                             [s]  5 6 8 9
+
+A row of the matrix is a piece of the image: row [q] is the image without its first column and last row. So nobody has
+to visit windows one by one; `columns` copies a piece for every entry of the kernel. The way back, `add_columns`, adds
+every row to the piece that it came from. An entry of the image that lies in four windows gets four contributions:
+
+    columns of ones, added back       1 2 1
+                                      2 4 2
+                                      1 2 1
+
+Copying is linear in the image, and adding back is its transpose: if cols = A image, then add_columns is Aᵀ cols. All
+the rest of this file is made of these two, in three functions of an image x, weights W and a result y:
+
+    correlate(x, W)          y = W (A x)          forward of Conv2D            dx of ConvTranspose2D
+    spread(y, W)             x = Aᵀ (Wᵀ y)        dx of Conv2D                 forward of ConvTranspose2D
+    weight_gradient(x, y)    dW = y (A x)ᵀ        with dy in the place of y    with dy in the place of x
+
+The second line is the adjoint of the first, ⟨correlate(x), y⟩ = yᵀ W A x = ⟨x, spread(y)⟩, so each of the two layers
+goes forward as the other goes backward. Margins of zeros follow the same rule: the adjoint of `pad` is `crop`.
+
+Inside, images are (C, H, W, N), the batch running fastest (shape.py says why). The columns are KH·KW times as large as
+the image they come from, so they are never made all at once: a few rows of windows, then the product, and the same
+memory again. That bounds what they take, and they are still in the processor's cache when the product reads them:
+measured on the second convolution of benchmarks/convolution.py, all columns at once are as fast with 100 images (7 MB)
+and need one and a half times as long with 1,000 (70 MB).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from scratchnn.init import lecun_normal
+from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
+from scratchnn.parameters import Array, Gradient, Parameter
+
+COLUMNS_BYTES = 2**20  # how much of the columns is made at a time (one row of windows at the least): a core's own cache
+
+Margins = tuple[Pair, Pair]  # (top, bottom), (left, right)
+
+
+def pieces(kernel: Pair, stride: Pair, windows: Pair) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+    """For every entry u, v of the kernel the piece of an image (C, H, W, N) that it meets in `windows` positions."""
+    (KH, KW), (SH, SW), (OH, OW) = kernel, stride, windows
+    for u in range(KH):
+        for v in range(KW):
+            rows, columns = slice(u, u + SH * OH, SH), slice(v, v + SW * OW, SW)
+            yield u, v, (slice(None), rows, columns)
+
+
+def columns(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
+    """Image → columns: x (C, H, W, N) to (C·KH·KW, OH·OW·N), one column a window."""
+    (KH, KW), (OH, OW) = kernel, windows
+    C, N = x.shape[0], x.shape[-1]
+    cols = np.empty((C, KH, KW, OH, OW, N), x.dtype)
+    for u, v, piece in pieces(kernel, stride, windows):
+        cols[:, u, v] = x[piece]
+    return cols.reshape(C * KH * KW, OH * OW * N)
+
+
+def add_columns(x: Array, cols: Array, kernel: Pair, stride: Pair, windows: Pair) -> None:
+    """Columns → image, the adjoint: adds every window of `cols` to the place in x that `columns` took it from."""
+    C, N = x.shape[0], x.shape[-1]
+    cols = cols.reshape(C, *kernel, *windows, N)
+    for u, v, piece in pieces(kernel, stride, windows):
+        x[piece] += cols[:, u, v]
+
+
+def bands(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Iterator[tuple[Array, slice, Pair]]:
+    """Cuts the work into bands whose columns fit into COLUMNS_BYTES: rows of windows, and the part of x they cover."""
+    (KH, KW), SH, (OH, OW) = kernel, stride[0], windows
+    row = x.shape[0] * KH * KW * OW * x.shape[-1] * x.itemsize
+    height = max(1, COLUMNS_BYTES // max(1, row))
+    for top in range(0, OH, height):
+        bottom = min(top + height, OH)
+        yield x[:, top * SH : (bottom - 1) * SH + KH], slice(top, bottom), (bottom - top, OW)
+
+
+def correlate(x: Array, W: Array, stride: Pair, windows: Pair) -> Array:
+    """y = W (A x): x (C, H, W, N), W (F, C, KH, KW), y (F, OH, OW, N) with (OH, OW) = `windows`."""
+    F, kernel = len(W), W.shape[2:]
+    y = np.empty((F, *windows, x.shape[-1]), x.dtype)
+    for part, rows, band in bands(x, kernel, stride, windows):
+        out = y[:, rows].reshape(F, -1)  # a view: whole rows of y lie side by side
+        np.matmul(W.reshape(F, -1), columns(part, kernel, stride, band), out=out)  # (F, C·KH·KW) (C·KH·KW, OH·OW·N)
+    return y
+
+
+def spread(y: Array, W: Array, stride: Pair, size: Pair) -> Array:
+    """x = Aᵀ (Wᵀ y): y (F, OH, OW, N), W (F, C, KH, KW), x (C, H, W, N) with (H, W) = `size`."""
+    F, C, *kernel = W.shape
+    x = np.zeros((C, *size, y.shape[-1]), y.dtype)
+    for part, rows, band in bands(x, kernel, stride, y.shape[1:3]):
+        cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, -1)  # (C·KH·KW, F) (F, OH·OW·N)
+        add_columns(part, cols, kernel, stride, band)
+    return x
+
+
+def weight_gradient(x: Array, y: Array, kernel: Pair, stride: Pair) -> Array:
+    """dW = y (A x)ᵀ: x (C, H, W, N), y (F, OH, OW, N), dW (F, C, KH, KW)."""
+    C, F = len(x), len(y)
+    dW = np.zeros((F, C * kernel[0] * kernel[1]), x.dtype)
+    for part, rows, band in bands(x, kernel, stride, y.shape[1:3]):
+        dW += y[:, rows].reshape(F, -1) @ columns(part, kernel, stride, band).T  # (F, OH·OW·N) (OH·OW·N, C·KH·KW)
+    return dW.reshape(F, C, *kernel)
+
+
+def pad(x: Array, margins: Margins) -> Array:
+    """x (C, H, W, N) with margins of zeros around every image; x itself where they are empty."""
+    return np.pad(x, ((0, 0), *margins, (0, 0))) if any(map(any, margins)) else x
+
+
+def crop(x: Array, margins: Margins) -> Array:
+    """x (C, H, W, N) without its margins, a view: the adjoint of `pad`."""
+    (top, bottom), (left, right) = margins
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
+def read_padding(padding: Any) -> str | Margins:
+    """ "same", or the margins that any other padding means."""
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding if padding == "same" else ((0, 0), (0, 0))
+    try:
+        vertical, horizontal = ((padding, padding),) * 2 if isinstance(padding, int) else padding
+        margins = pair("Conv2D", "padding", tuple(vertical), 0), pair("Conv2D", "padding", tuple(horizontal), 0)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "Conv2D takes as its padding 'valid', 'same', a whole number from 0 upwards for all sides, or "
+            f"((top, bottom), (left, right)), got {padding!r}"
+        ) from None
+    return margins
+
+
+def same_margins(size: Pair, kernel: Pair, stride: Pair) -> Margins:
+    """The margins that make ⌈H/stride⌉ rows of windows, and columns alike.
+
+    The last window starts in row (⌈H/stride⌉ − 1)·stride and needs KH rows. What is missing is added half above and
+    half below, an odd row below (and an odd column to the right).
+    """
+    missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]
+    return (missing[0] // 2, -(-missing[0] // 2)), (missing[1] // 2, -(-missing[1] // 2))
+
+
+def require(name: str, c_in: int, c_out: int, dtype: Any) -> None:
+    """Raises for arguments that neither of the two layers takes."""
+    if min(c_in, c_out) < 1:
+        raise ValueError(f"{name} needs at least one channel in and one out, got c_in={c_in} and c_out={c_out}")
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"{name} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+
+
+def expect_dtype(layer: Layer, x: Array) -> None:
+    if x.dtype != layer.params.dtype:
+        raise TypeError(
+            f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
+            f"convert x with x.astype(np.{layer.params.dtype}), or the model with model.astype(np.{x.dtype})"
+        )
+
+
+class Conv2D(Layer):
+    """y = W ⋆ x + b, a kernel moved over images
+
+    Shapes
+        x (N, c_in, H, W), W (c_out, c_in, KH, KW), b (c_out,), y (N, c_out, OH, OW). With stride s and the margins
+        that padding adds, OH = (top + H + bottom − KH) // s + 1, and OW alike. `padding` is "valid" (no margins),
+        "same" (OH = ⌈H/s⌉; an odd row or column goes to the bottom or right), a number for all four sides, or
+        ((top, bottom), (left, right)).
+    Forward
+        y_nfij = b_f + Σ_c Σ_u Σ_v x_nc,si+u,sj+v W_fcuv: the image is read from (si, sj) on and the kernel is not
+        turned round, so mathematics calls this a cross-correlation. As matrices y = W (A x) + b, where A x has the
+        windows as its columns. The weights start as draws from N(0, 1/(c_in·KH·KW)), the fan-in of one output.
+    Backward
+        W_fcuv enters y_nfij of every image n and every window i, j, with the factor x_nc,si+u,sj+v:
+
+            dW_fcuv = Σ_n Σ_i Σ_j dy_nfij x_nc,si+u,sj+v      a sum over columns:        dW = dy (A x)ᵀ
+            db_f    = Σ_n Σ_i Σ_j dy_nfij                     b_f enters with factor 1
+
+        x_ncpq enters y_nfij if the window i, j covers it, p = si + u and q = sj + v for some u and v in the kernel:
+
+            dx_ncpq = Σ_f Σ_i Σ_j dy_nfij W_fc,p−si,q−sj      first over f, giving columns, Wᵀ dy, then over the
+                                                              windows: dx = Aᵀ (Wᵀ dy)
+
+        In dx the kernel is turned round (its index falls as i rises): the backward pass of a correlation is a
+        convolution proper. The margins belong to nobody, so their part of dx is cropped.
+    Watch
+        Windows overlap: dx adds up what they bring, and an assignment in place of += keeps the last only. With a
+        stride, the last rows and columns may lie in no window; their dx is 0, and dx still has the shape of x.
+    """
+
+    W, b = Parameter(), Parameter()
+    dW, db = Gradient(), Gradient()
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int | Pair,
+        rng: np.random.Generator,
+        stride: int | Pair = 1,
+        padding: str | int | Margins = "valid",
+        b: Array | float = 0.0,
+        dtype: Any = np.float32,
+    ) -> None:
+        """`kernel` and `stride` are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an
+        array (c_out,); `rng` draws the weights."""
+        require("Conv2D", c_in, c_out, dtype)
+        self.c_in, self.c_out = c_in, c_out
+        self.kernel, self.stride = pair("Conv2D", "kernel", kernel), pair("Conv2D", "stride", stride)
+        self.padding = read_padding(padding)
+        super().__init__({"W": (c_out, c_in, *self.kernel), "b": (c_out,)}, dtype)
+        self.W = lecun_normal(rng, self.W.shape, fan_in=c_in * self.kernel[0] * self.kernel[1])
+        self.b = b
+
+    def forward(self, x: Array) -> Array:
+        expect_images(self, x, self.c_in)
+        expect_dtype(self, x)
+        margins = self.padding
+        if isinstance(margins, str):
+            margins = same_margins(x.shape[2:], self.kernel, self.stride)
+        x = pad(batch_last(x), margins)
+        OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))
+        if min(OH, OW) < 1:
+            raise ValueError(
+                f"{self!r} cannot place its kernel of {self.kernel[0]} × {self.kernel[1]} in images of {x.shape[1]} × "
+                f"{x.shape[2]} (margins included): use a smaller kernel, larger images or padding='same'"
+            )
+        self.cache = (x, margins, (OH, OW))
+        y = correlate(x, self.W, self.stride, (OH, OW))  # (c_out, OH, OW, N)
+        y += self.b[:, None, None, None]
+        return batch_first(y)
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Any:
+        """Returns dx (N, c_in, H, W), or None with need_dx=False: for the lowest layer, whose input is data."""
+        x, margins, windows = self.take_cache()
+        expect(self, "dy", dy, (x.shape[-1], self.c_out, *windows))
+        dy = batch_last(dy)
+        self.dW = weight_gradient(x, dy, self.kernel, self.stride)
+        np.sum(dy, axis=(1, 2, 3), out=self.db)
+        if not need_dx:
+            return None
+        return batch_first(crop(spread(dy, self.W, self.stride, x.shape[1:3]), margins))
+
+    def __repr__(self) -> str:
+        text = f"Conv2D({self.c_in}, {self.c_out}, {short(self.kernel)}"
+        text += f", stride={short(self.stride)}" * (self.stride != (1, 1))
+        if isinstance(self.padding, str):
+            return text + f", padding={self.padding!r})"
+        sides = {side for pair_of_sides in self.padding for side in pair_of_sides}
+        padding = self.padding if len(sides) > 1 else sides.pop()
+        return text + f", padding={padding}" * (padding != 0) + ")"
+
+
+class ConvTranspose2D(Layer):
+    """y = Wᵀ spread over larger images, + b: what Conv2D does backward, as a forward pass
+
+    Shapes
+        x (N, c_in, H, W), W (c_in, c_out, KH, KW), b (c_out,), y (N, c_out, OH, OW), with
+        OH = (H − 1)·stride − 2·padding + KH + output_padding, and OW alike.
+    Forward
+        Every entry of x lays down a copy of the kernel, multiplied by itself, `stride` steps from its neighbour's;
+        where copies overlap they add up. Here with a stride of 2 and one kernel 1 2 3:
+
+            a  lays down       1a  2a  3a
+            b                           1b   2b   3b
+            c                                     1c   2c  3c
+            y                  1a  2a  3a+1b  2b  3b+1c  2c  3c
+
+        y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. Then `padding`
+        rows and columns are cut off on each side, and `output_padding` more, which no kernel reaches and which hold
+        b, are left at the bottom and right: a convolution with a stride turns images of several sizes into one size,
+        and this says which of them is wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is
+        the fan-in m, and the weights start as draws from N(0, 1/m).
+    Backward
+        With p = si + u and q = sj + v, and dy outside of y (in what was cut off) being 0:
+
+            dW_cfuv = Σ_n Σ_i Σ_j x_ncij dy_nf,si+u,sj+v      a sum over the windows of dy:      dW = x (A dy)ᵀ
+            db_f    = Σ_n Σ_p Σ_q dy_nfpq                     every output has b_f once
+            dx_ncij = Σ_f Σ_u Σ_v dy_nf,si+u,sj+v W_cfuv      the forward pass of Conv2D:        dx = W (A dy)
+    Watch
+        It is no inverse: it undoes the shape of a convolution, not its numbers. Where the stride does not divide the
+        kernel, outputs get contributions from different numbers of inputs, and images show a chessboard.
+    """
+
+    W, b = Parameter(), Parameter()
+    dW, db = Gradient(), Gradient()
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int | Pair,
+        rng: np.random.Generator,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        output_padding: int | Pair = 0,
+        b: Array | float = 0.0,
+        dtype: Any = np.float32,
+    ) -> None:
+        """Sizes are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an array (c_out,);
+        `rng` draws the weights."""
+        name = "ConvTranspose2D"
+        require(name, c_in, c_out, dtype)
+        self.c_in, self.c_out = c_in, c_out
+        self.kernel, self.stride = pair(name, "kernel", kernel), pair(name, "stride", stride)
+        self.padding = pair(name, "padding", padding, least=0)
+        self.output_padding = pair(name, "output_padding", output_padding, least=0)
+        if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):
+            raise ValueError(
+                f"{name} needs an output_padding smaller than its stride, got output_padding={output_padding} and "
+                f"stride={stride}: a larger one would be room for another input"
+            )
+        super().__init__({"W": (c_in, c_out, *self.kernel), "b": (c_out,)}, dtype)
+        reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]  # inputs that feed one output
+        self.W = lecun_normal(rng, self.W.shape, fan_in=c_in * reach[0] * reach[1])
+        self.b = b
+
+    @property
+    def margins(self) -> Margins:
+        """What is cut off on each side."""
+        return (self.padding[0],) * 2, (self.padding[1],) * 2
+
+    def forward(self, x: Array) -> Array:
+        expect_images(self, x, self.c_in)
+        expect_dtype(self, x)
+        x = batch_last(x)
+        sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=True)
+        height, width = ((n - 1) * s + k + extra for n, s, k, extra in sizes)  # before anything is cut off
+        if height <= 2 * self.padding[0] or width <= 2 * self.padding[1]:
+            raise ValueError(
+                f"{self!r} cuts all away: from x of shape {batch_first(x).shape} it makes images of {height} × {width} "
+                "and takes its padding off every side; use less padding"
+            )
+        y = crop(spread(x, self.W, self.stride, (height, width)), self.margins)  # (c_out, OH, OW, N)
+        y += self.b[:, None, None, None]
+        self.cache = (x, batch_first(y).shape)
+        return batch_first(y)
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Any:
+        """Returns dx (N, c_in, H, W), or None with need_dx=False: for the lowest layer, whose input is data."""
+        x, shape = self.take_cache()
+        expect(self, "dy", dy, shape)
+        dy = batch_last(dy)
+        np.sum(dy, axis=(1, 2, 3), out=self.db)
+        dy = pad(dy, self.margins)
+        self.dW = weight_gradient(dy, x, self.kernel, self.stride)
+        return batch_first(correlate(dy, self.W, self.stride, x.shape[1:3])) if need_dx else None
+
+    def __repr__(self) -> str:
+        text = f"ConvTranspose2D({self.c_in}, {self.c_out}, {short(self.kernel)}"
+        text += f", stride={short(self.stride)}" * (self.stride != (1, 1))
+        text += f", padding={short(self.padding)}" * (self.padding != (0, 0))
+        return text + f", output_padding={short(self.output_padding)}" * (self.output_padding != (0, 0)) + ")"

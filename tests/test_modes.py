@@ -1,0 +1,213 @@
+"""Layers that work one way in training and another way in use: dropout, batch normalisation, and what switches them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchnn import (
+    Adam,
+    Autoencoder,
+    BatchNorm,
+    Classifier,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MeanSquaredError,
+    ReLU,
+    Reshape,
+    Sequential,
+)
+from scratchnn.checkpoints import load_model
+from scratchnn.gradcheck import check_layer, check_model
+from scratchnn.training import Trainer, evaluate
+
+X = np.random.default_rng(1).random((37, 12)).astype(np.float32)
+
+
+def network(rng, dtype=np.float32) -> Autoencoder:
+    encoder = Sequential([Dense(12, 5, rng, b=0.1, dtype=dtype), BatchNorm(5, dtype=dtype), ReLU(), Dropout(0.25, rng)])
+    return Autoencoder(encoder, Sequential([Dense(5, 12, rng, b=0.2, dtype=dtype)]), MeanSquaredError())
+
+
+def test_dropout_keeps_the_mean_and_drops_as_often_as_it_says(rng):
+    n, rate = 200_000, 0.3
+    y = Dropout(rate, rng).forward(np.full(n, 2.0, np.float32))
+    assert set(np.unique(y)) == {0, np.float32(2 / 0.7)}
+    assert abs((y == 0).mean() - rate) < 5 * np.sqrt(rate * (1 - rate) / n)
+    assert abs(y.mean() - 2) < 5 * y.std() / np.sqrt(n)
+
+
+def test_dropout_in_evaluation_mode_is_the_identity_both_ways(rng):
+    layer, x = Dropout(0.5, rng), rng.normal(size=(4, 3))
+    before = rng.bit_generator.state
+    with layer.evaluating():
+        y = layer.forward(x)
+        np.testing.assert_array_equal(y, x)
+        assert y is not x
+        np.testing.assert_array_equal(layer.backward(2 * x), 2 * x)
+    assert rng.bit_generator.state == before and layer.training
+
+
+def test_the_generator_decides_and_a_mask_repeats_a_pass():
+    x = np.ones((6, 5))
+    a, b = (Dropout(0.5, np.random.default_rng(3)) for _ in range(2))
+    y = a.forward(x)
+    np.testing.assert_array_equal(y, b.forward(x))
+    assert (a.forward(x) != y).any()
+    np.testing.assert_array_equal(a.forward(x, y > 0), y)
+
+
+def test_a_mask_follows_the_order_in_memory(rng):
+    """A transposed view stays one: the next convolution need not rearrange it."""
+    x = rng.normal(size=(2, 3, 4, 5)).transpose(3, 0, 1, 2)
+    for layer in (Dropout(0.5, rng), BatchNorm(2, dtype=np.float64)):
+        assert layer.forward(x).strides == x.strides, layer
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(2, 5), c=st.integers(1, 3), h=st.integers(1, 3), w=st.integers(1, 3), seed=st.integers(0, 999))
+def test_batch_norm_is_right_for_every_shape_in_both_modes(n, c, h, w, seed):
+    rng = np.random.default_rng(seed)
+    layer = BatchNorm(c, eps=0.1, dtype=np.float64)
+    layer.gamma, layer.beta = rng.normal(size=c), rng.normal(size=c)
+    for x in (rng.normal(size=(n, c)), rng.normal(size=(n, c, h, w))):
+        check_layer(layer, x, seed=seed)
+        layer.train(False)
+        check_layer(layer, x, seed=seed)
+        layer.train()
+
+
+def test_the_running_averages_are_those_of_the_batches():
+    """momentum 0.25, two batches by hand; the variance with m − 1 in its denominator, as an unbiased estimate."""
+    layer = BatchNorm(1, momentum=0.25, dtype=np.float64)
+    layer.forward(np.array([[1.0], [3.0]]))  # mean 2, variance 2
+    assert (layer.buffers["mean"][0], layer.buffers["var"][0]) == (0.5, 1.25)  # from 0 and 1
+    layer.forward(np.array([[4.0], [4.0], [7.0]]))  # mean 5, variance 3
+    np.testing.assert_allclose([layer.buffers["mean"][0], layer.buffers["var"][0]], [1.625, 1.6875])
+    with layer.evaluating():
+        y = layer.forward(np.array([[2.0]]))  # one example is no problem here
+    np.testing.assert_allclose(y, [[(2 - 1.625) / np.sqrt(1.6875 + 1e-5)]])
+    assert layer.buffers["batches"][0] == 2
+
+
+def test_many_batches_lead_the_averages_to_the_truth(rng):
+    layer = BatchNorm(2, momentum=0.02, dtype=np.float64)
+    for _ in range(2000):
+        layer.forward(rng.normal([1, -2], [0.5, 3], (20, 2)))
+    # an average over batches with weights 0.02·0.98^k has the variance of 0.02/1.98 of a batch's
+    share = 0.02 / 1.98
+    assert (np.abs(layer.buffers["mean"] - [1, -2]) < 5 * np.array([0.5, 3]) / np.sqrt(20) * share**0.5).all()
+    assert (np.abs(layer.buffers["var"] / [0.25, 9] - 1) < 5 * np.sqrt(2 / 19 * share)).all()
+
+
+def test_a_large_mean_does_not_swallow_the_variance():
+    x = np.float32(3000) + np.random.default_rng(0).normal(size=(1000, 1)).astype(np.float32)
+    assert abs(BatchNorm(1).forward(x).std() - 1) < 1e-2
+
+
+def test_the_two_modes_reach_every_part(rng):
+    model = network(rng)
+    layers = [model, model.encoder, *model.encoder.layers, model.decoder]
+    with model.evaluating():
+        assert not any(layer.training for layer in layers)
+        with model.encoder.evaluating():
+            pass
+        assert not model.encoder.training  # what it was before
+    assert all(layer.training for layer in layers)
+    with pytest.raises(RuntimeError), model.evaluating():
+        raise RuntimeError
+    assert model.encoder.layers[1].training
+
+
+def test_evaluation_is_deterministic_and_training_is_not(rng):
+    model = network(rng)
+    noise = np.random.default_rng(0)
+    first, second = (model.loss_terms(X, noise)["reconstruction"] for _ in range(2))
+    assert (first != second).any()
+    averages = model.encoder.layers[1].buffers["mean"].copy()
+    assert evaluate(model, X) == evaluate(model, X)
+    np.testing.assert_array_equal(model.reconstruct(X), model.reconstruct(X))
+    np.testing.assert_array_equal(model.encoder.layers[1].buffers["mean"], averages)  # evaluation moves nothing
+    alone = model.encode(X[:1])
+    np.testing.assert_allclose(alone, model.encode(X)[:1], rtol=1e-5)  # an example does not depend on its company
+
+
+def test_buffers_survive_copies_and_casts(rng):
+    model = network(rng)
+    model.loss_terms(X, rng)
+    twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.astype(np.float64)]
+    for twin in twins:
+        for name, array in model.buffers.items():
+            np.testing.assert_array_equal(twin.buffers[name], array)
+            assert not np.shares_memory(twin.buffers[name], array)
+        own = twin.encoder.layers[1].buffers["mean"]
+        assert np.shares_memory(own, twin.buffers["encoder.1.mean"])  # the model's are the layer's
+        own += 1
+    assert twins[2].buffers["encoder.1.mean"].dtype == np.float64 and twins[2].params.dtype == np.float64
+    assert (model.buffers["encoder.1.mean"] < 1).all()
+
+
+def test_a_resumed_run_with_dropout_and_batch_norm_equals_one_that_never_stopped(tmp_path):
+    def trainer() -> Trainer:
+        rng = np.random.default_rng(5)  # of weights, order and masks: one generator, whose state is kept
+        model = network(rng)
+        return Trainer(model, Adam(model, lr=1e-2), rng, {"data": "x"})
+
+    through, path = trainer(), tmp_path / "checkpoint.npz"
+    through.fit(X, epochs=4, batch_size=10, held_out=X[:9])
+    first = trainer()
+    first.fit(X, epochs=2, batch_size=10, held_out=X[:9], checkpoint=path)
+    second = trainer()
+    second.restore(path)
+    second.fit(X, epochs=4, batch_size=10, held_out=X[:9], checkpoint=path)
+    np.testing.assert_array_equal(second.model.params, through.model.params)
+    for name, array in through.model.buffers.items():
+        np.testing.assert_array_equal(second.model.buffers[name], array)
+    assert second.history[-1]["held_out_loss"] == through.history[-1]["held_out_loss"]
+    again, _ = load_model(path)
+    np.testing.assert_array_equal(again.reconstruct(X), through.model.reconstruct(X))
+
+
+def test_a_whole_network_with_batch_norm_is_right(rng):
+    f64 = {"dtype": np.float64}
+    layers = [Reshape((1, 4, 3)), Conv2D(1, 2, 2, rng, b=0.1, **f64), BatchNorm(2, **f64), ReLU(), Flatten()]
+    model = Classifier(Sequential([*layers, Dense(12, 3, rng, b=0.1, **f64)]))
+    check_model(model, rng.normal(size=(7, 12)), rng.integers(0, 3, 7))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda rng: Dropout(1.0, rng), "from 0 to below 1, got rate=1.0"),
+        (lambda rng: Dropout(-0.1, rng), "from 0 to below 1, got rate=-0.1"),
+        (
+            lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((3, 2), bool)),
+            r"shape \(2, 3\), got bool \(3, 2\)",
+        ),
+        (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))), r"booleans .* got float64 \(2, 3\)"),
+        (lambda rng: BatchNorm(0), "at least one unit, got n_units=0"),
+        (lambda rng: BatchNorm(3, momentum=0), "above 0 and at most 1, got 0"),
+        (lambda rng: BatchNorm(3, eps=0), "eps must be positive, got 0"),
+        (lambda rng: BatchNorm(3).forward(np.ones((1, 3), np.float32)), "train with batches of at least two examples"),
+        (lambda rng: BatchNorm(3).forward(np.ones((4, 5), np.float32)), r"expects x of shape \(N, 3\), got \(4, 5\)"),
+    ],
+)
+def test_bad_input_is_named(call, message, rng):
+    with pytest.raises(ValueError, match=message):
+        call(rng)
+
+
+def test_evaluation_before_any_training_step_is_refused(rng):
+    with pytest.raises(RuntimeError, match=r"BatchNorm\(5, .*\) has no averages yet: train at least one step"):
+        network(rng).reconstruct(X)
+
+
+def test_one_number_a_channel_is_enough_if_the_image_has_more(rng):
+    BatchNorm(3, dtype=np.float64).forward(rng.normal(size=(1, 3, 2, 1)))
