@@ -46,9 +46,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its folder, and what its summary.json says."""
+    """One run: its folder, its name among the runs, and what its summary.json says."""
 
     folder: Path
+    name: str
     experiment: str
     figures: dict[str, Any]
     settings: dict[str, Any]
@@ -62,7 +63,9 @@ def runs_under(folder: Path) -> list[Run]:
         try:
             summary = json.loads(path.read_text(encoding="utf-8"))
             names = ("experiment", "figures", "settings", "versions")
-            found.append(Run(path.parent, **{n: summary[n] for n in names}, document=summary.get("document", {})))
+            content = {name: summary[name] for name in names}
+            name = "-".join(path.parent.relative_to(folder).parts)
+            found.append(Run(path.parent, name, **content, document=summary.get("document", {})))
         except (KeyError, TypeError, ValueError) as error:
             raise cli.OutputError(
                 f"{path} is not the summary of a run ({error}): delete it, or run that again"
@@ -71,7 +74,7 @@ def runs_under(folder: Path) -> list[Run]:
 
 
 def select(runs: Sequence[Run], experiment: str, command: str, **wanted: Any) -> list[Run]:
-    """The runs of an experiment with these settings, one a seed.
+    """The runs of an experiment with these settings, one a seed (which makes other parameters).
 
     MissingRunsError, with the command that makes them, if there are none; OutputError if they differ in anything else
     than the seed, or two have the same.
@@ -85,7 +88,7 @@ def select(runs: Sequence[Run], experiment: str, command: str, **wanted: Any) ->
         raise MissingRunsError(command)
     first = chosen[0]
     for run in chosen[1:]:
-        for name in sorted({*first.settings, *run.settings} - {"seed"}):
+        for name in sorted({*first.settings, *run.settings} - {"seed", "parameters"}):
             here, there = first.settings.get(name), run.settings.get(name)
             if here != there:
                 raise cli.OutputError(
@@ -394,7 +397,9 @@ def documented(run: Run, name: str) -> str:
 
 
 def accuracy(figure: dict[str, Any]) -> str:
-    return f"{100 * figure['mean']:.2f}" + (f" ± {100 * figure['spread']:.2f}" if figure["spread"] else "")
+    return f"{100 * figure['mean']:.2f}" + (
+        f" ± {100 * figure['spread']:.2f}" if (figure["spread"] or 0) >= 5e-5 else ""
+    )
 
 
 def show(
@@ -407,10 +412,11 @@ def show(
     **wanted: Any,
 ) -> str:
     """Notes a figure of a run among the page's pictures, and returns the line that shows it."""
-    source = select(runs, experiment, command, **wanted)[0].folder / f"{name}.png"
+    run = select(runs, experiment, command, **wanted)[0]
+    source = run.folder / f"{name}.png"
     if not source.exists():
         raise MissingRunsError(command)
-    copy = f"{source.parent.parent.name}-{source.parent.name}-{name}.png"
+    copy = f"{run.name}-{name}.png"
     pictures[copy] = source
     return f"![{caption}](figures/{copy})\n\n*{caption}.*"
 

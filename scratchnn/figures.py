@@ -78,23 +78,20 @@ def loss_curve(
     floor: float | None = None,
     mean_image: float | None = None,
 ) -> Figure:
-    """The loss of every batch, the held-out loss after every epoch, and the two lines that give them a scale."""
+    """The loss of every batch, its mean over and the held-out loss after every epoch, and two lines for a scale."""
     figure = new_figure(7, 4.6, title)
     axes = figure.add_subplot()
     iterations = np.arange(1, len(iteration_losses) + 1)
     axes.plot(iterations, iteration_losses, color="#3f90da", linewidth=0.5, alpha=0.8, label="one training batch")
-    held_out = [record["held_out_loss"] for record in history if "held_out_loss" in record]
-    if held_out:
-        ends = np.linspace(0, len(iteration_losses), len(history) + 1)[1:]
-        axes.plot(
-            ends,
-            held_out,
-            color="#bd1f01",
-            linewidth=1.5,
-            marker="o",
-            markersize=12 / len(held_out) ** 0.5,
-            label="validation images, after each epoch",
-        )
+    ends = np.linspace(0, len(iteration_losses), len(history) + 1)[1:]
+    for name, colour, label in (
+        ("train_loss", "#1b4f86", "training images, mean of an epoch"),
+        ("held_out_loss", "#bd1f01", "validation images, after each epoch"),
+    ):
+        losses = [record[name] for record in history if name in record]
+        if losses:
+            size = 12 / len(losses) ** 0.5
+            axes.plot(ends, losses, color=colour, linewidth=1.5, marker="o", markersize=size, label=label)
     top = float(np.percentile(iteration_losses, 99.5))
     if mean_image is not None:
         axes.axhline(mean_image, color="black", linestyle=":", label=f"one mean image for all: {mean_image:.2f}")

@@ -66,6 +66,7 @@ def complete(tmp_path_factory):
             folder = runs / f"latent-sizes-mnist/z{z}-seed{seed}"
             write(folder, summary("vae", settings, **losses(87.0 + z + seed, 45.75)), *VAE_PICTURES)
             asked = {**settings, "test_binarisation": "fixed", "images": 10_000, "samples": [1, 200]}
+            asked["parameters"] = f"those of seed {seed}"
             write(folder / "log-likelihood", summary("log-likelihood", asked, **estimates(78.0 + z + seed)))
         for z, epochs in ((2, 1000), (20, 5000)):
             settings = {**USUAL, "data": "frey-face", "latent": z, "epochs": epochs, "seed": seed, "shuffle": False}

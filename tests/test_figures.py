@@ -103,10 +103,13 @@ def test_reconstructions_stand_in_the_order_of_the_epochs(rng):
 
 
 def test_the_loss_curve_shows_its_scale():
-    figure = figures.loss_curve([30.0, 20.0], [{"held_out_loss": 21.0}], "t", floor=10.0, mean_image=25.0)
+    history = [{"train_loss": 25.0, "held_out_loss": 21.0}]
+    figure = figures.loss_curve([30.0, 20.0], history, "t", floor=10.0, mean_image=25.0)
     (axes,) = figure.axes
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
     assert lines["floor, entropy of the pixels: 10.00"][0] == 10 and lines["one mean image for all: 25.00"][0] == 25
+    assert lines["training images, mean of an epoch"] == [25.0]
+    assert lines["validation images, after each epoch"] == [21.0]
     assert axes.get_ylim()[0] < 10 and axes.get_ylim()[1] > 25
     assert "nats" in axes.get_ylabel()
 
