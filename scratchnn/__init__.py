@@ -22,6 +22,7 @@ Where to read, in this order; a module imports only those above it.
     data/                   data sets: found, verified, split
     checkpoints.py          what a run leaves behind, and how a model is built from it
     training.py             the epoch loop
+    parallel.py             the same step on several threads: the gradient of a sum is the sum of the gradients
     evaluation.py           what a loss is worth: floors, importance-weighted log p(x), active units
     figures.py              every plot;  explore.py the ones that move;  cli.py what the scripts share
     exercises/              backward passes to be written, and a judge

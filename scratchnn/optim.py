@@ -2,16 +2,24 @@
 
 Each works on the one flat vector of a model, `model.params`, given `model.grads`, so that the code is the algorithm of
 its paper. A step writes into `params` in place: the layers' W and b are views of it and follow.
+
+The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
+step goes through the vectors in blocks that stay in the processor's cache from the first call to the last. That changes
+no bit of the result; and since no block needs another, several threads can share them out (scratchnn/parallel.py):
+
+    step()         begin(), then update(block) for every block
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from scratchnn.parameters import Array
+
+BLOCK = 32_768  # entries: five blocks of float32 are 640 kB; smaller ones spend the time on the calls
 
 
 class Model(Protocol):
@@ -29,7 +37,27 @@ def expect_positive(name: str, value: float) -> float:
     return value
 
 
-class SGD:
+class Optimizer:
+    """A step as a loop over blocks."""
+
+    model: Model
+    lr: float
+    update: Callable[[slice], None]  # steps these entries of `params`, given those of `grads`
+
+    def blocks(self) -> list[slice]:
+        n = len(self.model.params)
+        return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+
+    def begin(self) -> None:
+        """What happens once a step, before the first block."""
+
+    def step(self) -> None:
+        self.begin()
+        for block in self.blocks():
+            self.update(block)
+
+
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum.
 
         velocity ← momentum · velocity + g
@@ -46,10 +74,10 @@ class SGD:
         self.lr, self.momentum = expect_positive("lr", lr), momentum
         self.velocity = np.zeros_like(model.params)
 
-    def step(self) -> None:
-        params, velocity = self.model.params, self.velocity
+    def update(self, block: slice) -> None:
+        params, velocity = self.model.params[block], self.velocity[block]
         velocity *= self.momentum
-        velocity += self.model.grads
+        velocity += self.model.grads[block]
         params -= self.lr * velocity
 
     def state(self) -> dict[str, Any]:
@@ -63,7 +91,7 @@ class SGD:
         return f"SGD(lr={self.lr}, momentum={self.momentum})"
 
 
-class Adam:
+class Adam(Optimizer):
     """Algorithm 1 of Kingma & Ba, "Adam: a method for stochastic optimization", 2015.
 
     The step is lr · m̂ / (√v̂ + ε), where m̂ and v̂ are weighted means of all gradients so far and of their squares,
@@ -79,13 +107,7 @@ class Adam:
 
     (TensorFlow 1, which made the thesis's figures, leaves √(1 − β2^t) out in front of ε: after a few steps nobody can
     tell.)
-
-    Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times. So the vectors are worked through
-    in blocks that stay in the processor's cache from the first call to the last. That changes no bit of the result,
-    since every call works on each entry by itself.
     """
-
-    block = 32_768  # entries: five blocks of float32 are 640 kB; smaller ones spend the time on the calls
 
     def __init__(
         self, model: Model, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
@@ -99,25 +121,24 @@ class Adam:
         self.t = 0  # counts steps, not epochs
         self.m, self.v = np.zeros_like(model.params), np.zeros_like(model.params)
 
-    def step(self) -> None:  # Adam Alg. 1
+    def begin(self) -> None:
         self.t += 1
+
+    def update(self, block: slice) -> None:  # Adam Alg. 1
         w1 = (1 - self.beta1**self.t) / (1 - self.beta1)
         w2 = (1 - self.beta2**self.t) / (1 - self.beta2)
         lr, eps = self.lr * w2**0.5 / w1, self.eps * w2**0.5
-        params, grads = self.model.params, self.model.grads
-        scratch = np.empty_like(params[: self.block])
-        for start in range(0, len(params), self.block):
-            block = slice(start, start + self.block)
-            g, m, v, p = grads[block], self.m[block], self.v[block], params[block]
-            s = scratch[: len(p)]
-            m *= self.beta1
-            m += g
-            v *= self.beta2
-            v += np.multiply(g, g, out=s)
-            np.sqrt(v, out=s)
-            s += eps
-            np.divide(m, s, out=s)
-            p -= np.multiply(s, lr, out=s)
+        g, m, v, params = self.model.grads[block], self.m[block], self.v[block], self.model.params[block]
+        m *= self.beta1
+        m += g
+        v *= self.beta2
+        scratch = g * g
+        v += scratch
+        np.sqrt(v, out=scratch)
+        scratch += eps
+        np.divide(m, scratch, out=scratch)
+        scratch *= lr
+        params -= scratch
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold beside the parameters."""

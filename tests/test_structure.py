@@ -12,7 +12,7 @@ from conftest import ROOT
 
 ORDER = [
     "parameters", "init", "layers", "losses", "likelihoods", "vae", "autoencoder", "classifier", "optim",
-    "gradcheck", "data", "checkpoints", "training", "evaluation", "figures", "explore", "cli", "exercises",
+    "gradcheck", "data", "checkpoints", "training", "parallel", "evaluation", "figures", "explore", "cli", "exercises",
 ]  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("gradcheck") + 1]
 MODULES = sorted((ROOT / "scratchnn").rglob("*.py"))

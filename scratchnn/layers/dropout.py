@@ -39,9 +39,9 @@ class Dropout(Layer):
             self.cache = (np.ones((), x.dtype), x.shape)
             return x.copy(order="K")
         if mask is None:
-            noise = np.empty_like(x, dtype=np.float32)
-            self.rng.random(out=noise.ravel(order="K"), dtype=np.float32)  # a view, in the order that x has in memory
-            mask = noise >= self.rate
+            # example by example: a part of a batch has the noise that it has in the whole (scratchnn/parallel.py)
+            noise = self.rng.random(x.shape, dtype=np.float32)
+            mask = np.greater_equal(noise, self.rate, out=np.empty_like(x, dtype=bool))  # in x's order in memory
         elif mask.shape != x.shape or mask.dtype != bool:
             raise ValueError(
                 f"{self!r} expects a mask of booleans of the shape {x.shape}, got {mask.dtype} {mask.shape}"

@@ -1,0 +1,194 @@
+"""Data parallelism: a batch is cut into parts, every part has a thread of its own, and the gradients are added up.
+
+The loss of a batch is a mean over its examples, and the derivative of a sum is the sum of the derivatives. With the
+rows 1 … N cut into R parts,
+
+    ∂L/∂params = Σ_n (1/N) ∂loss_n/∂params = Σ_r [ Σ_(n in part r) (1/N) ∂loss_n/∂params ]
+
+and nothing in a bracket needs anything of the other parts. Every part has a *replica* of the model. All of them read
+the same `params`, of which there is one vector, and each writes `grads` and caches of its own. A step is
+
+    1. every replica: forward and backward of its rows, with dloss = 1/N, N being the size of the whole batch
+    2. every thread, for its share of the entries: add up the replicas' gradients, and let the optimiser step
+
+and between the two, and behind the second, everybody waits for everybody. (`gradient_of_part` is all of 1; between
+processes on different machines, step 2 is an Allreduce: examples/data_parallel.py.)
+
+*What is the same.* The cut and the order of the sum are fixed, so the same number of threads gives the same bits. For
+another number the sum over the rows is put together in another order, and differs in its last bits. Noise is the same:
+what one thread would have drawn for the whole batch is drawn, and each part takes its rows of it (`Draws`).
+
+*What is not.* `BatchNorm` normalises a part by the mean and variance of that part, not of the batch ("ghost batches",
+Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
+averages; their variance lacks what the parts' means differ by.
+
+*Why it is faster than the threads of the matrix library.* These divide single products, and an element-wise NumPy
+function has one thread in any case. Here a thread has everything of its rows. So the library gets one thread while this
+runs, and no more threads than cores are of use.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from scratchnn.layers.layer import Composite, Layer
+from scratchnn.losses import batch_mean
+from scratchnn.optim import SGD, Adam
+from scratchnn.parameters import Array
+from scratchnn.training import Trainable, Trainer
+
+
+def parts_of(n: int, parts: int) -> list[slice]:
+    """Cuts n rows into at most `parts` pieces in a row, none empty, whose sizes differ by one at the most."""
+    parts = min(n, parts)
+    ends = [n * (part + 1) // parts for part in range(parts)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def rows_of(batch: Any, rows: slice) -> Any:
+    """The rows of a batch, which is an array (N, …) or a tuple of such."""
+    return tuple(array[rows] for array in batch) if isinstance(batch, tuple) else batch[rows]
+
+
+def gradient_of_part(model: Trainable, part: Any, n: int, rng: Any) -> dict[str, Array]:
+    """Writes into `model.grads` what these rows add to the gradient of the mean over n rows; returns their terms."""
+    terms = model.loss_terms(part, rng)
+    _, dloss = batch_mean(np.sum(list(terms.values()), axis=0), n)
+    model.backward(dloss)
+    return terms
+
+
+class Draws:
+    """What a generator draws for a whole batch, so that every part can have its rows of it.
+
+    All parts ask for the same things in the same order. Whoever comes first draws for all n rows.
+    """
+
+    def __init__(self, rng: np.random.Generator, n: int) -> None:
+        self.rng, self.n = rng, n
+        self.drawn: list[Array] = []
+        self.lock = Lock()
+
+    def get(self, number: int, draw: Callable[..., Array], shape: tuple[int, ...], **options: Any) -> Array:
+        """The draw of this number, counted from 0, for all rows: (n, …)."""
+        with self.lock:
+            if number == len(self.drawn):
+                self.drawn.append(draw((self.n, *shape), **options))
+            return self.drawn[number]
+
+
+class PartOfDraws:
+    """In the place of a generator: it returns these rows of what the generator draws for the whole batch."""
+
+    def __init__(self, draws: Draws, rows: slice) -> None:
+        self.draws, self.rows = draws, rows
+        self.number = 0
+
+    def standard_normal(self, size: tuple[int, ...]) -> Array:
+        return self.take(self.draws.rng.standard_normal, size)
+
+    def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
+        return self.take(self.draws.rng.random, size, dtype=dtype)
+
+    def take(self, draw: Callable[..., Array], size: tuple[int, ...], **options: Any) -> Array:
+        drawn = self.draws.get(self.number, draw, size[1:], **options)[self.rows]
+        if drawn.shape != size:
+            raise ValueError(f"noise is cut by rows: a part of {len(drawn)} of them cannot have noise of shape {size}")
+        self.number += 1
+        return drawn
+
+
+def layers_of(model: Layer) -> Iterator[Layer]:
+    """The model and all layers that it is made of, in a fixed order."""
+    yield model
+    if isinstance(model, Composite):
+        for part in model.parts.values():
+            yield from layers_of(part)
+
+
+def replica_of(model: Any) -> Any:
+    """A copy of a model that has the model's own `params`, and `grads`, caches and averages for itself."""
+    replica = copy.deepcopy(model)
+    replica.bind(model.params, np.zeros_like(model.grads))
+    return replica
+
+
+class ParallelTrainer(Trainer):
+    """The epoch loop with a step on several threads, for every model that `Trainer` serves."""
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Adam | SGD,
+        rng: np.random.Generator,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        threads: int,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"training needs at least one thread, got threads={threads}")
+        # how many threads there are shows in the last bits of all that comes out
+        super().__init__(model, optimizer, rng, {**(settings or {}), "threads": threads})
+        self.threads = threads
+        self.replicas = [replica_of(model) for _ in range(threads)]
+        self.pool = ThreadPoolExecutor(threads)
+        # every layer that draws noise for itself, and its copies
+        self.drawing = [same for same in zip(*map(layers_of, (model, *self.replicas)), strict=True)
+                        if hasattr(same[0], "rng")]  # fmt: skip
+
+    def fit(self, *args: Any, **options: Any) -> None:
+        """As `Trainer.fit`. While it lasts the matrix library has one thread, everywhere in this process."""
+        with threadpool_limits(1):
+            super().fit(*args, **options)
+
+    def step(self, batch: Any) -> dict[str, float]:
+        n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
+        parts = parts_of(n, self.threads)
+        replicas = self.replicas[: len(parts)]
+        generators = [self.rng, *(layer.rng for layer, *_ in self.drawing)]
+        draws = {id(rng): Draws(rng, n) for rng in generators}
+
+        def gradient(r: int) -> dict[str, Array]:
+            noise = {key: PartOfDraws(whole, parts[r]) for key, whole in draws.items()}
+            for layer, *copies in self.drawing:
+                copies[r].rng = noise[id(layer.rng)]
+            for name, average in self.model.buffers.items():
+                replicas[r].buffers[name][...] = average
+            return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[id(self.rng)])
+
+        terms_of_parts = self.everywhere(gradient, len(parts))
+        for name, average in self.model.buffers.items():
+            average[...] = np.mean([replica.buffers[name] for replica in replicas], axis=0)
+
+        self.optimizer.begin()
+        blocks, grads = self.optimizer.blocks(), self.model.grads
+        shares = parts_of(len(blocks), self.threads)
+
+        def update(r: int) -> None:
+            for block in blocks[shares[r]]:
+                grads[block] = replicas[0].grads[block]
+                for replica in replicas[1:]:
+                    grads[block] += replica.grads[block]
+                self.optimizer.update(block)
+
+        self.everywhere(update, len(shares))
+        terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}
+        loss, _ = batch_mean(np.sum(list(terms.values()), axis=0))
+        return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
+
+    def everywhere(self, work: Callable[[int], Any], n: int) -> list[Any]:
+        """work(0) … work(n − 1), each on a thread; returns what they return when all are done."""
+
+        def quietly(r: int) -> Any:
+            # a loss that overflows is caught in `fit`, by name and place; NumPy's settings are those of a thread
+            with np.errstate(over="ignore", invalid="ignore"):
+                return work(r)
+
+        return list(self.pool.map(quietly, range(n)))

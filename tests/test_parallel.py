@@ -1,0 +1,271 @@
+"""Training on several threads against training on one: the same gradient, the same noise, the same bits every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchnn import (
+    SGD,
+    VAE,
+    Adam,
+    Autoencoder,
+    BatchNorm,
+    Bernoulli,
+    Classifier,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MeanSquaredError,
+    ReLU,
+    Reshape,
+    Sequential,
+    parallel,
+)
+from scratchnn.checkpoints import CheckpointError
+from scratchnn.parallel import Draws, ParallelTrainer, PartOfDraws, gradient_of_part, parts_of
+from scratchnn.training import DivergedError, Trainer
+
+N, D = 7, 16  # a batch that neither 2 nor 3 threads divide
+UNIT = np.finfo(np.float64).eps / 2
+
+
+def vae(rng: np.random.Generator) -> VAE:
+    encoder = Sequential([Dense(D, 5, rng), ReLU(), Dense(5, 6, rng)])
+    decoder = Sequential([Dense(3, 4, rng), ReLU(), Dense(4, D, rng)])
+    return VAE(encoder, decoder, Bernoulli(), n_z=3)
+
+
+def convolutional(rng: np.random.Generator) -> Autoencoder:
+    """With a generator of its own in the second dropout: two streams of noise."""
+    encoder = [Reshape((1, 4, 4)), Conv2D(1, 3, 2, rng), Dropout(0.4, rng), ReLU(), Flatten(), Dense(27, 4, rng)]
+    decoder = [Dropout(0.3, np.random.default_rng(9)), Dense(4, D, rng)]
+    return Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
+
+
+def classifier(rng: np.random.Generator) -> Classifier:
+    return Classifier(Sequential([Dense(D, 6, rng), ReLU(), Dropout(0.5, rng), Dense(6, 3, rng)]))
+
+
+def normalised(rng: np.random.Generator) -> Classifier:
+    layers = [Dense(D, 6, rng), BatchNorm(6), ReLU(), Dropout(0.5, rng), Dense(6, 3, rng)]
+    return Classifier(Sequential(layers))
+
+
+MODELS: dict[str, Callable[[np.random.Generator], Any]] = {
+    "vae": vae,
+    "convolutional": convolutional,
+    "classifier": classifier,
+}
+every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+
+
+def made(make: Callable[[np.random.Generator], Any]) -> tuple[Any, np.random.Generator]:
+    """A model in float64 whose biases are not 0, and the generator that it shares with its training."""
+    rng = np.random.default_rng(1)
+    model = make(rng)
+    model.cast(np.float64)
+    model.params[...] += 0.1 * np.random.default_rng(2).standard_normal(model.params.shape)
+    return model, rng
+
+
+def batch_for(model: Any, n: int = N) -> Any:
+    rng = np.random.default_rng(3)
+    x = rng.random((n, D))
+    return (x, rng.integers(0, 3, n)) if isinstance(model, Classifier) else x
+
+
+def after_a_step(make: Callable[[np.random.Generator], Any], threads: int | None, n: int = N) -> Trainer:
+    """A trainer that has made one step of plain gradient descent, on one thread (None) or several."""
+    model, rng = made(make)
+    trainer = (
+        Trainer(model, SGD(model, lr=0.1), rng)
+        if threads is None
+        else ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=threads)
+    )
+    trainer.losses = trainer.step(batch_for(model, n))
+    return trainer
+
+
+def sum_of_magnitudes(make: Callable[[np.random.Generator], Any]) -> np.ndarray:
+    """Σ_n |∂loss_n/∂params| / N: the gradients of single examples, each with its own noise, from the definition."""
+    model, rng = made(make)
+    generators = [rng, *(layer.rng for layer in parallel.layers_of(model) if hasattr(layer, "rng"))]
+    draws = {id(generator): Draws(generator, N) for generator in generators}
+    layers = [(layer, layer.rng) for layer in parallel.layers_of(model) if hasattr(layer, "rng")]
+    total = np.zeros_like(model.grads)
+    for rows in parts_of(N, N):
+        noise = {key: PartOfDraws(whole, rows) for key, whole in draws.items()}
+        for layer, generator in layers:
+            layer.rng = noise[id(generator)]
+        gradient_of_part(model, parallel.rows_of(batch_for(model), rows), N, noise[id(rng)])
+        total += abs(model.grads)
+    return total
+
+
+@every_model
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 20])
+def test_any_number_of_threads_has_the_gradient_of_one(make, threads):
+    one, several = after_a_step(make, None), after_a_step(make, threads)
+    # two orders of a sum of at most N·D terms a layer, and of at most ten layers' roundings in each of them
+    bound = 2 * 10 * N * D * UNIT * sum_of_magnitudes(make)
+    assert (abs(several.model.grads - one.model.grads) <= bound).all()
+    assert np.linalg.norm(one.model.grads) > 1e4 * np.linalg.norm(bound)
+    np.testing.assert_allclose(several.model.params, one.model.params, atol=0.1 * bound.max())
+    assert several.losses == pytest.approx(one.losses, rel=N * D * 10 * UNIT)
+
+
+@every_model
+@pytest.mark.parametrize("mistake", ["mean over the part", "one part forgotten", "the same noise for all parts"])
+def test_the_comparison_notices(make, mistake, monkeypatch):
+    bound = 2 * 10 * N * D * UNIT * sum_of_magnitudes(make)
+    if mistake == "mean over the part":
+        right = parallel.batch_mean
+        monkeypatch.setattr(parallel, "batch_mean", lambda losses, n=None: right(losses))
+    elif mistake == "one part forgotten":
+        right_cut = parallel.parts_of
+        monkeypatch.setattr(parallel, "parts_of", lambda n, parts: right_cut(n, parts)[:1] if n == N else [slice(n)])
+    else:
+        right_init = PartOfDraws.__init__
+
+        def first_rows(self: PartOfDraws, draws: Draws, rows: slice) -> None:
+            right_init(self, draws, slice(0, rows.stop - rows.start))
+
+        monkeypatch.setattr(PartOfDraws, "__init__", first_rows)
+    grads = after_a_step(make, 2).model.grads
+    assert (abs(grads - after_a_step(make, None).model.grads) > bound).any()
+
+
+@every_model
+def test_noise_is_drawn_as_one_thread_would_draw_it(make):
+    one, several = after_a_step(make, None), after_a_step(make, 3)
+    assert one.rng.bit_generator.state == several.rng.bit_generator.state
+    assert one.rng.bit_generator.state != made(make)[1].bit_generator.state or make is MODELS["classifier"]
+
+
+@given(n=st.integers(1, 60), parts=st.integers(1, 70))
+def test_parts_are_consecutive_and_of_nearly_the_same_size(n, parts):
+    rows = parts_of(n, parts)
+    assert [row for part in rows for row in range(n)[part]] == list(range(n))
+    sizes = [len(range(n)[part]) for part in rows]
+    assert len(sizes) == min(n, parts) and min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+
+
+@given(n=st.integers(1, 9), parts=st.integers(1, 5), seed=st.integers(0, 2**32))
+def test_parts_of_draws_are_the_rows_of_the_whole_draw_whoever_comes_first(n, parts, seed):
+    whole = np.random.default_rng(seed)
+    expected = whole.standard_normal((n, 2)), whole.random((n, 3, 2), np.float32), whole.standard_normal((n, 1))
+    draws = Draws(np.random.default_rng(seed), n)
+    got: dict[int, Any] = {}
+    rows = parts_of(n, parts)
+    for number in np.random.default_rng(seed).permutation(len(rows)):
+        part, size = PartOfDraws(draws, rows[number]), rows[number].stop - rows[number].start
+        shapes = part.standard_normal((size, 2)), part.random((size, 3, 2), np.float32), part.standard_normal((size, 1))
+        got[number] = shapes
+    for k, array in enumerate(expected):
+        np.testing.assert_array_equal(np.concatenate([got[number][k] for number in range(len(rows))]), array)
+
+
+def test_noise_that_is_not_cut_by_rows_is_refused():
+    with pytest.raises(ValueError, match=r"a part of 3 of them cannot have noise of shape \(4, 2\)"):
+        PartOfDraws(Draws(np.random.default_rng(0), 7), slice(0, 3)).random((4, 2))
+
+
+def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_own():
+    model, rng = made(vae)
+    trainer = ParallelTrainer(model, Adam(model), rng, threads=2)
+    first, second = trainer.replicas
+    for replica in trainer.replicas:
+        assert np.shares_memory(replica.params, model.params)
+        assert np.shares_memory(replica.decoder.layers[0].W, model.params)
+        assert not np.shares_memory(replica.grads, model.grads)
+    assert not np.shares_memory(first.grads, second.grads)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_batch_norm_normalises_each_part_and_averages_their_averages(threads):
+    several = after_a_step(normalised, threads, n=11)
+    model, rng = made(normalised)
+    x, labels = batch_for(model, 11)
+    draws = Draws(rng, 11)
+    grads, averages = np.zeros_like(model.grads), {name: [] for name in model.buffers}
+    for rows in parts_of(11, threads):
+        fresh, _ = made(normalised)
+        fresh.network.layers[3].rng = PartOfDraws(draws, rows)
+        gradient_of_part(fresh, (x[rows], labels[rows]), 11, None)
+        grads += fresh.grads
+        for name, average in fresh.buffers.items():
+            averages[name].append(average)
+    np.testing.assert_allclose(several.model.grads, grads, rtol=0, atol=1e-13 * abs(grads).max())
+    for name, values in averages.items():
+        np.testing.assert_allclose(several.model.buffers[name], np.mean(values, axis=0), rtol=1e-14)
+    assert abs(grads - after_a_step(normalised, None, n=11).model.grads).max() > 1e-3 * abs(grads).max()
+
+
+def trained(model_and_rng, epochs: int, threads: int, folder=None) -> ParallelTrainer:
+    model, rng = model_and_rng
+    x, labels = batch_for(model, 23)
+
+    class Pairs:
+        def __len__(self) -> int:
+            return len(x)
+
+        def __getitem__(self, rows: Any) -> Any:
+            return x[rows], labels[rows]
+
+    trainer = ParallelTrainer(model, Adam(model, lr=0.01), rng, {"data": "made up"}, threads=threads)
+    if folder is not None and folder.exists():
+        trainer.restore(folder)
+    trainer.fit(Pairs(), epochs=epochs, batch_size=8, held_out=Pairs(), checkpoint=folder)
+    return trainer
+
+
+def test_the_same_number_of_threads_gives_the_same_bits():
+    runs = [trained(made(normalised), 5, 3) for _ in range(3)]
+    assert len({run.model.params.tobytes() for run in runs}) == 1
+    assert len({tuple(run.iteration_losses) for run in runs}) == 1
+
+
+def test_a_resumed_run_equals_one_that_was_never_interrupted(tmp_path):
+    checkpoint = tmp_path / "checkpoint.npz"
+    trained(made(normalised), 2, 2, checkpoint)
+    resumed, whole = trained(made(normalised), 5, 2, checkpoint), trained(made(normalised), 5, 2)
+    assert resumed.model.params.tobytes() == whole.model.params.tobytes()
+    for name, average in whole.model.buffers.items():
+        assert resumed.model.buffers[name].tobytes() == average.tobytes()
+    assert [record["held_out_loss"] for record in resumed.history] == [r["held_out_loss"] for r in whole.history]
+
+
+def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path):
+    trained(made(normalised), 1, 2, tmp_path / "checkpoint.npz")
+    with pytest.raises(CheckpointError, match="its threads is 2, and this run's is 3"):
+        trained(made(normalised), 2, 3, tmp_path / "checkpoint.npz")
+
+
+def test_no_thread_is_too_few():
+    model, rng = made(vae)
+    with pytest.raises(ValueError, match="at least one thread, got threads=0"):
+        ParallelTrainer(model, Adam(model), rng, threads=0)
+
+
+def test_an_error_on_a_thread_is_the_error_of_the_step():
+    model, rng = made(classifier)
+    x, labels = batch_for(model)
+    labels[-1] = 3
+    with pytest.raises(ValueError, match="labels"):
+        ParallelTrainer(model, Adam(model), rng, threads=2).step((x, labels))
+
+
+def test_an_overflow_is_reported_in_one_sentence_and_without_warnings(recwarn):
+    model, rng = made(vae)
+    model.params[...] = 1e200
+    trainer = ParallelTrainer(model, Adam(model), rng, threads=2)
+    with pytest.raises(DivergedError, match="loss became"):
+        trainer.fit(batch_for(model), epochs=1, batch_size=N)
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []
