@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 from argparse import Namespace
 
 import latent_classifier
@@ -16,9 +13,10 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from latent_classifier import CONVERGED, VARIANTS, Experiment, balanced, classifier
+from scripts import fails, succeeds
 from sklearn.linear_model import LogisticRegression
 
-from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, Tanh, cli, data
+from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, Tanh, data
 from scratchnn.checkpoints import load_model
 from scratchnn.losses import batch_mean
 from scratchnn.training import Trainer
@@ -39,9 +37,7 @@ def trained_vae(tmp_path_factory):
 def printed_and_finished(trained_vae, tmp_path_factory):
     """What a short run of the script prints, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        latent_classifier.main(["--vae", str(trained_vae), "--out", str(folder), *SHORT])
-    return printed.getvalue(), folder
+    return succeeds(latent_classifier.main, "--vae", trained_vae, "--out", folder, *SHORT), folder
 
 
 @pytest.fixture
@@ -50,24 +46,9 @@ def no_pictures(monkeypatch):
     monkeypatch.setattr(latent_classifier.figures, "save", lambda figure, path: None)
 
 
-@pytest.fixture
-def finished(printed_and_finished):
-    return printed_and_finished[1]
-
-
 def experiment(model: VAE, **settings) -> Experiment:
     args = Namespace(**{"data": "digits", "batch_size": 100, "epochs": 2, **settings})
     return Experiment(args, data.load("digits"), model)
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    monkeypatch.setattr(sys, "argv", ["latent_classifier.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(latent_classifier.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -333,11 +314,12 @@ def test_the_same_command_again_trains_only_what_is_missing(trained_vae, no_pict
     np.testing.assert_array_equal(load_model(tmp_path / "raw")[0].params, params)
 
 
-def test_another_run_is_not_overwritten(trained_vae, finished, monkeypatch, capsys):
+def test_another_run_is_not_overwritten(trained_vae, finished):
     before = (finished / "trainings.json").read_bytes()
     run = ["--vae", trained_vae, "--out", finished, *SHORT]
-    assert "holds another run, which would be lost: its epochs is 2" in fails(monkeypatch, capsys, *run, "--epochs", 3)
-    assert "its seed is 0, and this run's is 4" in fails(monkeypatch, capsys, *run, "--seed", 4)
+    text = fails(latent_classifier.main, *run, "--epochs", 3)
+    assert "holds another run, which would be lost: its epochs is 2" in text
+    assert "its seed is 0, and this run's is 4" in fails(latent_classifier.main, *run, "--seed", 4)
     assert (finished / "trainings.json").read_bytes() == before
 
 
@@ -364,21 +346,21 @@ def test_without_a_vae_a_small_one_is_trained_on_the_digits(no_pictures, tmp_pat
         (["--vae", "nowhere"], "there is no checkpoint nowhere"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--out", tmp_path / "run", *arguments)
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
+    text = fails(latent_classifier.main, "--out", tmp_path / "run", *arguments)
     assert message in text and not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_path):
     rng = np.random.default_rng(0)
 
     def saved(name: str, model: VAE, **settings) -> str:
         (tmp_path / name).mkdir()
         fitting = {"data": "digits", "split": "contiguous", "binarisation": "none"}
         Trainer(model, Adam(model), rng, {**fitting, **settings}).save(tmp_path / name / "checkpoint.npz")
-        return fails(monkeypatch, capsys, "--vae", tmp_path / name, "--out", tmp_path / "run")
+        return fails(latent_classifier.main, "--vae", tmp_path / name, "--out", tmp_path / "run")
 
-    text = fails(monkeypatch, capsys, "--vae", finished / "raw", "--out", tmp_path / "run")
+    text = fails(latent_classifier.main, "--vae", finished / "raw", "--out", tmp_path / "run")
     assert "holds a Classifier, which has no encoder: give --vae a run of examples/vae.py" in text
     text = saved("mnist", vae.network(784, 4, 2, rng), data="mnist")
     assert "was trained with --data mnist, and the images here are those of --data digits" in text
@@ -390,20 +372,17 @@ def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_there_must_be_something_to_resume(trained_vae, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--vae", trained_vae, "--out", tmp_path, "--resume")
+def test_there_must_be_something_to_resume(trained_vae, tmp_path):
+    text = fails(latent_classifier.main, "--vae", trained_vae, "--out", tmp_path, "--resume")
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     (tmp_path / "trainings.json").write_text('{"settings"')
-    text = fails(monkeypatch, capsys, "--vae", trained_vae, "--out", tmp_path)
+    text = fails(latent_classifier.main, "--vae", trained_vae, "--out", tmp_path)
     assert "trainings.json cannot be read: delete it, or choose another folder" in text
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["latent_classifier.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(latent_classifier.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/latent_classifier.py --data mnist --vae" in text
+def test_help_has_examples():
+    text = succeeds(latent_classifier.main, "--help")
+    assert "examples/latent_classifier.py --data mnist --vae" in text
     for option in ("--data", "--epochs", "--batch-size", "--seed", "--out", "--vae", "--labels", "--repeats"):
         assert option in text
     assert (ROOT / "examples/latent_classifier.py").exists()

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import results
 import scipy.stats
-
-from scratchnn import cli
+from scripts import fails
 
 README = "# x\n\n<!-- results -->\nold\n<!-- /results -->\n\nrest\n"
 
@@ -114,15 +113,12 @@ def run(here) -> None:
     results.main([f"--runs={here / 'runs'}", f"--page={here / 'docs/results.md'}", f"--readme={here / 'README.md'}"])
 
 
-def refused(here, monkeypatch, capsys) -> str:
+def refused(here) -> str:
     """What is said where no page can be written, and that none was."""
     arguments = ["--runs", here / "runs", "--page", here / "docs/results.md", "--readme", here / "README.md"]
-    monkeypatch.setattr(sys, "argv", ["results.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(results.main)
-    assert "Traceback" not in capsys.readouterr().err
+    text = fails(results.main, *arguments)
     assert not (here / "docs").exists() and (here / "README.md").read_text() == README
-    return str(stop.value.code)
+    return text
 
 
 def rows(text: str) -> list[list[str]]:
@@ -192,7 +188,7 @@ def test_the_prediction_interval_covers_what_it_says(rng):
     assert scipy.stats.t.ppf(0.975, 2) == pytest.approx(4.30, abs=0.005)
 
 
-def test_missing_runs_are_named_by_the_command_that_makes_them(here, monkeypatch, capsys):
+def test_missing_runs_are_named_by_the_command_that_makes_them(here):
     shutil.rmtree(here / "runs/frey/z20-seed0")
     run(here)  # two seeds are a mean as well
     shutil.rmtree(here / "docs")
@@ -200,7 +196,7 @@ def test_missing_runs_are_named_by_the_command_that_makes_them(here, monkeypatch
     for folder in (here / "runs/frey").glob("z20*"):
         shutil.rmtree(folder)
     shutil.rmtree(here / "runs/dynamic")
-    text = refused(here, monkeypatch, capsys)
+    text = refused(here)
     assert "python examples/latent_sizes.py --data frey-face --latents 20 --epochs 5000" in text
     assert "--binarisation dynamic" in text and "latent_classifier" not in text
 
@@ -211,58 +207,58 @@ def change(path, **settings) -> None:
     path.write_text(json.dumps(content))
 
 
-def test_a_run_that_is_not_the_thesis_s_does_not_pass_for_one(here, monkeypatch, capsys):
+def test_a_run_that_is_not_the_thesis_s_does_not_pass_for_one(here):
     for path in (here / "runs/latent-sizes-mnist").glob("z5-*/summary.json"):
         change(path, likelihood="gaussian")
     change(here / "runs/dynamic/summary.json", hidden=50)
-    text = refused(here, monkeypatch, capsys)
+    text = refused(here)
     assert "examples/latent_sizes.py --data mnist" in text and "--binarisation dynamic" in text
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 100}, {"seed": 1}, {"test_binarisation": "none"}, {"images": 10}])
 @pytest.mark.parametrize("folder", ["dynamic", "latent-sizes-mnist/z10-seed0"])
-def test_an_estimate_of_something_else_is_not_taken(folder, settings, here, monkeypatch, capsys):
+def test_an_estimate_of_something_else_is_not_taken(folder, settings, here):
     path = here / "runs" / folder / "log-likelihood/summary.json"
     if folder != "dynamic" and "seed" in settings:
         settings = {"seed": 7}
     change(path, **settings)
-    assert "python examples/" in refused(here, monkeypatch, capsys)
+    assert "python examples/" in refused(here)
 
 
-def test_bounds_of_different_numbers_of_draws_are_not_one_column(here, monkeypatch, capsys):
+def test_bounds_of_different_numbers_of_draws_are_not_one_column(here):
     for seed in (0, 1, 2):
         path = here / f"runs/latent-sizes-mnist/z2-seed{seed}/log-likelihood/summary.json"
         content = json.loads(path.read_text())
         content["figures"]["estimates"][-1]["n_samples"] = 5
         path.write_text(json.dumps(content))
-    assert "estimated with 5 and 200 draws of z" in refused(here, monkeypatch, capsys)
+    assert "estimated with 5 and 200 draws of z" in refused(here)
 
 
-def test_runs_of_different_settings_are_never_averaged(here, monkeypatch, capsys):
+def test_runs_of_different_settings_are_never_averaged(here):
     change(here / "runs/latent-sizes-mnist/z10-seed1/summary.json", optimizer="Adam(lr=0.002)")
-    text = refused(here, monkeypatch, capsys)
+    text = refused(here)
     assert "z10-seed0" in text and "z10-seed1" in text and "not to be averaged: optimizer is None and Adam" in text
 
 
-def test_the_same_run_twice_is_not_two_runs(here, monkeypatch, capsys):
+def test_the_same_run_twice_is_not_two_runs(here):
     shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", here / "runs/copy")
-    assert "are the same run: move one of them" in refused(here, monkeypatch, capsys)
+    assert "are the same run: move one of them" in refused(here)
 
 
-def test_damaged_summaries_and_places_are_named(here, monkeypatch, capsys):
+def test_damaged_summaries_and_places_are_named(here):
     path = here / "runs/classifier/summary.json"
     good = path.read_text()
     for bad in ("{", json.dumps({"figures": {}}), "[]"):
         path.write_text(bad)
-        assert "classifier/summary.json is not the summary of a run" in refused(here, monkeypatch, capsys)
+        assert "classifier/summary.json is not the summary of a run" in refused(here)
     path.write_text(good)
     (here / "runs/latent-sizes-mnist/samples.png").unlink()
-    assert "python examples/latent_sizes.py --data mnist" in refused(here, monkeypatch, capsys)
+    assert "python examples/latent_sizes.py --data mnist" in refused(here)
     shutil.rmtree(here / "runs")
-    assert "there is no folder" in refused(here, monkeypatch, capsys)
+    assert "there is no folder" in refused(here)
 
 
-def test_a_readme_without_a_place_for_the_table_is_left_alone(here, monkeypatch, capsys):
+def test_a_readme_without_a_place_for_the_table_is_left_alone(here, monkeypatch):
     (here / "README.md").write_text("# x\n")
     monkeypatch.setattr(sys.modules[__name__], "README", "# x\n")
-    assert "must have exactly one place between <!-- results -->" in refused(here, monkeypatch, capsys)
+    assert "must have exactly one place between <!-- results -->" in refused(here)
