@@ -190,14 +190,9 @@ def split_of_the_document(images: data.DataSet) -> data.DataSet:
     validation = data.Images(
         np.concatenate([images.validation.pixels, more.pixels]),
         more.white,
-        np.concatenate([labels_of(images.validation), labels_of(more)]),
+        np.concatenate([data.labels_of(images.validation), data.labels_of(more)]),
     )
     return data.DataSet(images.name, train, validation, images.test, images.image_shape)
-
-
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
 
 
 @dataclass(frozen=True)
@@ -235,7 +230,7 @@ def trained(
         if not isinstance(model, Classifier):
             return np.empty(0)
         some = images.train.split(min(len(images.validation), len(images.train)))[0]
-        return np.array([accuracy(predicted_classes(model, x), labels_of(x)) for x in (some, images.validation)])
+        return np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in (some, images.validation)])
 
     if isinstance(model, Classifier):
         train, held_out = data.Labelled(train), data.Labelled(held_out)
@@ -301,7 +296,7 @@ def score_classifier(model: Classifier, images: data.DataSet) -> dict[str, float
     found: dict[str, float] = {}
     for part, x in {"validation": images.validation, "test": images.test}.items():
         predicted = predicted_classes(model, x)
-        found[f"{part}_accuracy"] = accuracy(predicted, labels_of(x))
+        found[f"{part}_accuracy"] = accuracy(predicted, data.labels_of(x))
         found[f"{part}_cross_entropy"] = evaluate(model, data.Labelled(x))["loss"]
     return {**found, "classes_never_found": 10 - len(np.unique(predicted))}
 
@@ -421,7 +416,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     right = {key: over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
     print_tables(args, errors, mse, right)
     kept = classifiers["logits", first][0].model
-    predicted, labels = predicted_classes(kept, images.test), labels_of(images.test)
+    predicted, labels = predicted_classes(kept, images.test), data.labels_of(images.test)
     counts = confusion_matrix(predicted, labels, 10)
     text, per_class = report(predicted, labels)
     print(f"\ntest images, the classifier logits of N = {first}, seed {args.seed}:\n{text}")

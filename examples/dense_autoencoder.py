@@ -119,9 +119,7 @@ def autoencoder(n_code: int, kind: str, n_x: int, rng: np.random.Generator) -> A
 def all_images(images: data.DataSet) -> data.Images:
     """Every image of the data set, on the scale of its bytes: 0–255, or 0–16 for the embedded digits."""
     parts = (images.train, images.validation, images.test)  # in the order of their splitting: it is no matter
-    labels = None
-    if images.train.labels is not None:
-        labels = np.concatenate([part.labels for part in parts if part.labels is not None])
+    labels = None if images.train.labels is None else np.concatenate([data.labels_of(part) for part in parts])
     return data.Images(np.concatenate([part.pixels for part in parts]), white=1, labels=labels)
 
 

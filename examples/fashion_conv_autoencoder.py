@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conv_autoencoder import check_batch, curves, encode, labels_of, over_runs, report, score_classifier, trained
+from conv_autoencoder import check_batch, curves, encode, over_runs, report, score_classifier, trained
 
 from scratchnn import (
     Autoencoder,
@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder, settings = seeded("classifier", args.seed, args.classifier_epochs, encoder=fingerprint(encoder.params))
     sorter = trained(folder, classifier(encoder, side, rng), rng, images, args, settings, lr_final=1e-5)
     found = score_classifier(sorter.model, images)
-    predicted, labels = predicted_classes(sorter.model, images.test), labels_of(images.test)
+    predicted, labels = predicted_classes(sorter.model, images.test), data.labels_of(images.test)
     counts, (_, per_class) = confusion_matrix(predicted, labels, 10), report(predicted, labels)
     print_report(args, found, per_class)
 

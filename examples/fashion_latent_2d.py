@@ -190,8 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scale = {"floor": bernoulli_floor(images.test), "mean_image_loss": mean_image_loss(images.test)}
 
     n = min(args.shown, len(images.test))
-    assert images.test.labels is not None
-    shown, labels = images.test[:n], images.test.labels[:n]
+    shown, labels = images.test[:n], data.labels_of(images.test)[:n]
     print(f"\nt-SNE of {n:,} test images …", flush=True)
     codes = {
         "VAE before training": untrained.encode(shown)[0],

@@ -383,11 +383,6 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
     return trainer
 
 
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
@@ -425,7 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         step: {**look_at(some, classifier), "taken_for_real": games["batch-norm"].model.taken_for_real(some)}
         for step, some in still.items()
     }
-    test_accuracy = accuracy(predicted_classes(classifier, images.test), labels_of(images.test))
+    test_accuracy = accuracy(predicted_classes(classifier, images.test), data.labels_of(images.test))
     report(measured, still_measured, games, test_accuracy)
     cli.write_json(
         args.out / "summary.json",

@@ -134,11 +134,6 @@ def classifier(
     return Classifier(Sequential(layers))
 
 
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
-
-
 def learning_rate(epoch: int, epochs: int) -> float:
     """Falls from 0.001 in the first epoch to 0.0001 in the last, by the same factor every epoch."""
     return float(LEARNING_RATE * (LAST_LEARNING_RATE / LEARNING_RATE) ** ((epoch - 1) / max(epochs - 1, 1)))
@@ -166,7 +161,9 @@ def fine_tune(
 ) -> Trainer:
     """A classifier, all of it trained with the labels; its history has accuracies too."""
     rng = np.random.default_rng(seed)
-    model = classifier(start, images.train.pixels.shape[1], int(labels_of(images.train).max()) + 1, pretrained, rng)
+    model = classifier(
+        start, images.train.pixels.shape[1], int(data.labels_of(images.train).max()) + 1, pretrained, rng
+    )
     parts = (images.train, images.validation)
     print(f"\nseed {seed}, classifier {start}: {STARTS[start]}", flush=True)
     folder = args.out / f"classifier-{start}-seed{seed}"
@@ -177,7 +174,7 @@ def fine_tune(
         data.Labelled(images.train),
         lr=LEARNING_RATE, epochs=args.epochs, batch_size=args.batch_size, held_out=data.Labelled(images.validation),
         schedule=lambda epoch: learning_rate(epoch, args.epochs),
-        snapshot=lambda: np.array([accuracy(predicted_classes(model, part), labels_of(part)) for part in parts]),
+        snapshot=lambda: np.array([accuracy(predicted_classes(model, part), data.labels_of(part)) for part in parts]),
     )  # fmt: skip
     for record, values in zip(trainer.history, trainer.snapshots, strict=True):
         record.update(zip(("train_accuracy", "held_out_accuracy"), map(float, values), strict=True))
@@ -189,7 +186,7 @@ def score(model: Any, images: data.DataSet) -> dict[str, float]:
     """Accuracy and cross-entropy of a classifier on all three parts."""
     result = {}
     for name, part in (("train", images.train), ("validation", images.validation), ("test", images.test)):
-        result[f"{name}_accuracy"] = accuracy(predicted_classes(model, part), labels_of(part))
+        result[f"{name}_accuracy"] = accuracy(predicted_classes(model, part), data.labels_of(part))
         result[f"{name}_cross_entropy"] = evaluate(model, data.Labelled(part))["loss"]
     return result
 
@@ -245,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_tables(args, n_codes, baselines, errors, scores)
 
     models: dict[str, Any] = {start: ts[0].model for start, ts in trainers.items()}
-    labels = labels_of(images.test)
+    labels = data.labels_of(images.test)
     counts = {
         start: confusion_matrix(predicted_classes(model, images.test), labels, int(labels.max()) + 1)
         for start, model in models.items()
@@ -328,7 +325,7 @@ def draw(
     n_codes: Mapping[str, int],
 ) -> dict[str, Figure]:
     what = f"{args.data}, seed {args.seed}"
-    test, labels = images.test, labels_of(images.test)
+    test, labels = images.test, data.labels_of(images.test)
 
     def curve(start: str, quantity: str) -> Array:
         return np.array([[record[quantity] for record in trainer.history] for trainer in trainers[start]])
