@@ -73,6 +73,7 @@ from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
     accuracy,
     confusion_matrix,
+    encode,
     predicted_classes,
     principal_components,
     reconstruction_error,
@@ -98,7 +99,6 @@ EPOCHS = {"digits": (60, 40), "mnist": (15, 30), "fashion-mnist": (15, 30)}  # a
 CODES = {"digits": [16, 32], "mnist": [64, 128, 256], "fashion-mnist": [64, 128, 256]}
 DOCUMENT = {"mse": 0.0533, "accuracy": {64: 0.9043, 128: 0.9141, 256: 0.907}, "cross_entropy": {64: 0.3865}}
 UNREACHED = {28: 3, 8: 1}  # by the side of an image: how many of its last rows and columns the printed decoder misses
-ROWS = 1000  # images that pass through a network at once, outside of training
 
 EXAMPLES = """\
   python examples/conv_autoencoder.py                                      embedded digits, smaller; under a minute
@@ -219,41 +219,29 @@ def trained(
     """
     epochs = settings["epochs"]
     settings = {**settings, "data": args.data, "batch_size": args.batch_size, "lr_final": lr_final}
-    trainer = Trainer(model, Adam(model, lr=1e-3), rng, settings)
-    cli.prepare_folder(folder)
-    if cli.holds_same_run(folder / "checkpoint.npz", trainer.settings):
-        trainer.restore(folder / "checkpoint.npz")
     train: Any = images.train
     held_out: Any = images.validation
-
-    def accuracies() -> Array:
-        if not isinstance(model, Classifier):
-            return np.empty(0)
-        some = images.train.split(min(len(images.validation), len(images.train)))[0]
-        return np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in (some, images.validation)])
-
+    measured: dict[str, Any] = {}
     if isinstance(model, Classifier):
+        parts = (train.split(min(len(held_out), len(train)))[0], held_out)
+        measured = {
+            "snapshot": lambda: np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in parts]),
+            "recorded": ("train_accuracy", "held_out_accuracy"),
+        }
         train, held_out = data.Labelled(train), data.Labelled(held_out)
-    if len(trainer.history) < epochs:
-        print(f"{folder.name}:", flush=True)
-        trainer.fit(
-            train,
-            epochs=epochs,
-            batch_size=args.batch_size,
-            held_out=held_out,
-            schedule=lambda epoch: float(1e-3 * (lr_final / 1e-3) ** ((epoch - 1) / max(epochs - 1, 1))),
-            snapshot=accuracies,
-            checkpoint=folder / "checkpoint.npz",
-        )
-    for record, values in zip(trainer.history, trainer.snapshots, strict=True):
-        record.update(zip(("train_accuracy", "held_out_accuracy"), map(float, values), strict=False))
-    cli.write_json(folder / "history.json", trainer.history)
+    trainer = Trainer(model, Adam(model, lr=1e-3), rng, settings)
+    print(f"{folder.name}:", flush=True)
+    cli.train_in_folder(
+        folder,
+        trainer,
+        train,
+        epochs=epochs,
+        batch_size=args.batch_size,
+        held_out=held_out,
+        schedule=lambda epoch: float(1e-3 * (lr_final / 1e-3) ** ((epoch - 1) / max(epochs - 1, 1))),
+        **measured,
+    )
     return Trained(model, trainer.history)
-
-
-def encode(model: Autoencoder, images: data.Images) -> Array:
-    """The codes of all images, some at a time."""
-    return np.concatenate([model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)])
 
 
 def baselines(images: data.DataSet, codes: Sequence[int]) -> tuple[dict[str, float], dict[str, Array]]:
@@ -318,14 +306,6 @@ def report(predicted: Array, labels: Array) -> tuple[str, dict[str, Any]]:
     return classification_report(labels, predicted, digits=3, zero_division=0), numbers
 
 
-def over_runs(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Every figure of some runs: its mean and its single values."""
-    return {
-        name: {"mean": float(np.mean([score[name] for score in scores])), "runs": [score[name] for score in scores]}
-        for name in scores[0]
-    }
-
-
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--runs", type=cli.positive_int, default=1, help="trainings of each kind (default: 1)")
@@ -349,19 +329,12 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def check_batch(args: argparse.Namespace, n_train: int) -> None:
-    """OptionError or OutputError for what cannot work, before anything is trained or written."""
-    if args.batch_size > n_train:
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {n_train:,} training images")
-    if args.resume and not list(args.out.glob("*/checkpoint.npz")):
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
-    check_batch(args, n_train)
+    cli.check_batch_size(args.batch_size, n_train)
+    cli.check_resume(args)
     if max(args.codes) > n_pixels:
         raise cli.OptionError(f"--codes {max(args.codes)} is more than the {n_pixels} pixels of an image")
     side, first = images.image_shape[0], args.codes[0]
@@ -412,8 +385,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
             )
 
-    mse = {key: over_runs([score_autoencoder(t.model, images) for t in ts]) for key, ts in autoencoders.items()}
-    right = {key: over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
+    mse = {key: cli.over_runs([score_autoencoder(t.model, images) for t in ts]) for key, ts in autoencoders.items()}
+    right = {key: cli.over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
     print_tables(args, errors, mse, right)
     kept = classifiers["logits", first][0].model
     predicted, labels = predicted_classes(kept, images.test), data.labels_of(images.test)

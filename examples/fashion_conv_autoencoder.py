@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conv_autoencoder import check_batch, curves, encode, over_runs, report, score_classifier, trained
+from conv_autoencoder import curves, report, score_classifier, trained
 
 from scratchnn import (
     Autoencoder,
@@ -52,6 +52,7 @@ from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
     accuracy,
     confusion_matrix,
+    encode,
     predicted_classes,
     principal_components,
     reconstruction_error,
@@ -220,7 +221,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
-    check_batch(args, len(images.train))
+    cli.check_batch_size(args.batch_size, len(images.train))
+    cli.check_resume(args)
     side = images.image_shape[0]
     seeds = range(args.seed, args.seed + args.runs)
     print(images)
@@ -256,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: reconstruction_error(principal_components(images.train, n).reconstruct, images.test)
         for name, n in (("mean image", 0), ("PCA-2", 2))
     }
-    mse = {kind: over_runs([score_code(t.model, images) for t in ts]) for kind, ts in codes.items()}
+    mse = {kind: cli.over_runs([score_code(t.model, images) for t in ts]) for kind, ts in codes.items()}
     print_codes(errors, mse, starts)
 
     runs = {f"{kind}, seed {seed}": codes[kind][seed - args.seed] for kind, seed in draws}

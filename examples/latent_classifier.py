@@ -331,11 +331,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def check_sizes(args: argparse.Namespace, labels: Array) -> None:
-    """OptionError unless a batch and every number of labels fit the training images."""
+def check_labels(args: argparse.Namespace, labels: Array) -> None:
+    """OptionError unless every number of labels fits the training images."""
     n_classes = len(np.unique(labels))
-    if args.batch_size > len(labels):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(labels):,} training images")
     for n in args.labels:
         if n > len(labels):
             raise cli.OptionError(f"--labels {n} is more than the {len(labels):,} training images, all with a label")
@@ -347,7 +345,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
     n_all = len(images.train)
-    check_sizes(args, data.labels_of(images.train))
+    cli.check_batch_size(args.batch_size, n_all)
+    check_labels(args, data.labels_of(images.train))
+    cli.check_resume(args, "trainings.json")
     if args.vae is None:
         args.vae = args.out / "vae"
         print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
@@ -357,8 +357,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger = args.out / "trainings.json"
     settings = {**experiment.settings, "seed": args.seed}
     trainings = finished_trainings(ledger, settings)
-    if args.resume and not trainings:
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
 
     print(images)
     variants = {**VARIANTS, **CONVERGED}
