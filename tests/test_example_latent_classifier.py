@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from functools import partial
 
 import latent_classifier
 import numpy as np
@@ -237,9 +238,16 @@ def test_with_all_labels_every_image_is_seen_once_an_epoch(trained_vae, monkeypa
 
 
 @pytest.mark.parametrize("variant", CONVERGED)
-def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
-    """Another solver, started afresh for every penalty, finds the same one where it was chosen, and none that does
-    clearly better on the validation images; our gradient descent, without a penalty, stays above the weakest."""
+def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae, monkeypatch):
+    """Another solver, in float64 and started afresh for every penalty, finds the same figures where the script chose,
+    and no penalty that does better on the validation images; our gradient descent, without a penalty, stays above the
+    weakest.
+
+    The script's solver stops where no derivative is above 1e-4. Along a direction that the data leave open nothing but
+    the penalty bends the loss, by 1/(300 C) a unit, and there that is 0.03 C before the end. On the training images
+    this is hardly seen, on others it decides some. So for what is compared image by image it goes on to 1e-7; then an
+    image on the border may still fall to the other side, since it computes in float32.
+    """
     model, _ = load_model(trained_vae)
     trial, images = experiment(model), data.load("digits")
     rows = balanced(images.train.labels, 300, np.random.default_rng([latent_classifier.LABELS_SEED, 0]))
@@ -250,7 +258,9 @@ def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
     }
     if variant == "frozen-converged":
         parts = {part: (model.encode(x)[0], labels) for part, (x, labels) in parts.items()}
-    found = trial.converge(variant, 300, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.linear_model.LogisticRegression", partial(LogisticRegression, tol=1e-7))
+        found = trial.converge(variant, 300, 0)
 
     def figures(strength: float) -> dict[str, float]:
         best = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=1000, tol=1e-8)
@@ -263,10 +273,16 @@ def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
         return values
 
     expected = {strength: figures(strength) for strength in latent_classifier.STRENGTHS}
-    for name, value in expected[found["C"]].items():  # the script's solver stops at a gradient of 1e-4
-        assert found[name] == pytest.approx(value, abs=0.0251 if "accuracy" in name else 1e-3, rel=0.05), name
-    # which for a weak penalty is a little before the end: up to 5 of the 200 validation images
-    assert found["validation_accuracy"] >= max(value["validation_accuracy"] for value in expected.values()) - 0.0251
+    for part, (_, labels) in parts.items():
+        there, one_image = expected[found["C"]], 1.01 / len(labels)
+        assert found[f"{part}_accuracy"] == pytest.approx(there[f"{part}_accuracy"], abs=one_image), part
+        assert found[f"{part}_cross_entropy"] == pytest.approx(there[f"{part}_cross_entropy"], rel=0.005), part
+    best = max(value["validation_accuracy"] for value in expected.values())
+    assert found["validation_accuracy"] >= best - 1.01 / len(parts["validation"][1])
+    # and as the script stops, for all but the weakest penalties: what is left undone is no thousandth of a nat
+    monkeypatch.setattr(latent_classifier, "STRENGTHS", (0.01, 0.1, 1, 10, 100))
+    found = trial.converge(variant, 300, 0)
+    assert found["train_cross_entropy"] == pytest.approx(expected[found["C"]]["train_cross_entropy"], abs=1e-3)
     ours = trial.train(variant.removesuffix("-converged"), 300, 0, None)
     assert ours["train_cross_entropy"] > expected[max(expected)]["train_cross_entropy"]
 

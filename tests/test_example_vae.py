@@ -101,7 +101,7 @@ def test_help_has_examples():
         (["--lr-final", "0.1"], "--lr-final 0.1 is above --lr 0.001: the learning rate can only fall"),
         (["--lr-final", "0"], "argument --lr-final: expected a positive number, got 0"),
         (["--binarisation", "static"], "argument --binarisation: invalid choice: 'static'"),
-        (["--resume"], "there is no checkpoint"),
+        (["--resume"], "there is nothing to go on with"),
         (["--lr", "1e30", "--epochs", "3"], "training stopped. The last good checkpoint:"),
     ],
 )
@@ -139,7 +139,7 @@ def test_an_earlier_run_is_not_overwritten(tmp_path):
     text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--epochs", 2)
     assert "holds another run, which would be lost: its seed is 0, and this run's is 1" in text
     text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--resume")
-    assert "is of another run: its seed is 0" in text
+    assert "holds another run, which would be lost: its seed is 0" in text
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
