@@ -73,6 +73,7 @@ from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
     accuracy,
     confusion_matrix,
+    encode,
     predicted_classes,
     principal_components,
     reconstruction_error,
@@ -96,9 +97,12 @@ CLASSIFIERS = {
 }
 EPOCHS = {"digits": (60, 40), "mnist": (15, 30), "fashion-mnist": (15, 30)}  # autoencoders, classifiers
 CODES = {"digits": [16, 32], "mnist": [64, 128, 256], "fashion-mnist": [64, 128, 256]}
-DOCUMENT = {"mse": 0.0533, "accuracy": {64: 0.9043, 128: 0.9141, 256: 0.907}, "cross_entropy": {64: 0.3865}}
+DOCUMENT: dict[str, Any] = {
+    "mse": 0.0533,
+    "accuracy": {64: 0.9043, 128: 0.9141, 256: 0.907},
+    "cross_entropy": {64: 0.3865},
+}
 UNREACHED = {28: 3, 8: 1}  # by the side of an image: how many of its last rows and columns the printed decoder misses
-ROWS = 1000  # images that pass through a network at once, outside of training
 
 EXAMPLES = """\
   python examples/conv_autoencoder.py                                      embedded digits, smaller; under a minute
@@ -190,14 +194,9 @@ def split_of_the_document(images: data.DataSet) -> data.DataSet:
     validation = data.Images(
         np.concatenate([images.validation.pixels, more.pixels]),
         more.white,
-        np.concatenate([labels_of(images.validation), labels_of(more)]),
+        np.concatenate([data.labels_of(images.validation), data.labels_of(more)]),
     )
     return data.DataSet(images.name, train, validation, images.test, images.image_shape)
-
-
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
 
 
 @dataclass(frozen=True)
@@ -224,41 +223,29 @@ def trained(
     """
     epochs = settings["epochs"]
     settings = {**settings, "data": args.data, "batch_size": args.batch_size, "lr_final": lr_final}
-    trainer = Trainer(model, Adam(model, lr=1e-3), rng, settings)
-    cli.prepare_folder(folder)
-    if cli.holds_same_run(folder / "checkpoint.npz", trainer.settings):
-        trainer.restore(folder / "checkpoint.npz")
     train: Any = images.train
     held_out: Any = images.validation
-
-    def accuracies() -> Array:
-        if not isinstance(model, Classifier):
-            return np.empty(0)
-        some = images.train.split(min(len(images.validation), len(images.train)))[0]
-        return np.array([accuracy(predicted_classes(model, x), labels_of(x)) for x in (some, images.validation)])
-
+    measured: dict[str, Any] = {}
     if isinstance(model, Classifier):
+        parts = (train.split(min(len(held_out), len(train)))[0], held_out)
+        measured = {
+            "snapshot": lambda: np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in parts]),
+            "recorded": ("train_accuracy", "held_out_accuracy"),
+        }
         train, held_out = data.Labelled(train), data.Labelled(held_out)
-    if len(trainer.history) < epochs:
-        print(f"{folder.name}:", flush=True)
-        trainer.fit(
-            train,
-            epochs=epochs,
-            batch_size=args.batch_size,
-            held_out=held_out,
-            schedule=lambda epoch: float(1e-3 * (lr_final / 1e-3) ** ((epoch - 1) / max(epochs - 1, 1))),
-            snapshot=accuracies,
-            checkpoint=folder / "checkpoint.npz",
-        )
-    for record, values in zip(trainer.history, trainer.snapshots, strict=True):
-        record.update(zip(("train_accuracy", "held_out_accuracy"), map(float, values), strict=False))
-    cli.write_json(folder / "history.json", trainer.history)
+    trainer = Trainer(model, Adam(model, lr=1e-3), rng, settings)
+    print(f"{folder.name}:", flush=True)
+    cli.train_in_folder(
+        folder,
+        trainer,
+        train,
+        epochs=epochs,
+        batch_size=args.batch_size,
+        held_out=held_out,
+        schedule=lambda epoch: float(1e-3 * (lr_final / 1e-3) ** ((epoch - 1) / max(epochs - 1, 1))),
+        **measured,
+    )
     return Trained(model, trainer.history)
-
-
-def encode(model: Autoencoder, images: data.Images) -> Array:
-    """The codes of all images, some at a time."""
-    return np.concatenate([model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)])
 
 
 def baselines(images: data.DataSet, codes: Sequence[int]) -> tuple[dict[str, float], dict[str, Array]]:
@@ -301,7 +288,7 @@ def score_classifier(model: Classifier, images: data.DataSet) -> dict[str, float
     found: dict[str, float] = {}
     for part, x in {"validation": images.validation, "test": images.test}.items():
         predicted = predicted_classes(model, x)
-        found[f"{part}_accuracy"] = accuracy(predicted, labels_of(x))
+        found[f"{part}_accuracy"] = accuracy(predicted, data.labels_of(x))
         found[f"{part}_cross_entropy"] = evaluate(model, data.Labelled(x))["loss"]
     return {**found, "classes_never_found": 10 - len(np.unique(predicted))}
 
@@ -321,14 +308,6 @@ def report(predicted: Array, labels: Array) -> tuple[str, dict[str, Any]]:
 
     numbers = classification_report(labels, predicted, output_dict=True, zero_division=0)
     return classification_report(labels, predicted, digits=3, zero_division=0), numbers
-
-
-def over_runs(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Every figure of some runs: its mean and its single values."""
-    return {
-        name: {"mean": float(np.mean([score[name] for score in scores])), "runs": [score[name] for score in scores]}
-        for name in scores[0]
-    }
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -354,19 +333,12 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def check_batch(args: argparse.Namespace, n_train: int) -> None:
-    """OptionError or OutputError for what cannot work, before anything is trained or written."""
-    if args.batch_size > n_train:
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {n_train:,} training images")
-    if args.resume and not list(args.out.glob("*/checkpoint.npz")):
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
-    check_batch(args, n_train)
+    cli.check_batch_size(args.batch_size, n_train)
+    cli.check_resume(args)
     if max(args.codes) > n_pixels:
         raise cli.OptionError(f"--codes {max(args.codes)} is more than the {n_pixels} pixels of an image")
     side, first = images.image_shape[0], args.codes[0]
@@ -417,11 +389,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
             )
 
-    mse = {key: over_runs([score_autoencoder(t.model, images) for t in ts]) for key, ts in autoencoders.items()}
-    right = {key: over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
+    mse = {key: cli.over_runs([score_autoencoder(t.model, images) for t in ts]) for key, ts in autoencoders.items()}
+    right = {key: cli.over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
     print_tables(args, errors, mse, right)
     kept = classifiers["logits", first][0].model
-    predicted, labels = predicted_classes(kept, images.test), labels_of(images.test)
+    predicted, labels = predicted_classes(kept, images.test), data.labels_of(images.test)
     counts = confusion_matrix(predicted, labels, 10)
     text, per_class = report(predicted, labels)
     print(f"\ntest images, the classifier logits of N = {first}, seed {args.seed}:\n{text}")
@@ -514,7 +486,7 @@ def print_tables(
     print(f"\nclassifiers, mean ± standard deviation over {args.runs} runs")
     print(f"{'':<26} {'document':>9} {'test accuracy':>16} {'test cross-entropy':>19}   classes never found")
     for (kind, n), figure in right.items():
-        known: dict[int, float] = DOCUMENT["accuracy"] if fashion and kind == "as-printed" else {}  # type: ignore[assignment]
+        known: dict[int, float] = DOCUMENT["accuracy"] if fashion and kind == "as-printed" else {}
         document = f"{100 * known[n]:.2f} %" if n in known else "—"
         ours = cli.mean_and_spread([100 * value for value in figure["test_accuracy"]["runs"]]) + " %"
         loss = cli.mean_and_spread(figure["test_cross_entropy"]["runs"], 4)

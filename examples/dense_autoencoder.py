@@ -38,9 +38,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError, ReLU, Sequential, cli, data, figures
-from scratchnn.evaluation import PrincipalComponents, principal_components, reconstruction_error
+from scratchnn.evaluation import PrincipalComponents, encode, principal_components, reconstruction_error
+from scratchnn.init import glorot_uniform
 from scratchnn.layers import Layer
-from scratchnn.parameters import Array
 from scratchnn.training import Trainer
 
 LEARNING_RATES = {8: 5e-4, 2: 1e-3}
@@ -75,10 +75,9 @@ EXAMPLES = """\
 
 
 def dense(n_in: int, n_out: int, rng: np.random.Generator) -> Dense:
-    """A dense layer with Keras's initial values: biases 0, weights uniform with the variance 2/(fan-in + fan-out)."""
+    """A dense layer with Keras's initial values: biases 0, weights by Glorot's rule."""
     layer = Dense(n_in, n_out, rng)
-    limit = (6 / (n_in + n_out)) ** 0.5
-    layer.W = rng.uniform(-limit, limit, (n_in, n_out))
+    layer.W = glorot_uniform(rng, (n_in, n_out), fan_in=n_in, fan_out=n_out)
     return layer
 
 
@@ -119,50 +118,8 @@ def autoencoder(n_code: int, kind: str, n_x: int, rng: np.random.Generator) -> A
 def all_images(images: data.DataSet) -> data.Images:
     """Every image of the data set, on the scale of its bytes: 0–255, or 0–16 for the embedded digits."""
     parts = (images.train, images.validation, images.test)  # in the order of their splitting: it is no matter
-    labels = None
-    if images.train.labels is not None:
-        labels = np.concatenate([part.labels for part in parts if part.labels is not None])
+    labels = None if images.train.labels is None else np.concatenate([data.labels_of(part) for part in parts])
     return data.Images(np.concatenate([part.pixels for part in parts]), white=1, labels=labels)
-
-
-def trained(
-    folder: Path,
-    model: Any,
-    rng: np.random.Generator,
-    settings: Mapping[str, Any],
-    train: Any,
-    *,
-    lr: float,
-    epochs: int,
-    batch_size: int,
-    **more: Any,
-) -> Trainer:
-    """Trains the model with Adam, goes on with it, or finds it ready, in a folder of its own; leaves its history there.
-
-    `more` is handed on to `Trainer.fit`.
-    """
-    trainer = Trainer(model, Adam(model, lr=lr, eps=ADAM_EPS), rng, {**settings, "batch_size": batch_size})
-    checkpoint = folder / "checkpoint.npz"
-    cli.prepare_folder(folder)
-    if cli.holds_same_run(checkpoint, trainer.settings):
-        trainer.restore(checkpoint)
-    if len(trainer.history) < epochs:
-        trainer.fit(train, epochs=epochs, batch_size=batch_size, checkpoint=checkpoint, **more)
-    cli.write_json(folder / "history.json", trainer.history)
-    return trainer
-
-
-def check_sizes(args: argparse.Namespace, n_train: int, batch_size: int) -> None:
-    """OptionError or OutputError for what cannot work, before anything is trained or written."""
-    if batch_size > n_train:
-        raise cli.OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
-    if args.resume and not list(args.out.glob("**/checkpoint.npz")):
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
-
-
-def codes_of(model: Any, images: Any) -> Array:
-    """The codes (N, n_code) of all images, some at a time."""
-    return np.concatenate([model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)])
 
 
 def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
@@ -179,7 +136,7 @@ def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
 def score(trainer: Trainer, images: data.Images, n_steps: int) -> dict[str, Any]:
     """What is reported of one network; `n_steps` is the number of steps in an epoch."""
     model: Any = trainer.model
-    used = codes_of(model, images) != 0  # a linear number is 0 by accident at the most
+    used = encode(model, images) != 0  # a linear number is 0 by accident at the most
     n_dead_pixels, their_error = dead_pixels(model, images)
     return {
         "epochs": len(trainer.history),
@@ -194,8 +151,7 @@ def score(trainer: Trainer, images: data.Images, n_steps: int) -> dict[str, Any]
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=64)
-    parser.set_defaults(batch_size=None)  # 64 is that of one network: each has its own, given above
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=None)
     args = parser.parse_args(arguments)
     digits = args.data == "digits"
     args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in EPOCHS}
@@ -208,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
     train, white = all_images(images), images.train.white
-    check_sizes(args, len(train), max(args.batch_size_of.values()))
+    cli.check_batch_size(max(args.batch_size_of.values()), len(train))
+    cli.check_resume(args)
 
     print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {white}, and errors on that scale")
     pca = {n: principal_components(train, n) for n in (0, 8, 2)}
@@ -219,10 +176,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind, what in KINDS.items():
             rng = np.random.default_rng(args.seed)
             model = autoencoder(n, kind, train.pixels.shape[1], rng)
+            settings = {"data": args.data, "images": "all", "seed": args.seed, "batch_size": args.batch_size_of[n]}
+            trainers[n, kind] = Trainer(model, Adam(model, lr=LEARNING_RATES[n], eps=ADAM_EPS), rng, settings)
             print(f"\n{n} numbers; {what}", flush=True)
-            trainers[n, kind] = trained(
-                args.out / f"{n}-{kind}", model, rng, {"data": args.data, "images": "all", "seed": args.seed}, train,
-                lr=LEARNING_RATES[n], epochs=args.epochs_of[n], batch_size=args.batch_size_of[n],
+            cli.train_in_folder(
+                args.out / f"{n}-{kind}", trainers[n, kind], train,
+                epochs=args.epochs_of[n], batch_size=args.batch_size_of[n],
             )  # fmt: skip
 
     scores = {
@@ -316,7 +275,7 @@ def draw(
             f"Training images and their reconstructions\n{what}",
         ),
     }
-    codes = {kind: codes_of(models[2, kind], train) for kind in KINDS} | {"pca": codes_of(pca[2], train)}
+    codes = {kind: encode(models[2, kind], train) for kind in KINDS} | {"pca": encode(pca[2], train)}
     for name, points in codes.items():
         error = baselines[2] if name == "pca" else scores[2, name]["final_mse"]
         whose = "PCA" if name == "pca" else f"autoencoder, {KINDS[name]}"

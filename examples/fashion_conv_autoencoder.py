@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conv_autoencoder import check_batch, curves, encode, labels_of, over_runs, report, score_classifier, trained
+from conv_autoencoder import curves, report, score_classifier, trained
 
 from scratchnn import (
     Autoencoder,
@@ -52,6 +52,7 @@ from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
     accuracy,
     confusion_matrix,
+    encode,
     predicted_classes,
     principal_components,
     reconstruction_error,
@@ -67,7 +68,7 @@ CODES = {
 EPOCHS = {"digits": (15, 5, 15), "mnist": (5, 2, 20), "fashion-mnist": (5, 2, 20)}  # 2 numbers; encoder; classifier
 FRESH = 100  # networks that are looked at before they have learned anything
 SHOWN = 3000  # test images in a scatter plot: t-SNE takes long
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "accuracy": 0.93,
     "precision": [0.85, 1.00, 0.89, 0.94, 0.88, 0.99, 0.79, 0.96, 0.99, 0.97],
     "recall": [0.89, 0.99, 0.88, 0.92, 0.89, 0.97, 0.77, 0.98, 0.99, 0.97],
@@ -220,7 +221,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
-    check_batch(args, len(images.train))
+    cli.check_batch_size(args.batch_size, len(images.train))
+    cli.check_resume(args)
     side = images.image_shape[0]
     seeds = range(args.seed, args.seed + args.runs)
     print(images)
@@ -238,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder, settings = seeded("classifier", args.seed, args.classifier_epochs, encoder=fingerprint(encoder.params))
     sorter = trained(folder, classifier(encoder, side, rng), rng, images, args, settings, lr_final=1e-5)
     found = score_classifier(sorter.model, images)
-    predicted, labels = predicted_classes(sorter.model, images.test), labels_of(images.test)
+    predicted, labels = predicted_classes(sorter.model, images.test), data.labels_of(images.test)
     counts, (_, per_class) = confusion_matrix(predicted, labels, 10), report(predicted, labels)
     print_report(args, found, per_class)
 
@@ -256,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: reconstruction_error(principal_components(images.train, n).reconstruct, images.test)
         for name, n in (("mean image", 0), ("PCA-2", 2))
     }
-    mse = {kind: over_runs([score_code(t.model, images) for t in ts]) for kind, ts in codes.items()}
+    mse = {kind: cli.over_runs([score_code(t.model, images) for t in ts]) for kind, ts in codes.items()}
     print_codes(errors, mse, starts)
 
     runs = {f"{kind}, seed {seed}": codes[kind][seed - args.seed] for kind, seed in draws}
@@ -339,7 +341,7 @@ def print_report(args: argparse.Namespace, found: Mapping[str, float], per_class
     for label in range(10):
         line = f"{label:>5}   "
         for name in ("precision", "recall", "f1-score"):
-            document = f"({DOCUMENT[name][label]:.2f})" if fashion else ""  # type: ignore[index]
+            document = f"({DOCUMENT[name][label]:.2f})" if fashion else ""
             line += f"{per_class[str(label)][name]:.3f} {document:<10}"
         print(f"{line}{int(per_class[str(label)]['support']):>6,}")
     document = f"({DOCUMENT['accuracy']})" if fashion else ""

@@ -148,29 +148,23 @@ def train(sigma: float, args: argparse.Namespace, images: data.DataSet, settings
     rng = np.random.default_rng(args.seed)
     model = network(images.train.pixels.shape[1], args.hidden, sigma, rng)
     trainer = Trainer(model, Adam(model, lr=1e-3), rng, {**settings, "sigma": sigma})
-    folder = args.out / f"sigma-{sigma:g}"
-    cli.prepare_folder(folder)
-    if cli.holds_same_run(folder / "checkpoint.npz", trainer.settings):
-        trainer.restore(folder / "checkpoint.npz")
     print(f"\nsigma {sigma:g}: {model!r}", flush=True)
-    trainer.fit(
+    cli.train_in_folder(
+        args.out / f"sigma-{sigma:g}",
+        trainer,
         images.train,
         epochs=args.epochs,
         batch_size=args.batch_size,
         held_out=images.validation,
-        checkpoint=folder / "checkpoint.npz",
     )
-    cli.write_json(folder / "history.json", trainer.history)
     return trainer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
-    if args.batch_size > len(images.train):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
-    if args.resume and not (args.out / f"sigma-{SIGMAS[0]:g}/checkpoint.npz").exists():
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
+    cli.check_batch_size(args.batch_size, len(images.train))
+    cli.check_resume(args)
     settings = {
         "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
         "seed": args.seed,
@@ -190,8 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scale = {"floor": bernoulli_floor(images.test), "mean_image_loss": mean_image_loss(images.test)}
 
     n = min(args.shown, len(images.test))
-    assert images.test.labels is not None
-    shown, labels = images.test[:n], images.test.labels[:n]
+    shown, labels = images.test[:n], data.labels_of(images.test)[:n]
     print(f"\nt-SNE of {n:,} test images …", flush=True)
     codes = {
         "VAE before training": untrained.encode(shown)[0],

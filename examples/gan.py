@@ -334,25 +334,20 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def restored(trainer: Trainer, folder: Path) -> Path:
-    """The place of the trainer's checkpoint; what an earlier run of the same settings left there is taken up."""
-    cli.prepare_folder(folder)
-    checkpoint = folder / "checkpoint.npz"
-    if cli.holds_same_run(checkpoint, trainer.settings):
-        trainer.restore(checkpoint)
-    return checkpoint
-
-
 def train_classifier(args: argparse.Namespace, images: data.DataSet, settings: dict[str, Any]) -> Classifier:
     """Who looks at the images: pixels → classes, from the labels of the training images."""
     rng = np.random.default_rng(args.seed)
     n_x = images.train.pixels.shape[1]
     model = Classifier(Sequential([Dense(n_x, 128, rng), ReLU(), Dropout(DROPOUT, rng), Dense(128, N_CLASSES, rng)]))
     trainer = Trainer(model, Adam(model), rng, settings)
-    checkpoint = restored(trainer, args.out / "classifier")
-    epochs = CLASSIFIER_EPOCHS[args.data]
-    train, validation = data.Labelled(images.train), data.Labelled(images.validation)
-    trainer.fit(train, epochs=epochs, batch_size=args.batch_size, held_out=validation, checkpoint=checkpoint)
+    cli.train_in_folder(
+        args.out / "classifier",
+        trainer,
+        data.Labelled(images.train),
+        epochs=CLASSIFIER_EPOCHS[args.data],
+        batch_size=args.batch_size,
+        held_out=data.Labelled(images.validation),
+    )
     return model
 
 
@@ -363,43 +358,34 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
     seen_by = f"sha256 of its parameters {fingerprint(classifier.params)}"
     optimizer = Adam(gan, lr=args.lr, beta1=BETA1)
     trainer = Game(gan, optimizer, rng, {**settings, "game": game, "classifier": seen_by})
-    checkpoint = restored(trainer, args.out / game)
-    done = len(trainer.history)
-    print(f"\n{game}: {gan!r}" + (f"\n{checkpoint} has {done} epochs of this run" if done else ""), flush=True)
 
     def snapshot() -> Array:
         samples = gan.generate(samples_noise(gan))
         return np.concatenate([look_at(samples, classifier)["class_shares"], samples[:FILMED].ravel()])
 
-    trainer.fit(
+    print(f"\n{game}: {gan!r}", flush=True)
+    cli.train_in_folder(
+        args.out / game,
+        trainer,
         images.train,
         epochs=args.epochs,
         batch_size=args.batch_size,
         held_out=images.validation,
         snapshot=snapshot,
-        checkpoint=checkpoint,
     )
-    cli.write_json(checkpoint.parent / "history.json", trainer.history)
     return trainer
-
-
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
-    if args.batch_size > len(images.train):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
+    cli.check_batch_size(args.batch_size, len(images.train))
     if 1 in (args.batch_size, len(images.train) % args.batch_size):
         raise cli.OptionError(
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"
         )
-    if args.resume and not (args.out / "classifier/checkpoint.npz").exists():
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
+    cli.check_resume(args)
     if args.vae is None:
         args.vae = args.out / "vae"
         print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
@@ -425,7 +411,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         step: {**look_at(some, classifier), "taken_for_real": games["batch-norm"].model.taken_for_real(some)}
         for step, some in still.items()
     }
-    test_accuracy = accuracy(predicted_classes(classifier, images.test), labels_of(images.test))
+    test_accuracy = accuracy(predicted_classes(classifier, images.test), data.labels_of(images.test))
     report(measured, still_measured, games, test_accuracy)
     cli.write_json(
         args.out / "summary.json",
@@ -467,7 +453,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, figure in drawn.items():
         figures.save(figure, args.out / f"{name}.png")
     print(f"written to {args.out}: summary.json, {', '.join(f'{name}.png' for name in drawn)};")
-    print(f"checkpoint.npz and history.json in {', '.join(games)}")
+    print(f"checkpoint.npz and history.json in classifier, {', '.join(games)}")
 
 
 def report(

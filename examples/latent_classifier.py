@@ -167,15 +167,10 @@ def load_vae(path: Path, data_name: str) -> VAE:
     return model
 
 
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
-
-
 def score(model: Classifier, images: data.Images) -> dict[str, float]:
     """Accuracy and mean cross-entropy."""
     return {
-        "accuracy": accuracy(predicted_classes(model, images), labels_of(images)),
+        "accuracy": accuracy(predicted_classes(model, images), data.labels_of(images)),
         "cross_entropy": evaluate(model, data.Labelled(images))["loss"],
     }
 
@@ -187,7 +182,7 @@ class Experiment:
         self.vae = model
         self.pixels = {"train": images.train, "validation": images.validation, "test": images.test}
         self.codes = {part: encode(model, x)[0] for part, x in self.pixels.items()}
-        self.labels = {part: labels_of(x) for part, x in self.pixels.items()}
+        self.labels = {part: data.labels_of(x) for part, x in self.pixels.items()}
         self.n_classes = int(self.labels["train"].max()) + 1
         self.settings = {
             "data": args.data,
@@ -336,11 +331,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def check_sizes(args: argparse.Namespace, labels: Array) -> None:
-    """OptionError unless a batch and every number of labels fit the training images."""
+def check_labels(args: argparse.Namespace, labels: Array) -> None:
+    """OptionError unless every number of labels fits the training images."""
     n_classes = len(np.unique(labels))
-    if args.batch_size > len(labels):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(labels):,} training images")
     for n in args.labels:
         if n > len(labels):
             raise cli.OptionError(f"--labels {n} is more than the {len(labels):,} training images, all with a label")
@@ -352,7 +345,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
     n_all = len(images.train)
-    check_sizes(args, labels_of(images.train))
+    cli.check_batch_size(args.batch_size, n_all)
+    check_labels(args, data.labels_of(images.train))
+    cli.check_resume(args, "trainings.json")
     if args.vae is None:
         args.vae = args.out / "vae"
         print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
@@ -362,8 +357,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger = args.out / "trainings.json"
     settings = {**experiment.settings, "seed": args.seed}
     trainings = finished_trainings(ledger, settings)
-    if args.resume and not trainings:
-        raise cli.OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
 
     print(images)
     variants = {**VARIANTS, **CONVERGED}
@@ -428,7 +421,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def confusion(args: argparse.Namespace, variant: str, test: data.Images) -> Figure:
     """The confusion matrix of the classifier whose checkpoint is kept."""
     model, _ = load_model(args.out / variant)
-    labels = labels_of(test)
+    labels = data.labels_of(test)
     predicted = predicted_classes(model, test)
     return figures.confusion_matrix(
         confusion_matrix(predicted, labels, int(labels.max()) + 1),

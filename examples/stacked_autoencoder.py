@@ -36,10 +36,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dense_autoencoder import check_sizes, dense, trained
+from dense_autoencoder import ADAM_EPS, dense
 from matplotlib.figure import Figure
 
-from scratchnn import Autoencoder, BinaryCrossEntropy, Classifier, Dense, ReLU, Sequential, cli, data, figures
+from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Classifier, Dense, ReLU, Sequential, cli, data, figures
 from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
     accuracy,
@@ -134,11 +134,6 @@ def classifier(
     return Classifier(Sequential(layers))
 
 
-def labels_of(images: data.Images) -> Array:
-    assert images.labels is not None
-    return images.labels
-
-
 def learning_rate(epoch: int, epochs: int) -> float:
     """Falls from 0.001 in the first epoch to 0.0001 in the last, by the same factor every epoch."""
     return float(LEARNING_RATE * (LAST_LEARNING_RATE / LEARNING_RATE) ** ((epoch - 1) / max(epochs - 1, 1)))
@@ -152,10 +147,14 @@ def pretrain(args: argparse.Namespace, seed: int, images: data.DataSet) -> dict[
         rng = np.random.default_rng([seed, number])
         model = autoencoders(n_x, rng)[name]
         print(f"\nseed {seed}, autoencoder {name}: {model!r}", flush=True)
-        trained(
-            args.out / f"autoencoder-{name}-seed{seed}", model, rng,
-            {"data": args.data, "seed": seed, "autoencoder": name, "epochs": args.pretraining_epochs}, images.train,
-            lr=LEARNING_RATE, epochs=args.pretraining_epochs, batch_size=args.batch_size, held_out=images.validation,
+        settings = {
+            "data": args.data, "seed": seed, "autoencoder": name, "epochs": args.pretraining_epochs,
+            "batch_size": args.batch_size,
+        }  # fmt: skip
+        cli.train_in_folder(
+            args.out / f"autoencoder-{name}-seed{seed}",
+            Trainer(model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings), images.train,
+            epochs=args.pretraining_epochs, batch_size=args.batch_size, held_out=images.validation,
         )  # fmt: skip
         done[name] = model
     return done
@@ -166,22 +165,23 @@ def fine_tune(
 ) -> Trainer:
     """A classifier, all of it trained with the labels; its history has accuracies too."""
     rng = np.random.default_rng(seed)
-    model = classifier(start, images.train.pixels.shape[1], int(labels_of(images.train).max()) + 1, pretrained, rng)
+    model = classifier(
+        start, images.train.pixels.shape[1], int(data.labels_of(images.train).max()) + 1, pretrained, rng
+    )
     parts = (images.train, images.validation)
     print(f"\nseed {seed}, classifier {start}: {STARTS[start]}", flush=True)
-    folder = args.out / f"classifier-{start}-seed{seed}"
-    trainer = trained(
-        folder, model, rng,
-        {"data": args.data, "seed": seed, "start": start, "epochs": args.epochs, "last_lr": LAST_LEARNING_RATE,
-         "initial_parameters": fingerprint(model.params)},
-        data.Labelled(images.train),
-        lr=LEARNING_RATE, epochs=args.epochs, batch_size=args.batch_size, held_out=data.Labelled(images.validation),
+    settings = {
+        "data": args.data, "seed": seed, "start": start, "epochs": args.epochs, "last_lr": LAST_LEARNING_RATE,
+        "initial_parameters": fingerprint(model.params), "batch_size": args.batch_size,
+    }  # fmt: skip
+    trainer = Trainer(model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings)
+    cli.train_in_folder(
+        args.out / f"classifier-{start}-seed{seed}", trainer, data.Labelled(images.train),
+        epochs=args.epochs, batch_size=args.batch_size, held_out=data.Labelled(images.validation),
         schedule=lambda epoch: learning_rate(epoch, args.epochs),
-        snapshot=lambda: np.array([accuracy(predicted_classes(model, part), labels_of(part)) for part in parts]),
+        snapshot=lambda: np.array([accuracy(predicted_classes(model, part), data.labels_of(part)) for part in parts]),
+        recorded=("train_accuracy", "held_out_accuracy"),
     )  # fmt: skip
-    for record, values in zip(trainer.history, trainer.snapshots, strict=True):
-        record.update(zip(("train_accuracy", "held_out_accuracy"), map(float, values), strict=True))
-    cli.write_json(folder / "history.json", trainer.history)
     return trainer
 
 
@@ -189,17 +189,9 @@ def score(model: Any, images: data.DataSet) -> dict[str, float]:
     """Accuracy and cross-entropy of a classifier on all three parts."""
     result = {}
     for name, part in (("train", images.train), ("validation", images.validation), ("test", images.test)):
-        result[f"{name}_accuracy"] = accuracy(predicted_classes(model, part), labels_of(part))
+        result[f"{name}_accuracy"] = accuracy(predicted_classes(model, part), data.labels_of(part))
         result[f"{name}_cross_entropy"] = evaluate(model, data.Labelled(part))["loss"]
     return result
-
-
-def over_runs(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Every figure of some runs: its mean and its single values."""
-    return {
-        name: {"mean": float(np.mean([score[name] for score in scores])), "runs": [score[name] for score in scores]}
-        for name in scores[0]
-    }
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -220,7 +212,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     images = data.load(args.data)
-    check_sizes(args, len(images.train), args.batch_size)
+    cli.check_batch_size(args.batch_size, len(images.train))
+    cli.check_resume(args)
     seeds = range(args.seed, args.seed + args.runs)
 
     print(images)
@@ -237,15 +230,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pca = {n: principal_components(images.train, n) for n in (0, *sorted(set(n_codes.values())))}
     baselines = {n: reconstruction_error(components.reconstruct, images.test) for n, components in pca.items()}
     errors = {
-        name: over_runs([{"test_mse": reconstruction_error(models[name].reconstruct, images.test)}
+        name: cli.over_runs([{"test_mse": reconstruction_error(models[name].reconstruct, images.test)}
                          for models in pretrained])["test_mse"]
         for name in n_codes
     }  # fmt: skip
-    scores = {start: over_runs([score(t.model, images) for t in ts]) for start, ts in trainers.items()}
+    scores = {start: cli.over_runs([score(t.model, images) for t in ts]) for start, ts in trainers.items()}
     print_tables(args, n_codes, baselines, errors, scores)
 
     models: dict[str, Any] = {start: ts[0].model for start, ts in trainers.items()}
-    labels = labels_of(images.test)
+    labels = data.labels_of(images.test)
     counts = {
         start: confusion_matrix(predicted_classes(model, images.test), labels, int(labels.max()) + 1)
         for start, model in models.items()
@@ -328,7 +321,7 @@ def draw(
     n_codes: Mapping[str, int],
 ) -> dict[str, Figure]:
     what = f"{args.data}, seed {args.seed}"
-    test, labels = images.test, labels_of(images.test)
+    test, labels = images.test, data.labels_of(images.test)
 
     def curve(start: str, quantity: str) -> Array:
         return np.array([[record[quantity] for record in trainer.history] for trainer in trainers[start]])

@@ -101,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     rng = np.random.default_rng(args.seed)
     images = data.load(args.data, args.split)
-    if args.batch_size > len(images.train):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
+    cli.check_batch_size(args.batch_size, len(images.train))
+    cli.check_resume(args)
     model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
@@ -132,14 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seed": args.seed,
     }
     trainer = Trainer(model, Adam(model, lr=args.lr), rng, settings)
-    checkpoint = args.out / "checkpoint.npz"
-    cli.prepare_folder(args.out)
-    if args.resume or cli.holds_same_run(checkpoint, trainer.settings):
-        trainer.restore(checkpoint)
-        done = len(trainer.history)
-        what_now = "going on" if done < args.epochs else "nothing left to train"
-        print(f"{checkpoint} has {done} epochs of this run: {what_now}")
-    trainer.fit(
+    cli.train_in_folder(
+        args.out,
+        trainer,
         train,
         epochs=args.epochs,
         batch_size=args.batch_size,
@@ -147,7 +142,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shuffle=args.shuffle,
         schedule=lambda epoch: learning_rate(epoch, args),
         snapshot=lambda: model.reconstruct(test[:1])[0],
-        checkpoint=checkpoint,
     )
 
     epochs = len(trainer.history)
@@ -157,7 +151,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"+ kl {losses['kl']:.2f}" + (f"; floor {scale['test_floor']:.2f}" if scale else "")
     )
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
-    cli.write_json(args.out / "history.json", trainer.history)
     cli.write_json(
         args.out / "summary.json",
         {

@@ -8,14 +8,14 @@ import json
 import platform
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from scratchnn.checkpoints import CheckpointError, read_checkpoint, written_whole
 from scratchnn.data import DATA_SETS, DataError
-from scratchnn.training import DivergedError
+from scratchnn.training import DivergedError, Trainer
 
 
 class OutputError(Exception):
@@ -59,16 +59,29 @@ def parser(description: str, examples: str) -> argparse.ArgumentParser:
     )
 
 
-def training_parser(description: str, examples: str, batch_size: int) -> argparse.ArgumentParser:
-    """A parser with the options that all training scripts have."""
+def training_parser(description: str, examples: str, batch_size: int | None) -> argparse.ArgumentParser:
+    """A parser with the options that all training scripts have; batch_size=None: each network has its own."""
     training = parser(description, examples)
+    batches = f"default: {batch_size or 'each network has its own'}"
     training.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
     training.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
-    training.add_argument("--batch-size", type=positive_int, default=batch_size, help=f"default: {batch_size}")
+    training.add_argument("--batch-size", type=positive_int, default=batch_size, help=batches)
     training.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
     training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
     return training
+
+
+def check_batch_size(batch_size: int, n_train: int) -> None:
+    """OptionError for a batch larger than all training images, before anything is trained or written."""
+    if batch_size > n_train:
+        raise OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
+
+
+def check_resume(args: argparse.Namespace, left_behind: str = "checkpoint.npz") -> None:
+    """OutputError for --resume where no earlier run has left such a file, in the --out folder or below it."""
+    if args.resume and not any(args.out.glob(f"**/{left_behind}")):
+        raise OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
 
 
 def prepare_folder(out: Path) -> None:
@@ -100,6 +113,36 @@ def holds_same_run(checkpoint: Path, settings: dict[str, Any]) -> bool:
     return True
 
 
+def train_in_folder(
+    folder: Path,
+    trainer: Trainer,
+    train: Any,
+    *,
+    epochs: int,
+    batch_size: int,
+    recorded: Sequence[str] = (),
+    **options: Any,
+) -> None:
+    """Trains in a folder of its own, or goes on with what lies there of the same run, or finds it ready.
+
+    The folder gets a checkpoint, and at the end the history. `recorded` names the numbers in a snapshot, for the
+    history to have them too; `options` are more of those of `Trainer.fit`. OutputError if another run lies there.
+    """
+    prepare_folder(folder)
+    checkpoint = folder / "checkpoint.npz"
+    if holds_same_run(checkpoint, trainer.settings):
+        trainer.restore(checkpoint)
+        done = len(trainer.history)
+        what_now = "going on" if done < epochs else "nothing left to train"
+        print(f"{checkpoint} has {done} epochs of this run: {what_now}", flush=True)
+    if len(trainer.history) < epochs:
+        trainer.fit(train, epochs=epochs, batch_size=batch_size, checkpoint=checkpoint, **options)
+    if recorded:
+        for record, values in zip(trainer.history, trainer.snapshots, strict=True):
+            record.update(zip(recorded, values.tolist(), strict=True))
+    write_json(folder / "history.json", trainer.history)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=1) + "\n")
@@ -115,6 +158,12 @@ def mean_and_spread(values: Sequence[float], decimals: int = 2) -> str:
     """mean ± standard deviation (with n − 1 in the denominator); the value alone if there is one."""
     mean = statistics.fmean(values)
     return f"{mean:.{decimals}f}" + (f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else "")
+
+
+def over_runs(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Every figure of some runs, one mapping a run: {name: {"mean": …, "runs": its single values}}."""
+    values = {name: [score[name] for score in scores] for name in scores[0]}
+    return {name: {"mean": statistics.fmean(runs), "runs": runs} for name, runs in values.items()}
 
 
 def versions() -> dict[str, str]:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.data import Images
 from scratchnn.likelihoods import Bernoulli
@@ -163,11 +164,13 @@ class LatentUse:
         return self.spread > 0.01
 
 
-def encode(model: VAE, images: Any) -> tuple[Array, Array]:
-    """mean and log_var (N, n_z) of q(z|x) of all images, some at a time."""
-    codes = [model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
-    mean, log_var = (np.concatenate(parts) for parts in zip(*codes, strict=True))
-    return mean, log_var
+def encode(model: VAE | Autoencoder | PrincipalComponents, images: Any) -> Array:
+    """What `model.encode` says of all images, some at a time.
+
+    The codes (N, n_code) or, of a VAE, mean and log_var of q(z|x) together, (2, N, n_z).
+    """
+    codes = [np.asarray(model.encode(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
+    return np.concatenate(codes, axis=-2)  # the axis of the images
 
 
 def latent_use(model: VAE, images: Any) -> LatentUse:

@@ -308,6 +308,7 @@ def rows_of_images(rows: Mapping[str, Array], image_shape: tuple[int, int], titl
     figure = new_figure(0.3 + 0.1 * max(map(len, rows)) + 0.75 * n, 0.8 + 0.75 * len(rows) * height / width, title)
     axes = figure.add_subplot()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_anchor("W")  # width that is left over goes to the right; were it shared out, the names would be cut
     axes.set_yticks(np.arange(len(rows)) * (height + 1) + height / 2, list(rows))
     axes.set_xticks([])
     axes.tick_params(length=0)

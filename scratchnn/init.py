@@ -8,6 +8,10 @@ W_ij are independent of them and of each other, with mean 0 and variance v, then
 The mean square is kept, E[y_j²] = q, if v = 1/m: the standard deviation is m^(−1/2), m being the *fan-in*, the number
 of connections that feed a unit. With v twice as large a signal grows 2^(10/2) = 32-fold in ten layers.
 
+Backward a gradient meets the same weights in the other direction, dx_i = Σ_j dy_j W_ij, and is kept if v is one over
+the number of *outputs*, the *fan-out*. A layer that widens or narrows cannot have both; v = 2/(fan-in + fan-out), the
+inverse of their mean, lies between the two.
+
 A ReLU in between sets half of a symmetric signal to zero and so halves its mean square; keeping it would take v = 2/m
 (He et al. 2015). The thesis uses 1/m with ReLU, and with two hidden layers the factor of ½ a layer does no harm.
 """
@@ -27,6 +31,20 @@ def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) 
     if fan_in < 1:
         raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
     return rng.normal(0.0, fan_in**-0.5, shape)  # LeCun98 §4.6
+
+
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+    """Draws weights of the given shape from the uniform distribution of variance 2/(fan_in + fan_out), as float64.
+
+    Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010,
+    equation (16). Keras starts from it where nothing else is said.
+    """
+    if fan_in < 1 or fan_out < 1:
+        raise ValueError(
+            f"fan_in and fan_out count the connections of a unit and must be at least 1, got {fan_in} and {fan_out}"
+        )
+    limit = (6 / (fan_in + fan_out)) ** 0.5  # uniform within ± limit has the variance limit²/3
+    return rng.uniform(-limit, limit, shape)
 
 
 def thesis_bias(rng: np.random.Generator, width: int) -> Array:

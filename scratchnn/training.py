@@ -2,8 +2,8 @@
 
 One step is four lines (`Trainer.step`): the terms of the loss for a batch, their mean, backward, and the optimiser.
 Around it stand the things that make a training usable: a seeded order of the examples, a progress bar, a record of
-every epoch with the loss on held-out data by the same function, and a checkpoint after each epoch from which a killed
-run goes on bit for bit.
+every epoch with the loss on held-out data by the same function, and a checkpoint, after every epoch unless that would
+take more than a tenth of the time, from which a killed run goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -232,14 +232,19 @@ class Trainer:
 
 
 def describe(record: Mapping[str, Any], epochs: int) -> str:
-    """An epoch's record as one line: each loss with its terms."""
+    """An epoch's record as one line: each loss, and its terms where it has several."""
+
+    def shown(value: float) -> str:
+        return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
+
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
     for who in ("train", "held_out"):
         terms = [
-            f"{name.removeprefix(who + '_')} {value:.2f}"
+            f"{name.removeprefix(who + '_')} {shown(value)}"
             for name, value in record.items()
             if name.startswith(who + "_") and name != f"{who}_loss"
         ]
         if f"{who}_loss" in record:
-            parts.append(f"{who.replace('_', '-')} loss {record[f'{who}_loss']:.2f} = {' + '.join(terms)}")
+            loss = f"{who.replace('_', '-')} loss {shown(record[f'{who}_loss'])}"
+            parts.append(f"{loss} = {' + '.join(terms)}" if len(terms) > 1 else loss)
     return "   ".join([*parts, f"{record['seconds']:.1f} s"])

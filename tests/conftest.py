@@ -17,6 +17,12 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
+def finished(printed_and_finished) -> Path:
+    """The folder of the short run that a file's own `printed_and_finished` makes."""
+    return printed_and_finished[1]
+
+
+@pytest.fixture
 def real_data() -> Path:
     """The folder of the real data sets; the test is skipped where SCRATCHNN_DATA names none."""
     folder = os.environ.get("SCRATCHNN_DATA")

@@ -32,14 +32,17 @@ def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
         "float64": lambda: vae(rng, Bernoulli()).astype(np.float64),
     }[kind]()
     path = saved(model, tmp_path / "checkpoint.npz", data="digits")
+
+    def show(m, x):
+        return m.probabilities(x) if kind == "classifier" else m.reconstruct(x)
+
     for source in (path, tmp_path):  # the file or its folder
         again, settings = load_model(source)
         assert repr(again) == repr(model) and settings["data"] == "digits"
         assert again.params.dtype == model.params.dtype
         np.testing.assert_array_equal(again.params, model.params)
         x = rng.random((6, 5)).astype(model.params.dtype)
-        show = (lambda m: m.probabilities(x)) if kind == "classifier" else (lambda m: m.reconstruct(x))  # noqa: B023
-        np.testing.assert_array_equal(show(again), show(model))
+        np.testing.assert_array_equal(show(again, x), show(model, x))
 
 
 def test_every_public_layer_can_stand_in_a_checkpoint():

@@ -279,8 +279,10 @@ def test_labelled_images_are_pairs_and_need_labels(rng):
     x, labels = Labelled(train)[[3, 1]]
     np.testing.assert_array_equal(x, train[[3, 1]])
     np.testing.assert_array_equal(labels, train.labels[[3, 1]])
-    with pytest.raises(ValueError, match="these images have no labels"):
-        Labelled(Images(train.pixels, 16))
+    np.testing.assert_array_equal(data.labels_of(train), train.labels)
+    for need_labels in (Labelled, data.labels_of):
+        with pytest.raises(ValueError, match="these images have no labels, so no classifier can learn from them"):
+            need_labels(Images(train.pixels, 16))
     with pytest.raises(ValueError, match="1297 images need as many labels, got 5"):
         Images(train.pixels, 16, train.labels[:5])
 

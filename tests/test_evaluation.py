@@ -7,19 +7,21 @@ import scipy.stats
 import sklearn.metrics
 from exact import linear_gaussian
 
-from scratchnn import VAE, Bernoulli, Classifier, Dense, Sequential, Tanh, data
+from scratchnn import VAE, Autoencoder, Bernoulli, Classifier, Dense, MeanSquaredError, Sequential, Tanh, data
 from scratchnn.data import Images
 from scratchnn.evaluation import (
     LatentUse,
     accuracy,
     bernoulli_floor,
     confusion_matrix,
+    encode,
     entropy,
     importance_weighted,
     latent_use,
     log_weights,
     mean_image_loss,
     predicted_classes,
+    principal_components,
 )
 from scratchnn.training import evaluate
 
@@ -166,6 +168,24 @@ def test_active_units_by_hand():
     by_hand = [-0.5 * (1 + np.log(0.25) - mean**2 - 0.25) for mean in (0, 1)]
     np.testing.assert_allclose(use.kl, [np.mean(by_hand), 0])
     np.testing.assert_allclose(evaluate(model, x)["kl"], use.kl.sum())
+
+
+def test_codes_of_many_images_are_those_of_each(rng):
+    """More images than go into one call, by all that has a code; each code by hand."""
+    images = Images(rng.integers(0, 17, (2303, 6)).astype(np.uint8), 16)
+    x = (images.pixels / 16).astype(np.float32)
+    narrow, wide = Dense(6, 2, rng, b=0.1), Dense(6, 4, rng, b=0.2)
+    pca = principal_components(images, 3)
+    autoencoder = Autoencoder(narrow, Dense(2, 6, rng), MeanSquaredError())
+    vae = VAE(Sequential([wide]), Sequential([Dense(2, 6, rng)]), Bernoulli(), 2)
+    mean, log_var = encode(vae, images)
+    for codes, expected in (
+        (encode(autoencoder, images), x @ narrow.W + narrow.b),
+        (encode(pca, images), (x - pca.mean) @ pca.directions.T),
+        (mean, x @ wide.W[:, :2] + wide.b[:2]),
+        (log_var, x @ wide.W[:, 2:] + wide.b[2:]),
+    ):
+        np.testing.assert_allclose(codes, expected, atol=1e-5)
 
 
 def test_predicted_classes_are_those_of_the_largest_logits(rng):

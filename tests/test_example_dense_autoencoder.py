@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 
 import dense_autoencoder
 import numpy as np
 import pytest
 from conftest import ROOT
 from dense_autoencoder import BATCH_SIZES, DOCUMENT, EPOCHS, KINDS, LEARNING_RATES, autoencoder
+from scripts import fails, succeeds
 from sklearn.decomposition import PCA
 
-from scratchnn import Dense, ReLU, cli, data
+from scratchnn import Dense, ReLU, data
 from scratchnn.checkpoints import load_model
 from scratchnn.evaluation import principal_components, reconstruction_error
 
@@ -26,14 +24,7 @@ SHORT = ["--epochs", "3", "--batch-size", "32"]
 def printed_and_finished(tmp_path_factory):
     """What a short run of the script prints, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        dense_autoencoder.main([*SHORT, "--out", str(folder)])
-    return printed.getvalue(), folder
-
-
-@pytest.fixture
-def finished(printed_and_finished):
-    return printed_and_finished[1]
+    return succeeds(dense_autoencoder.main, *SHORT, "--out", folder), folder
 
 
 @pytest.fixture
@@ -47,16 +38,6 @@ def digits():
     """All of them as scikit-learn has them, in the order of the script's three parts; grey levels from 0 to 16."""
     images = data.load("digits")
     return np.concatenate([part.pixels for part in (images.train, images.validation, images.test)]).astype(np.float32)
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    monkeypatch.setattr(sys, "argv", ["dense_autoencoder.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(dense_autoencoder.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def widths(layers) -> list[int | str]:
@@ -203,22 +184,18 @@ def test_the_same_command_again_goes_on_and_ends_in_the_same_bits(finished, no_p
     assert "epoch 1/3" not in capsys.readouterr().out  # nothing is left to train
 
 
-def test_mistakes_are_told_in_one_sentence(finished, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--batch-size", "2000", "--out", tmp_path / "x")
+def test_mistakes_are_told_in_one_sentence(finished, tmp_path):
+    text = fails(dense_autoencoder.main, "--batch-size", "2000", "--out", tmp_path / "x")
     assert "--batch-size 2000 is more than the 1,797 training images" in text
-    text = fails(monkeypatch, capsys, "--resume", "--out", tmp_path / "x")
+    text = fails(dense_autoencoder.main, "--resume", "--out", tmp_path / "x")
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     assert not (tmp_path / "x").exists()
-    text = fails(monkeypatch, capsys, *SHORT, "--seed", "1", "--out", finished)
+    text = fails(dense_autoencoder.main, *SHORT, "--seed", "1", "--out", finished)
     assert "holds another run, which would be lost: its seed is 0, and this run's is 1" in text
     (tmp_path / "file").write_text("")
-    assert "choose another folder with --out" in fails(monkeypatch, capsys, *SHORT, "--out", tmp_path / "file/x")
+    assert "choose another folder with --out" in fails(dense_autoencoder.main, *SHORT, "--out", tmp_path / "file/x")
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["dense_autoencoder.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(dense_autoencoder.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/dense_autoencoder.py --data mnist" in text
+def test_help_has_examples():
+    assert "examples/dense_autoencoder.py --data mnist" in succeeds(dense_autoencoder.main, "--help")
     assert (ROOT / "examples/dense_autoencoder.py").exists()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 
 import conv_autoencoder
 import fashion_conv_autoencoder
@@ -13,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from fashion_conv_autoencoder import classifier, dead_at_the_start, dead_numbers, two_numbers, wide_autoencoder
+from scripts import fails, succeeds
 
-from scratchnn import BatchNorm, Conv2D, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D, cli, data
+from scratchnn import BatchNorm, Conv2D, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D, data
 from scratchnn.checkpoints import load_model
 from scratchnn.training import Trainer
 
@@ -37,30 +35,13 @@ def few_images():
 def printed_and_finished(few_images, tmp_path_factory):
     """What a short run of the script prints, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        fashion_conv_autoencoder.main(["--out", str(folder), *SHORT])
-    return printed.getvalue(), folder
-
-
-@pytest.fixture
-def finished(printed_and_finished):
-    return printed_and_finished[1]
+    return succeeds(fashion_conv_autoencoder.main, "--out", folder, *SHORT), folder
 
 
 @pytest.fixture
 def no_pictures(monkeypatch):
     monkeypatch.setattr(fashion_conv_autoencoder.figures, "save", lambda figure, path: None)
     monkeypatch.setattr(fashion_conv_autoencoder, "tsne", lambda x, seed: x[:, :2])
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    monkeypatch.setattr(sys, "argv", ["fashion_conv_autoencoder.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(fashion_conv_autoencoder.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def in_short(layers) -> str:
@@ -211,13 +192,13 @@ def test_without_a_collapsed_start_there_is_none_to_train(no_pictures, tmp_path,
         (["--resume"], "there is nothing to go on with in"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--out", tmp_path / "run", *arguments)
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
+    text = fails(fashion_conv_autoencoder.main, "--out", tmp_path / "run", *arguments)
     assert message in text and not (tmp_path / "run").exists()
 
 
-def test_another_run_is_not_overwritten(finished, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--out", finished, *SHORT, "--encoder-epochs", 2)
+def test_another_run_is_not_overwritten(finished):
+    text = fails(fashion_conv_autoencoder.main, "--out", finished, *SHORT, "--encoder-epochs", 2)
     assert "holds another run, which would be lost: its epochs is 1, and this run's is 2" in text
 
 
@@ -235,10 +216,7 @@ def test_the_report_stands_beside_the_documents(monkeypatch, capsys):
     assert "1.000 (0.79)" in printed and "accuracy 100.00 % (0.93)" in printed
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["fashion_conv_autoencoder.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(fashion_conv_autoencoder.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/fashion_conv_autoencoder.py --data fashion-mnist" in text
+def test_help_has_examples():
+    text = succeeds(fashion_conv_autoencoder.main, "--help")
+    assert "examples/fashion_conv_autoencoder.py --data fashion-mnist" in text
     assert (ROOT / "examples/fashion_conv_autoencoder.py").exists()

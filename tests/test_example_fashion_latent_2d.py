@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 
 import fashion_latent_2d
 import numpy as np
@@ -13,9 +10,10 @@ import pytest
 import scipy.stats
 from conftest import ROOT
 from fashion_latent_2d import ScaledNoiseVAE, network
+from scripts import fails, succeeds
 from sklearn.decomposition import PCA
 
-from scratchnn import Dense, ReLU, cli, data
+from scratchnn import Dense, ReLU, data
 from scratchnn.checkpoints import load_model, read_checkpoint
 from scratchnn.evaluation import encode
 from scratchnn.gradcheck import check_model
@@ -131,19 +129,9 @@ def make_small(monkeypatch) -> None:
 @pytest.fixture(scope="module")
 def printed_and_finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("latent")
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+    with pytest.MonkeyPatch.context() as patch:
         make_small(patch)
-        fashion_latent_2d.main(["--out", str(folder), *SMALL])
-    return printed.getvalue(), folder
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    monkeypatch.setattr(sys, "argv", ["fashion_latent_2d.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(fashion_latent_2d.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
+        return succeeds(fashion_latent_2d.main, "--out", folder, *SMALL), folder
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -233,23 +221,19 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
         (["--resume"], "there is nothing to go on with"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
-    assert message in fails(monkeypatch, capsys, "--out", tmp_path / "run", *arguments)
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
+    assert message in fails(fashion_latent_2d.main, "--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
-def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch, capsys):
+def test_another_run_is_not_overwritten(printed_and_finished):
     _, folder = printed_and_finished
     before = (folder / "sigma-0.1/checkpoint.npz").read_bytes()
-    text = fails(monkeypatch, capsys, "--out", folder, *SMALL, "--seed", 3)
+    text = fails(fashion_latent_2d.main, "--out", folder, *SMALL, "--seed", 3)
     assert "holds another run, which would be lost: its seed is 0, and this run's is 3" in text
     assert (folder / "sigma-0.1/checkpoint.npz").read_bytes() == before
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["fashion_latent_2d.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(fashion_latent_2d.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/fashion_latent_2d.py --data fashion-mnist" in text
+def test_help_has_examples():
+    assert "examples/fashion_latent_2d.py --data fashion-mnist" in succeeds(fashion_latent_2d.main, "--help")
     assert (ROOT / "examples/fashion_latent_2d.py").exists()

@@ -6,15 +6,15 @@ import contextlib
 import copy
 import io
 import json
-import sys
 
 import gan
 import numpy as np
 import pytest
 from conftest import ROOT
 from gan import GAN, Game
+from scripts import fails, succeeds
 
-from scratchnn import Adam, BatchNorm, Dense, ReLU, Sequential, Sigmoid, Tanh, cli, data
+from scratchnn import Adam, BatchNorm, Dense, ReLU, Sequential, Sigmoid, Tanh, data
 from scratchnn.checkpoints import load_model, read_checkpoint
 from scratchnn.gradcheck import GradientError, check_model
 from scratchnn.layers.activations import sigmoid
@@ -219,25 +219,15 @@ def test_what_is_measured_of_images():
 @pytest.fixture(scope="module")
 def printed_and_finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gan")
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+    with pytest.MonkeyPatch.context() as patch:
         make_small(patch)
-        gan.main(["--out", str(folder), *SMALL])
-    return printed.getvalue(), folder
+        return succeeds(gan.main, "--out", folder, *SMALL), folder
 
 
 def make_small(monkeypatch) -> None:
     monkeypatch.setattr(gan, "SMALL_VAE", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
     monkeypatch.setattr(gan, "CLASSIFIER_EPOCHS", {"digits": 2})
     monkeypatch.setattr(gan, "STILL_STEPS", (0, 5))
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    monkeypatch.setattr(sys, "argv", ["gan.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(gan.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -337,33 +327,29 @@ def test_held_still_a_generator_ends_at_what_pleases_most(rng, monkeypatch):
         (["--resume"], "there is nothing to go on with"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
-    assert message in fails(monkeypatch, capsys, "--out", tmp_path / "run", *arguments)
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
+    assert message in fails(gan.main, "--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
-def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch, capsys):
+def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch):
     _, folder = printed_and_finished
     make_small(monkeypatch)
     before = (folder / "plain/checkpoint.npz").read_bytes()
     run = ["--vae", folder / "vae", "--out", folder, *SMALL]
-    assert "holds another run, which would be lost" in fails(monkeypatch, capsys, *run, "--seed", 3)
-    assert "its optimizer is Adam(lr=0.001" in fails(monkeypatch, capsys, *run, "--lr", 0.5)
+    assert "holds another run, which would be lost" in fails(gan.main, *run, "--seed", 3)
+    assert "its optimizer is Adam(lr=0.001" in fails(gan.main, *run, "--lr", 0.5)
     assert (folder / "plain/checkpoint.npz").read_bytes() == before
 
 
-def test_what_is_no_vae_of_these_images_is_refused(printed_and_finished, tmp_path, monkeypatch, capsys):
+def test_what_is_no_vae_of_these_images_is_refused(printed_and_finished, tmp_path):
     _, folder = printed_and_finished
-    text = fails(monkeypatch, capsys, "--vae", folder / "classifier", "--out", tmp_path / "run")
+    text = fails(gan.main, "--vae", folder / "classifier", "--out", tmp_path / "run")
     assert "holds a Classifier: give --vae a run of examples/vae.py" in text
-    text = fails(monkeypatch, capsys, "--data", "mnist", "--vae", folder / "vae", "--out", tmp_path / "run")
+    text = fails(gan.main, "--data", "mnist", "--vae", folder / "vae", "--out", tmp_path / "run")
     assert "was trained with --data digits, and the images here are those of --data mnist" in text
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["gan.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(gan.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/gan.py --data mnist --vae" in text
+def test_help_has_examples():
+    assert "examples/gan.py --data mnist --vae" in succeeds(gan.main, "--help")
     assert (ROOT / "examples/gan.py").exists()

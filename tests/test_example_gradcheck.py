@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import sys
 from pathlib import Path
 
 import first_backprop
@@ -13,8 +10,7 @@ import gradcheck_tour
 import numpy as np
 import pytest
 from matplotlib.image import imread
-
-from scratchnn import cli
+from scripts import fails, succeeds
 
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
 
@@ -38,9 +34,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole_tour(folder) -> str:
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        gradcheck_tour.main(["--out", str(folder)])
-    return printed.getvalue()
+    return succeeds(gradcheck_tour.main, "--out", folder)
 
 
 @pytest.fixture
@@ -136,8 +130,7 @@ def test_the_same_output_each_time(whole_tour, folder, lecture, capsys):
     assert capsys.readouterr().out == lecture
 
 
-def test_an_output_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+def test_an_output_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(sys, "argv", ["gradcheck_tour.py", "--out", str(tmp_path / "file" / "run")])
-    with pytest.raises(SystemExit, match=r"^error: cannot write into .* choose another folder with --out$"):
-        cli.run(gradcheck_tour.main)
+    text = fails(gradcheck_tour.main, "--out", tmp_path / "file" / "run")
+    assert re.search(r"^error: cannot write into .* choose another folder with --out$", text)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 from argparse import Namespace
+from functools import partial
 
 import latent_classifier
 import numpy as np
@@ -16,9 +14,10 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from latent_classifier import CONVERGED, VARIANTS, Experiment, balanced, classifier
+from scripts import fails, succeeds
 from sklearn.linear_model import LogisticRegression
 
-from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, Tanh, cli, data
+from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, Tanh, data
 from scratchnn.checkpoints import load_model
 from scratchnn.losses import batch_mean
 from scratchnn.training import Trainer
@@ -39,9 +38,7 @@ def trained_vae(tmp_path_factory):
 def printed_and_finished(trained_vae, tmp_path_factory):
     """What a short run of the script prints, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        latent_classifier.main(["--vae", str(trained_vae), "--out", str(folder), *SHORT])
-    return printed.getvalue(), folder
+    return succeeds(latent_classifier.main, "--vae", trained_vae, "--out", folder, *SHORT), folder
 
 
 @pytest.fixture
@@ -50,24 +47,9 @@ def no_pictures(monkeypatch):
     monkeypatch.setattr(latent_classifier.figures, "save", lambda figure, path: None)
 
 
-@pytest.fixture
-def finished(printed_and_finished):
-    return printed_and_finished[1]
-
-
 def experiment(model: VAE, **settings) -> Experiment:
     args = Namespace(**{"data": "digits", "batch_size": 100, "epochs": 2, **settings})
     return Experiment(args, data.load("digits"), model)
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    monkeypatch.setattr(sys, "argv", ["latent_classifier.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(latent_classifier.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -256,9 +238,16 @@ def test_with_all_labels_every_image_is_seen_once_an_epoch(trained_vae, monkeypa
 
 
 @pytest.mark.parametrize("variant", CONVERGED)
-def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
-    """Another solver, started afresh for every penalty, finds the same one where it was chosen, and none that does
-    clearly better on the validation images; our gradient descent, without a penalty, stays above the weakest."""
+def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae, monkeypatch):
+    """Another solver, in float64 and started afresh for every penalty, finds the same figures where the script chose,
+    and no penalty that does better on the validation images; our gradient descent, without a penalty, stays above the
+    weakest.
+
+    The script's solver stops where no derivative is above 1e-4. Along a direction that the data leave open nothing but
+    the penalty bends the loss, by 1/(300 C) a unit, and there that is 0.03 C before the end. On the training images
+    this is hardly seen, on others it decides some. So for what is compared image by image it goes on to 1e-7; then an
+    image on the border may still fall to the other side, since it computes in float32.
+    """
     model, _ = load_model(trained_vae)
     trial, images = experiment(model), data.load("digits")
     rows = balanced(images.train.labels, 300, np.random.default_rng([latent_classifier.LABELS_SEED, 0]))
@@ -269,7 +258,9 @@ def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
     }
     if variant == "frozen-converged":
         parts = {part: (model.encode(x)[0], labels) for part, (x, labels) in parts.items()}
-    found = trial.converge(variant, 300, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.linear_model.LogisticRegression", partial(LogisticRegression, tol=1e-7))
+        found = trial.converge(variant, 300, 0)
 
     def figures(strength: float) -> dict[str, float]:
         best = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=1000, tol=1e-8)
@@ -282,10 +273,16 @@ def test_the_converged_softmax_is_the_best_there_is(variant, trained_vae):
         return values
 
     expected = {strength: figures(strength) for strength in latent_classifier.STRENGTHS}
-    for name, value in expected[found["C"]].items():  # the script's solver stops at a gradient of 1e-4
-        assert found[name] == pytest.approx(value, abs=0.0251 if "accuracy" in name else 1e-3, rel=0.05), name
-    # which for a weak penalty is a little before the end: up to 5 of the 200 validation images
-    assert found["validation_accuracy"] >= max(value["validation_accuracy"] for value in expected.values()) - 0.0251
+    for part, (_, labels) in parts.items():
+        there, one_image = expected[found["C"]], 1.01 / len(labels)
+        assert found[f"{part}_accuracy"] == pytest.approx(there[f"{part}_accuracy"], abs=one_image), part
+        assert found[f"{part}_cross_entropy"] == pytest.approx(there[f"{part}_cross_entropy"], rel=0.005), part
+    best = max(value["validation_accuracy"] for value in expected.values())
+    assert found["validation_accuracy"] >= best - 1.01 / len(parts["validation"][1])
+    # and as the script stops, for all but the weakest penalties: what is left undone is no thousandth of a nat
+    monkeypatch.setattr(latent_classifier, "STRENGTHS", (0.01, 0.1, 1, 10, 100))
+    found = trial.converge(variant, 300, 0)
+    assert found["train_cross_entropy"] == pytest.approx(expected[found["C"]]["train_cross_entropy"], abs=1e-3)
     ours = trial.train(variant.removesuffix("-converged"), 300, 0, None)
     assert ours["train_cross_entropy"] > expected[max(expected)]["train_cross_entropy"]
 
@@ -333,11 +330,12 @@ def test_the_same_command_again_trains_only_what_is_missing(trained_vae, no_pict
     np.testing.assert_array_equal(load_model(tmp_path / "raw")[0].params, params)
 
 
-def test_another_run_is_not_overwritten(trained_vae, finished, monkeypatch, capsys):
+def test_another_run_is_not_overwritten(trained_vae, finished):
     before = (finished / "trainings.json").read_bytes()
     run = ["--vae", trained_vae, "--out", finished, *SHORT]
-    assert "holds another run, which would be lost: its epochs is 2" in fails(monkeypatch, capsys, *run, "--epochs", 3)
-    assert "its seed is 0, and this run's is 4" in fails(monkeypatch, capsys, *run, "--seed", 4)
+    text = fails(latent_classifier.main, *run, "--epochs", 3)
+    assert "holds another run, which would be lost: its epochs is 2" in text
+    assert "its seed is 0, and this run's is 4" in fails(latent_classifier.main, *run, "--seed", 4)
     assert (finished / "trainings.json").read_bytes() == before
 
 
@@ -364,21 +362,21 @@ def test_without_a_vae_a_small_one_is_trained_on_the_digits(no_pictures, tmp_pat
         (["--vae", "nowhere"], "there is no checkpoint nowhere"),
     ],
 )
-def test_a_mistake_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--out", tmp_path / "run", *arguments)
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
+    text = fails(latent_classifier.main, "--out", tmp_path / "run", *arguments)
     assert message in text and not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_path):
     rng = np.random.default_rng(0)
 
     def saved(name: str, model: VAE, **settings) -> str:
         (tmp_path / name).mkdir()
         fitting = {"data": "digits", "split": "contiguous", "binarisation": "none"}
         Trainer(model, Adam(model), rng, {**fitting, **settings}).save(tmp_path / name / "checkpoint.npz")
-        return fails(monkeypatch, capsys, "--vae", tmp_path / name, "--out", tmp_path / "run")
+        return fails(latent_classifier.main, "--vae", tmp_path / name, "--out", tmp_path / "run")
 
-    text = fails(monkeypatch, capsys, "--vae", finished / "raw", "--out", tmp_path / "run")
+    text = fails(latent_classifier.main, "--vae", finished / "raw", "--out", tmp_path / "run")
     assert "holds a Classifier, which has no encoder: give --vae a run of examples/vae.py" in text
     text = saved("mnist", vae.network(784, 4, 2, rng), data="mnist")
     assert "was trained with --data mnist, and the images here are those of --data digits" in text
@@ -390,20 +388,17 @@ def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_there_must_be_something_to_resume(trained_vae, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, "--vae", trained_vae, "--out", tmp_path, "--resume")
+def test_there_must_be_something_to_resume(trained_vae, tmp_path):
+    text = fails(latent_classifier.main, "--vae", trained_vae, "--out", tmp_path, "--resume")
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     (tmp_path / "trainings.json").write_text('{"settings"')
-    text = fails(monkeypatch, capsys, "--vae", trained_vae, "--out", tmp_path)
+    text = fails(latent_classifier.main, "--vae", trained_vae, "--out", tmp_path)
     assert "trainings.json cannot be read: delete it, or choose another folder" in text
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["latent_classifier.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(latent_classifier.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/latent_classifier.py --data mnist --vae" in text
+def test_help_has_examples():
+    text = succeeds(latent_classifier.main, "--help")
+    assert "examples/latent_classifier.py --data mnist --vae" in text
     for option in ("--data", "--epochs", "--batch-size", "--seed", "--out", "--vae", "--labels", "--repeats"):
         assert option in text
     assert (ROOT / "examples/latent_classifier.py").exists()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import latent_sizes
 import log_likelihood
 import numpy as np
 import pytest
 import vae
+from scripts import fails
 
-from scratchnn import Adam, Classifier, Dense, Sequential, cli, data
+from scratchnn import Adam, Classifier, Dense, Sequential, data
 from scratchnn.checkpoints import load_model
 from scratchnn.evaluation import importance_weighted, latent_use
 from scratchnn.training import Trainer, evaluate
@@ -24,15 +24,6 @@ def grey_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey")
     vae.main(["--epochs", "3", "--out", str(folder), *SMALL])
     return folder
-
-
-def fails(monkeypatch, capsys, main, *arguments: object) -> str:
-    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, capsys):
@@ -58,8 +49,8 @@ def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, ca
     assert "published" not in printed  # of MNIST only
 
 
-def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, monkeypatch, capsys):
-    text = fails(monkeypatch, capsys, log_likelihood.main, grey_run, "--binarisation", "none", "--out", tmp_path)
+def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, capsys):
+    text = fails(log_likelihood.main, grey_run, "--binarisation", "none", "--out", tmp_path)
     assert "grey pixels have no likelihood under a Bernoulli decoder" in text and "add --grey" in text
     assert not list(tmp_path.iterdir())
     log_likelihood.main([str(grey_run), "--binarisation=none", "--grey", "--samples=2", f"--out={tmp_path}"])
@@ -67,9 +58,9 @@ def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, monkeypatch, ca
     assert "no likelihood: grey pixels" in capsys.readouterr().out
 
 
-def test_mistakes_are_one_sentence(grey_run, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_one_sentence(grey_run, tmp_path):
     def said(*arguments: object) -> str:
-        return fails(monkeypatch, capsys, log_likelihood.main, *arguments)
+        return fails(log_likelihood.main, *arguments)
 
     assert "expected a whole number of at least 1, got 0" in said(grey_run, "--samples", "0")
     assert "there is no checkpoint" in said(tmp_path)
@@ -83,9 +74,9 @@ def test_mistakes_are_one_sentence(grey_run, tmp_path, monkeypatch, capsys):
     assert "was not written by examples/vae.py: its settings have no 'split'" in said(tmp_path)
 
 
-def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path, monkeypatch, capsys):
+def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     vae.main(["--epochs", "1", "--likelihood", "gaussian", "--out", str(tmp_path), *SMALL])
-    text = fails(monkeypatch, capsys, log_likelihood.main, tmp_path, "--binarisation", "fixed")
+    text = fails(log_likelihood.main, tmp_path, "--binarisation", "fixed")
     assert "a Gaussian decoder gives a density of grey pixels: leave out --binarisation" in text
     log_likelihood.main([str(tmp_path), "--samples", "3"])
     summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
@@ -144,10 +135,10 @@ def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
             np.testing.assert_allclose(values, b[z][name], rtol=1e-4)  # BLAS threads may round in another order
 
 
-def test_runs_of_another_length_are_not_mixed_in(tmp_path, monkeypatch, capsys):
+def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     sweep(tmp_path, "--epochs", "2")
     text = fails(
-        monkeypatch, capsys, latent_sizes.main,
+        latent_sizes.main,
         "--latents", 4, "--seeds", 0, "--samples", 4, "--epochs", 1, "--out", tmp_path, *SMALL,
     )  # fmt: skip
     assert "has seen 2 epochs, and the others are to see 1: choose another folder with --out" in text

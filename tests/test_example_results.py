@@ -6,15 +6,19 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import results
 import scipy.stats
+from results_sections.runs import verdict
+from scripts import fails
 
-from scratchnn import cli
-
-README = "# x\n\n<!-- results -->\nold\n<!-- /results -->\n\nrest\n"
+ROOT = Path(__file__).parent.parent
+NAMES = [section.name for section in results.SECTIONS]
+PAGE = "# x\n\n" + "".join(f"<!-- {name} -->\nold {name}\n<!-- /{name} -->\n\n" for name in NAMES) + "rest\n"
+README = f"# x\n\n<!-- results -->\n{results.HEADER}\n| old <!-- frey-face --> | 1 | 2 |\n<!-- /results -->\n\nrest\n"
 
 
 def summary(experiment: str, settings: dict, **figures) -> dict:
@@ -83,7 +87,8 @@ def complete(tmp_path_factory):
                 "likelihood": "gaussian",
             }
             write(runs / f"gaussian/z{z}-seed{seed}", summary("vae", settings, **losses(-600.0 - z, 0.0)))
-    write(runs / "latent-sizes-mnist", summary("latent-sizes", {"data": "mnist"}), "samples")
+    write(runs / "latent-sizes-mnist", summary("latent-sizes", {"data": "mnist", "epochs": 50}), "samples")
+    write(runs / "frey", summary("latent-sizes", {"data": "frey-face", "epochs": 1000}))
     settings = {
         **USUAL, "data": "mnist", "latent": 50, "epochs": 800, "seed": 0, "binarisation": "dynamic",
         "schedule": "falls to 1e-05 in epoch 800",
@@ -100,13 +105,119 @@ def complete(tmp_path_factory):
     content = summary("latent-classifier", {**settings, "seeds": [0, 1, 2]}, by_labels=points)
     content["document"] = {"test_accuracy": {"raw": "92 %", "annex-f": "98 %"}}
     write(runs / "classifier", content, "label_curve", "confusion-frozen")
+    for name, (content, pictures) in student_works().items():
+        write(runs / name, content, *pictures)
     return runs
+
+
+def several(**figures) -> dict:
+    """As the scripts write what they have measured in several runs."""
+    return {name: {"mean": sum(runs) / len(runs), "runs": list(runs)} for name, runs in figures.items()}
+
+
+def documented(content: dict, **document) -> dict:
+    return {**content, "document": document}
+
+
+def student_works() -> dict[str, tuple[dict, tuple[str, ...]]]:
+    """The student works' runs and the GANs': a summary and the pictures for every folder."""
+    kinds = ("relu", "linear-code", "linear-output")
+    networks = {
+        f"{n}-{kind}": {
+            "train_loss": 1000.0 + n + k, "final_mse": 800.0 + n + k, "dead_code_numbers": 2 - k, "dead_pixels": 60 + n,
+            "mse_of_dead_pixels": (800.0 + n + k) / 8,
+        }
+        for n in (8, 2) for k, kind in enumerate(kinds)
+    }  # fmt: skip
+    epochs = {f"{n}-{kind}": 20 if n == 8 else 40 for n in (8, 2) for kind in kinds}
+    settings = {"data": "mnist", "seed": 0, "epochs": epochs, "batch_size": {"8": 64, "2": 256}}
+    baselines = {"mean image": 4444.0, "PCA-8": 2222.0, "PCA-2": 3333.0}
+    dense = summary("dense-autoencoder", settings, baselines_mse=baselines, networks=networks)
+    dense = documented(dense, train_loss={"8": 1755.8175, "2": 2842.7793})
+    made = {"dense": (dense, ("loss", "code_use", "reconstructions", "scatter-relu"))}
+
+    shared = {"seed": 0, "seeds": [0, 1], "batch_size": 32, "epochs": 20, "pretraining_epochs": 10}
+    for data, known in (("mnist", 0.98), ("fashion-mnist", 0.87)):
+        starts = {
+            start: several(test_accuracy=runs, train_accuracy=(0.995, 0.995), test_cross_entropy=(0.5, 0.5))
+            for start, runs in {"stacked": (0.9, 0.92), "whole": (0.89, 0.89), "random": (0.89, 0.93)}.items()
+        }
+        baselines = {"mean image": 0.0625, "PCA-64": 0.01, "PCA-32": 0.02, "PCA-16": 0.03}
+        errors = several(first=(0.011, 0.011), second=(0.021, 0.021), third=(0.031, 0.031), whole=(0.035, 0.037))
+        figures = {"classifiers": starts, "baselines_test_mse": baselines, "autoencoders_test_mse": errors}
+        content = summary("stacked-autoencoder", {**shared, "data": data}, **figures)
+        made[f"stacked-{data}"] = documented(content, test_accuracy=known), ("curves", "confusion-stacked")
+
+    names = ("loss", "reconstruction", "kl", "honest_loss", "honest_kl", "std_of_means", "std_of_noise")
+    clothes = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+    plane = summary(
+        "fashion-latent-2d",
+        {"data": "fashion-mnist", "seed": 0, "epochs": {"0.1": 200, "1": 200}, "batch_size": 64, "shown": 5000,
+         "neighbours": 10},
+        test_losses={sigma: {name: 256.5 + 8 * k + more for k, name in enumerate(names)}
+                     for sigma, more in (("0.1", 0), ("1", 100))},
+        train_loss={"0.1": 254.25, "1": 258.75}, test_floor=200.5, test_mean_image_loss=406.5,
+        test_mse={"mean image": 0.0625, "PCA, 2 numbers": 0.046, "VAE, sigma 0.1": 0.031, "VAE, sigma 1": 0.033},
+        neighbours_accuracy={"PCA": {"all": 0.505} | {word: k / 10 for k, word in enumerate(clothes)}},
+    )  # fmt: skip
+    claims = {"apart": ["bag", "trouser", "ankle boot"], "mixed": ["pullover", "coat", "shirt"]}
+    made["plane"] = documented(plane, claims=claims), ("views", "manifold-sigma-0.1", "manifold-sigma-1")
+
+    found = several(
+        test_mse=(0.056, 0.058), test_mse_at_the_edge=(0.0123, 0.0123), test_mse_brightened=(0.05, 0.05),
+        train_mse=(0.055, 0.055), dead_code_numbers=(31, 33),
+    )  # fmt: skip
+    variants = ("as-printed-n64", "no-output-dropout-n64", "no-dropout-n64", "own-decoder-n64", "own-linear-n64",
+                "as-printed-n128", "as-printed-n256")  # fmt: skip
+    sorted_ = several(test_accuracy=(0.90, 0.91), test_cross_entropy=(0.25, 0.25), classes_never_found=(0, 0))
+    conv = summary(
+        "conv-autoencoder",
+        {"data": "fashion-mnist", "seed": 0, "seeds": [0, 1], "epochs": 15, "classifier_epochs": 30, "batch_size": 100,
+         "codes": [64, 128, 256]},
+        baselines_test_mse={"mean image": 0.0625, "PCA-64": 0.0104}, autoencoders=dict.fromkeys(variants, found),
+        classifiers={f"{kind}-n{n}": sorted_ for n in (64, 128, 256) for kind in ("as-printed", "logits", "untrained")},
+    )  # fmt: skip
+    known = {"64": 0.9043, "128": 0.9141, "256": 0.907}
+    conv = documented(conv, mse=0.0533, accuracy=known, cross_entropy={"64": 0.3865})
+    made["conv"] = conv, ("reconstructions", "curves", "classifier_curves", "confusion")
+
+    code = several(train_mse=(0.02,), test_mse=(0.022,), dead_code_numbers=(1,), variance_along_a_line=(0.875,))
+    per_class = {str(k): {"precision": 0.5 + k / 100, "recall": 0.6 + k / 100, "f1-score": 0.7 + k / 100}
+                 for k in range(10)}  # fmt: skip
+    collapse = summary(
+        "fashion-conv-autoencoder",
+        {"data": "fashion-mnist", "seed": 0, "seeds": [0], "epochs": 3, "encoder_epochs": 2, "classifier_epochs": 12,
+         "batch_size": 100},
+        baselines_test_mse={"mean image": 0.0625, "PCA-2": 0.046}, codes={"relu-code": code, "collapsed": code},
+        dead_numbers_at_the_start=[0, 0, 1, 2, 1, 0, 0], per_class=per_class,
+        classifier={"test_accuracy": 0.9375, "test_cross_entropy": 0.2},
+    )  # fmt: skip
+    known = {name: [k / 10 for k in range(10)] for name in ("precision", "recall", "f1-score")}
+    collapse = documented(collapse, accuracy=0.93, **known)
+    made["collapse"] = collapse, ("views", "reconstructions", "classifier_curves", "confusion")
+
+    seen = {"effective_classes": 9.5, "rarest_class": 0.05, "certainty": 0.75, "grey": 0.125, "variety": 9.25}
+    other = {**seen, "variety": 8.5}
+    for data in ("mnist", "fashion-mnist"):
+        content = summary(
+            "gan", {"data": data, "seed": 0, "batch_size": 100, "epochs": 50, "samples": 2000},
+            images={"test images": seen, "VAE, z = 20": other, "GAN, batch-norm": seen, "GAN, plain": seen},
+            held_still={step: {**seen, "taken_for_real": 0.4375} for step in ("0", "1000")},
+            classifier_test_accuracy=0.9775,
+            effective_classes_by_epoch={"batch-norm": [4.5, 8.0, 9.5], "plain": [1.25, 1.5, 6.0]},
+            losses={game: {"train_discriminator": 1.25, "train_generator": 0.875} for game in ("batch-norm", "plain")},
+        )  # fmt: skip
+        content = documented(content, claims={"000": "harder to train", "001": "less varied"})
+        made[f"gan-{data}"] = content, ("samples", "classes", "held_still")
+    return made
 
 
 @pytest.fixture
 def here(complete, tmp_path):
     shutil.copytree(complete, tmp_path / "runs")
     (tmp_path / "README.md").write_text(README)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/results.md").write_text(PAGE)
     return tmp_path
 
 
@@ -114,21 +225,21 @@ def run(here) -> None:
     results.main([f"--runs={here / 'runs'}", f"--page={here / 'docs/results.md'}", f"--readme={here / 'README.md'}"])
 
 
-def refused(here, monkeypatch, capsys) -> str:
-    """What is said where no page can be written, and that none was."""
+def refused(here) -> str:
+    """What is said where nothing can be written, and that nothing was."""
     arguments = ["--runs", here / "runs", "--page", here / "docs/results.md", "--readme", here / "README.md"]
-    monkeypatch.setattr(sys, "argv", ["results.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(results.main)
-    assert "Traceback" not in capsys.readouterr().err
-    assert not (here / "docs").exists() and (here / "README.md").read_text() == README
-    return str(stop.value.code)
+    text = fails(results.main, *arguments)
+    assert (here / "docs/results.md").read_text() == PAGE and (here / "README.md").read_text() == README
+    assert not (here / "docs/figures").exists()
+    return text
 
 
 def rows(text: str) -> list[list[str]]:
     """All table rows of a page, cell by cell."""
     return [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+        [re.sub(" <!-- .* -->", "", cell.strip()) for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ")
     ]
 
 
@@ -162,7 +273,9 @@ def test_the_page_has_the_means_the_spreads_and_the_verdicts(here):
     assert "no VAE is ever loaded" in page and "numpy 9.9" in page
     readme = (here / "README.md").read_text()
     assert readme.startswith("# x\n\n<!-- results -->\n| ") and readme.endswith("<!-- /results -->\n\nrest\n")
-    assert ["MNIST, z = 10, train loss", "97.53", "98.00 ± 1.00"] in rows(readme) and "old" not in readme
+    assert page.startswith("# x\n\n<!-- mnist-latent-sizes -->\n## MNIST") and page.endswith("<!-- /gan -->\n\nrest\n")
+    assert ["MNIST, z = 10, train loss", "97.53", "98.00 ± 1.00"] in rows(readme)
+    assert "old" not in readme and "\nold " not in page
     assert ["Frey Face, z = 2, train loss − floor", "10.55", "11.00 ± 0.00"] in rows(readme)
     assert ["MNIST, test accuracy, softmax on pixels", "92 %", "90.50 ± 0.45 %"] in rows(readme)
     (best,) = [row for row in rows(readme) if "−log p(x)" in row[0]]
@@ -186,21 +299,23 @@ def test_the_prediction_interval_covers_what_it_says(rng):
     explained = []
     for _ in range(2000):
         *ours, document = rng.normal(97, 0.7, 4)
-        explained.append("yes" in results.verdict(document, ours))
+        explained.append("yes" in verdict(document, ours))
     assert abs(np.mean(explained) - 0.95) < 5 * np.sqrt(0.95 * 0.05 / 2000)
-    assert results.verdict(1.0, [2.0]) == "−1.00: one run, spread unknown"
+    assert verdict(1.0, [2.0]) == "−1.00: one run, spread unknown"
     assert scipy.stats.t.ppf(0.975, 2) == pytest.approx(4.30, abs=0.005)
 
 
-def test_missing_runs_are_named_by_the_command_that_makes_them(here, monkeypatch, capsys):
+def test_missing_runs_are_named_by_the_command_that_makes_them(here):
     shutil.rmtree(here / "runs/frey/z20-seed0")
     run(here)  # two seeds are a mean as well
-    shutil.rmtree(here / "docs")
+    shutil.rmtree(here / "docs/figures")
+    (here / "docs/results.md").write_text(PAGE)
     (here / "README.md").write_text(README)
     for folder in (here / "runs/frey").glob("z20*"):
         shutil.rmtree(folder)
-    shutil.rmtree(here / "runs/dynamic")
-    text = refused(here, monkeypatch, capsys)
+    shutil.rmtree(here / "runs/dynamic/log-likelihood")
+    text = refused(here)
+    assert "frey-face lacks a run of vae with" in text and "latent 20, epochs 5000" in text
     assert "python examples/latent_sizes.py --data frey-face --latents 20 --epochs 5000" in text
     assert "--binarisation dynamic" in text and "latent_classifier" not in text
 
@@ -211,58 +326,184 @@ def change(path, **settings) -> None:
     path.write_text(json.dumps(content))
 
 
-def test_a_run_that_is_not_the_thesis_s_does_not_pass_for_one(here, monkeypatch, capsys):
+def test_a_run_that_is_not_the_thesis_s_does_not_pass_for_one(here):
     for path in (here / "runs/latent-sizes-mnist").glob("z5-*/summary.json"):
         change(path, likelihood="gaussian")
     change(here / "runs/dynamic/summary.json", hidden=50)
-    text = refused(here, monkeypatch, capsys)
+    text = refused(here)
     assert "examples/latent_sizes.py --data mnist" in text and "--binarisation dynamic" in text
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 100}, {"seed": 1}, {"test_binarisation": "none"}, {"images": 10}])
 @pytest.mark.parametrize("folder", ["dynamic", "latent-sizes-mnist/z10-seed0"])
-def test_an_estimate_of_something_else_is_not_taken(folder, settings, here, monkeypatch, capsys):
+def test_an_estimate_of_something_else_is_not_taken(folder, settings, here):
     path = here / "runs" / folder / "log-likelihood/summary.json"
     if folder != "dynamic" and "seed" in settings:
         settings = {"seed": 7}
     change(path, **settings)
-    assert "python examples/" in refused(here, monkeypatch, capsys)
+    assert "python examples/" in refused(here)
 
 
-def test_bounds_of_different_numbers_of_draws_are_not_one_column(here, monkeypatch, capsys):
+def test_bounds_of_different_numbers_of_draws_are_not_one_column(here):
     for seed in (0, 1, 2):
         path = here / f"runs/latent-sizes-mnist/z2-seed{seed}/log-likelihood/summary.json"
         content = json.loads(path.read_text())
         content["figures"]["estimates"][-1]["n_samples"] = 5
         path.write_text(json.dumps(content))
-    assert "estimated with 5 and 200 draws of z" in refused(here, monkeypatch, capsys)
+    assert "estimated with 5 and 200 draws of z" in refused(here)
 
 
-def test_runs_of_different_settings_are_never_averaged(here, monkeypatch, capsys):
+def test_runs_of_different_settings_are_never_averaged(here):
     change(here / "runs/latent-sizes-mnist/z10-seed1/summary.json", optimizer="Adam(lr=0.002)")
-    text = refused(here, monkeypatch, capsys)
+    text = refused(here)
     assert "z10-seed0" in text and "z10-seed1" in text and "not to be averaged: optimizer is None and Adam" in text
 
 
-def test_the_same_run_twice_is_not_two_runs(here, monkeypatch, capsys):
+def test_the_same_run_twice_is_not_two_runs(here):
     shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", here / "runs/copy")
-    assert "are the same run: move one of them" in refused(here, monkeypatch, capsys)
+    assert "are the same run: move one of them" in refused(here)
 
 
-def test_damaged_summaries_and_places_are_named(here, monkeypatch, capsys):
+def test_damaged_summaries_and_places_are_named(here):
     path = here / "runs/classifier/summary.json"
     good = path.read_text()
     for bad in ("{", json.dumps({"figures": {}}), "[]"):
         path.write_text(bad)
-        assert "classifier/summary.json is not the summary of a run" in refused(here, monkeypatch, capsys)
+        assert "classifier/summary.json is not the summary of a run" in refused(here)
     path.write_text(good)
     (here / "runs/latent-sizes-mnist/samples.png").unlink()
-    assert "python examples/latent_sizes.py --data mnist" in refused(here, monkeypatch, capsys)
+    assert "python examples/latent_sizes.py --data mnist" in refused(here)
     shutil.rmtree(here / "runs")
-    assert "there is no folder" in refused(here, monkeypatch, capsys)
+    assert "there is no folder" in refused(here)
 
 
-def test_a_readme_without_a_place_for_the_table_is_left_alone(here, monkeypatch, capsys):
-    (here / "README.md").write_text("# x\n")
-    monkeypatch.setattr(sys.modules[__name__], "README", "# x\n")
-    assert "must have exactly one place between <!-- results -->" in refused(here, monkeypatch, capsys)
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("README", "# x\n", "must have exactly one place between <!-- results -->"),
+        ("README", README.replace(" <!-- frey-face -->", ""), "it would be lost: | old | 1 | 2 |"),
+        ("README", README.replace("frey-face", "frey"), "it would be lost: | old <!-- frey --> | 1 | 2 |"),
+        ("PAGE", "# x\n", "must have exactly one place between <!-- mnist-latent-sizes -->"),
+        ("PAGE", PAGE.replace("<!-- /gan -->", ""), "must have exactly one place between <!-- gan -->"),
+        ("PAGE", PAGE + "<!-- gan -->\n<!-- /gan -->\n", "must have exactly one place between <!-- gan -->"),
+    ],
+)
+def test_a_text_without_its_places_is_left_alone(file, text, said, here, monkeypatch):
+    (here / {"README": "README.md", "PAGE": "docs/results.md"}[file]).write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], file, text)
+    assert said in refused(here)
+
+
+def test_the_student_works_and_the_gans_stand_beside_their_documents(here):
+    run(here)
+    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    found = rows(page)
+    # dense: an eighth of the error is that of dead pixels
+    assert ["8 numbers, relu", "1755.8", "1008.0", "808.0", "2", "68", "12.5 %"] in found
+    assert ["2 numbers, linear-code", "", "1003.0", "803.0", "1", "62", "12.5 %"] in found
+    assert ["PCA, 2 numbers", "", "", "3333.0", "", "", ""] in found
+    # stacked: 90 and 92 %, so 91 ± √2; random 89 and 93 %
+    assert ["MNIST", "stacked", "≈ 98 %", "91.00 ± 1.41 %", "99.50 ± 0.00 %", "0.500 ± 0.000", "+1.00, −1.00"] in found
+    assert ["Fashion-MNIST", "whole", "", "89.00 ± 0.00 %", "99.50 ± 0.00 %", "0.500 ± 0.000", "+0.00, −4.00"] in found
+    assert ["MNIST", "0.0625", "0.0110 ± 0.0000 (0.0100)", "0.0210 ± 0.0000 (0.0200)", "0.0310 ± 0.0000 (0.0300)",
+            "0.0360 ± 0.0014 (0.0300)"] in found  # fmt: skip
+    # the plane: the fourth quantity is 256.5 + 3·8; apart are classes 8, 1 and 9, mixed 2, 4 and 6
+    assert ["−ELBO of the z that are drawn", "280.50", "380.50"] in found
+    assert ["PCA", "50.5", "60.0", "40.0"] in found
+    assert ["as-printed, N = 64", "0.0533", "0.0570 ± 0.0014", "0.0123 ± 0.0000", "0.0500 ± 0.0000", "0.0550 ± 0.0000",
+            "31, 33"] in found  # fmt: skip
+    assert ["as-printed, N = 128", "91.41 %", "90.50 ± 0.71 %", "0.2500 ± 0.0000", "0"] in found
+    assert ["logits, N = 128", "", "90.50 ± 0.71 %", "0.2500 ± 0.0000", "0"] in found
+    assert ["PCA-64", "", "0.0104", "", "", "", ""] in found
+    assert ["trouser", "0.10", "0.510", "0.10", "0.610", "0.10", "0.710"] in found
+    assert ["collapsed", "0.0220", "0.0200", "1", "0.875"] in found
+    text = " ".join(page.split())
+    assert "document's **93 %**, ours **93.75 %**" in text
+    assert "Of 7 networks" in text and "4 have no such number, 2 have one, which makes a line, and 1 have two" in text
+    assert ["MNIST", "VAE, z = 20", "9.50", "5.0 %", "0.750", "0.125", "8.50"] in found
+    assert ["Fashion-MNIST", "plain", "2", "3", "1.25", "1.250", "0.875"] in found
+    assert ["MNIST", "1,000", "9.50", "5.0 %", "0.750", "0.125", "9.25", "0.438"] in found
+    assert "--data fashion-mnist --epochs 3 --encoder-epochs 2 --classifier-epochs 12 --runs 1`" in text
+    short = rows(readme)
+    assert ["MNIST, dense autoencoder, 8 numbers: train error, pixels 0–255", "1755.8", "1008.0, one seed"] in short
+    assert ["Fashion-MNIST, variety of the GAN's images (of the VAE's)", "less varied than a VAE's",
+            "9.25 (8.50), one seed"] in short  # fmt: skip
+
+
+def parts(text: str) -> dict[str, str]:
+    """What stands in each place of a page, and under "" what stands outside of all."""
+    pattern = r"(?s)<!-- (?P<name>\S+) -->\n(.*?)<!-- /(?P=name) -->"
+    return dict(re.findall(pattern, text)) | {"": re.sub(pattern, "", text)}
+
+
+def test_one_section_is_renewed_and_the_others_stay_to_the_letter(here, capsys):
+    run(here)
+    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    figures = {path.name: path.read_bytes() for path in (here / "docs/figures").iterdir()}
+    content, pictures = student_works()["dense"]
+    content["figures"]["networks"]["8-relu"]["train_loss"] = 1234.5
+    content["versions"] = {"numpy": "10.0"}
+    shutil.rmtree(here / "runs")
+    write(here / "runs/dense", content, *pictures)
+    write(here / "runs/toy", summary("gan", {"data": "digits", "seed": 0}))  # not what the page is about
+    capsys.readouterr()
+    run(here)
+    said = capsys.readouterr().out
+    assert ": dense-autoencoder\n" in said and "left as it was" in said
+    assert "  python examples/gan.py --data mnist --vae runs/vae-mnist-z20-seed0\n" in said
+    assert "dense_autoencoder.py" not in said
+    before, after = parts(page), parts((here / "docs/results.md").read_text())
+    assert len(before) == len(NAMES) + 1 and [name for name in before if before[name] != after[name]] == [
+        "dense-autoencoder"
+    ]
+    assert "numpy 10.0" in after["dense-autoencoder"] and "numpy 9.9" not in after["dense-autoencoder"]
+    assert (here / "README.md").read_text() == readme.replace("1008.0, one seed", "1234.5, one seed") != readme
+    assert {path.name: path.read_bytes() for path in (here / "docs/figures").iterdir()} == figures
+
+
+def test_a_folder_without_runs_for_the_page_is_refused(here):
+    shutil.rmtree(here / "runs")
+    # a run that a section would use, but not by itself: it may have been made for something else
+    settings = {**USUAL, "data": "mnist", "latent": 20, "epochs": 50, "seed": 0}
+    write(here / "runs/vae", summary("vae", settings, **losses(97.0, 45.75)))
+    text = refused(here)
+    assert "has no run for any section" in text
+    assert all(command in text for section in results.SECTIONS for command in section.commands)
+
+
+@pytest.mark.parametrize(
+    ("folder", "settings", "command"),
+    [
+        ("dense", {"epochs": {"8-relu": 1}}, "dense_autoencoder.py --data mnist"),
+        ("conv", {"epochs": 3}, "conv_autoencoder.py --data fashion-mnist"),
+        ("stacked-mnist", {"data": "digits"}, "stacked_autoencoder.py --data mnist"),
+        ("gan-mnist", {"batch_size": 32}, "gan.py --data mnist"),
+    ],
+)
+def test_half_a_section_and_other_settings_are_refused(folder, settings, command, here):
+    change(here / f"runs/{folder}/summary.json", **settings)
+    assert f"python examples/{command}" in refused(here)
+
+
+def test_two_seeds_of_the_dense_autoencoder_are_averaged_and_two_games_are_not(here):
+    content, _ = student_works()["dense"]
+    content["settings"]["seed"] = 1
+    content["figures"]["networks"]["8-relu"] |= {"train_loss": 1010.0, "dead_code_numbers": 3}
+    write(here / "runs/dense-1", content)
+    run(here)
+    row = ["8 numbers, relu", "1755.8", "1009.0 ± 1.4", "808.0 ± 0.0", "2, 3", "68", "12.5 %"]
+    assert row in rows((here / "docs/results.md").read_text())
+    shutil.rmtree(here / "docs/figures")
+    (here / "docs/results.md").write_text(PAGE)
+    (here / "README.md").write_text(README)
+    shutil.copytree(here / "runs/gan-mnist", here / "runs/gan-again")
+    assert "are both runs of gan" in refused(here)
+
+
+def test_the_project_s_own_page_and_table_can_be_renewed():
+    page, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/results.md", "README.md"))
+    for name in NAMES:
+        results.place(page, name, ROOT / "docs/results.md")
+    assert results.renewed_readme(readme, {}, ROOT / "README.md") == readme
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert all((ROOT / "docs" / name).exists() for name in shown)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,9 +10,10 @@ import stacked_autoencoder
 from conftest import ROOT
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from scripts import fails, succeeds
 from stacked_autoencoder import STARTS, autoencoders, classifier
 
-from scratchnn import Classifier, Dense, cli, data, figures
+from scratchnn import Classifier, Dense, data, figures
 from scratchnn.checkpoints import load_model
 
 SHORT = ["--epochs", "3", "--pretraining-epochs", "2"]
@@ -26,30 +24,13 @@ AUTOENCODERS = ("first", "second", "third", "whole")
 def printed_and_finished(tmp_path_factory):
     """What a short run of the script prints, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        stacked_autoencoder.main([*SHORT, "--runs", "2", "--out", str(folder)])
-    return printed.getvalue(), folder
-
-
-@pytest.fixture
-def finished(printed_and_finished):
-    return printed_and_finished[1]
+    return succeeds(stacked_autoencoder.main, *SHORT, "--runs", "2", "--out", folder), folder
 
 
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures take longer than the rest of a short run."""
     monkeypatch.setattr(stacked_autoencoder, "draw", lambda *args: {})
-
-
-def fails(monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    monkeypatch.setattr(sys, "argv", ["stacked_autoencoder.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(stacked_autoencoder.main)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
 
 
 def widths(*networks) -> list[int]:
@@ -176,16 +157,16 @@ def test_the_same_command_again_goes_on_and_ends_in_the_same_bits(finished, no_p
     assert "epoch 1/" not in capsys.readouterr().out  # nothing is left to train
 
 
-def test_mistakes_are_told_in_one_sentence(finished, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_told_in_one_sentence(finished, tmp_path):
     out = tmp_path / "x"
-    text = fails(monkeypatch, capsys, "--data", "frey-face", "--out", out)
+    text = fails(stacked_autoencoder.main, "--data", "frey-face", "--out", out)
     assert "frey-face has no labels to learn from: choose digits, mnist, fashion-mnist with --data" in text
-    text = fails(monkeypatch, capsys, "--batch-size", "2000", "--out", out)
+    text = fails(stacked_autoencoder.main, "--batch-size", "2000", "--out", out)
     assert "--batch-size 2000 is more than the 1,297 training images" in text
-    text = fails(monkeypatch, capsys, "--resume", "--out", out)
+    text = fails(stacked_autoencoder.main, "--resume", "--out", out)
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     assert not out.exists()
-    text = fails(monkeypatch, capsys, *SHORT, "--pretraining-epochs", "4", "--runs", "1", "--out", finished)
+    text = fails(stacked_autoencoder.main, *SHORT, "--pretraining-epochs", "4", "--runs", "1", "--out", finished)
     assert "holds another run, which would be lost: its epochs is 2, and this run's is 4" in text
 
 
@@ -203,10 +184,6 @@ def test_bars_are_the_probabilities_and_say_which_class_is_right(rng):
     assert [axes.get_title() for axes in pictures] == ["1: 70 %", "0: 50 %, right: 2"]
 
 
-def test_help_has_examples(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["stacked_autoencoder.py", "--help"])
-    with pytest.raises(SystemExit) as stop:
-        cli.run(stacked_autoencoder.main)
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and "examples/stacked_autoencoder.py --data mnist" in text
+def test_help_has_examples():
+    assert "examples/stacked_autoencoder.py --data mnist" in succeeds(stacked_autoencoder.main, "--help")
     assert (ROOT / "examples/stacked_autoencoder.py").exists()

@@ -24,8 +24,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from scripts import fails, succeeds
 
-from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, ReLU, Sequential, cli, data, explore, figures
+from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, ReLU, Sequential, data, explore, figures
 from scratchnn.data import Images
 from scratchnn.explore import ClassifierComparison, ExploreError, LatentExplorer
 from scratchnn.training import Trainer
@@ -507,25 +508,11 @@ def checkpoint(folder: Path, model, **settings) -> Path:
     return folder
 
 
-def run(script, monkeypatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
-    cli.run(script.main)
-
-
-def fails(script, monkeypatch, capsys, *arguments: object) -> str:
-    """What the user is told, in one sentence, by a run that must fail."""
-    with pytest.raises(SystemExit) as stop:
-        run(script, monkeypatch, *arguments)
-    captured = capsys.readouterr()
-    assert stop.value.code not in (0, None) and "Traceback" not in captured.err
-    return captured.err + (stop.value.code if isinstance(stop.value.code, str) else "")
-
-
-def test_the_latent_script_writes_the_picture_of_where_it_starts(tmp_path, monkeypatch, capsys):
+def test_the_latent_script_writes_the_picture_of_where_it_starts(tmp_path):
     folder = checkpoint(tmp_path / "run", small_vae(3), data="digits")
     out = tmp_path / "new" / "point.png"
-    run(explore_latent, monkeypatch, folder, "--dims", 3, 1, "--image", 4, "--z", "1.0", "-0.5", "--out", out)
-    assert capsys.readouterr().out.endswith(f"written: {out}\n") and [*out.parent.iterdir()] == [out]
+    printed = succeeds(explore_latent.main, folder, "--dims", 3, 1, "--image", 4, "--z", "1.0", "-0.5", "--out", out)
+    assert printed.endswith(f"written: {out}\n") and [*out.parent.iterdir()] == [out]
     model, _ = explore_latent.load_model(folder / "checkpoint.npz")
     figure = Figure(figsize=explore.SIZE, dpi=130)
     FigureCanvasAgg(figure)
@@ -550,9 +537,8 @@ def test_the_comparison_script_names_classifiers_after_their_folders(tmp_path, m
 
     init = ClassifierComparison.__init__
     monkeypatch.setattr(ClassifierComparison, "__init__", remember)
-    run(
-        compare_classifiers,
-        monkeypatch,
+    succeeds(
+        compare_classifiers.main,
         runs[0],
         runs[1] / "checkpoint.npz",
         "--image",
@@ -563,7 +549,7 @@ def test_the_comparison_script_names_classifiers_after_their_folders(tmp_path, m
     assert list(seen["classifiers"]) == ["raw", "deep"] and seen["rest"][-1] == 17
     assert np.ptp(imread(tmp_path / "a.png")[..., :3]) > 0.5
     other = checkpoint(tmp_path / "elsewhere" / "raw", small_classifier(5), data="digits")
-    run(compare_classifiers, monkeypatch, runs[0], other, "--out", tmp_path / "b.png")
+    succeeds(compare_classifiers.main, runs[0], other, "--out", tmp_path / "b.png")
     assert list(seen["classifiers"]) == [str(runs[0]), str(other)]
 
 
@@ -598,10 +584,10 @@ def runs(tmp_path) -> dict[str, Path]:
         (["nothing"], "error: there is no checkpoint"),
     ],
 )
-def test_a_mistake_with_the_latent_script_is_one_sentence(runs, arguments, message, tmp_path, monkeypatch, capsys):
+def test_a_mistake_with_the_latent_script_is_one_sentence(runs, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = [] if "--out" in arguments else ["--out", "x.png"]
-    text = fails(explore_latent, monkeypatch, capsys, runs[arguments[0]], *arguments[1:], *out)
+    text = fails(explore_latent.main, runs[arguments[0]], *arguments[1:], *out)
     assert message in text and not Path("x.png").exists() and not Path("x.pdf").exists()
 
 
@@ -617,34 +603,32 @@ def test_a_mistake_with_the_latent_script_is_one_sentence(runs, arguments, messa
         ([], "the following arguments are required: RUN"),
     ],
 )
-def test_a_mistake_with_the_comparison_is_one_sentence(runs, arguments, message, tmp_path, monkeypatch, capsys):
+def test_a_mistake_with_the_comparison_is_one_sentence(runs, arguments, message, tmp_path):
     given = [runs.get(argument, argument) for argument in arguments]
-    text = fails(compare_classifiers, monkeypatch, capsys, *given, "--out", tmp_path / "x.png")
+    text = fails(compare_classifiers.main, *given, "--out", tmp_path / "x.png")
     assert message.format(**runs) in text and not (tmp_path / "x.png").exists()
 
 
-def test_a_data_set_that_cannot_be_found(tmp_path, monkeypatch, capsys):
+def test_a_data_set_that_cannot_be_found(tmp_path, monkeypatch):
     folder = checkpoint(tmp_path / "run", small_vae(), data="mnist")
     monkeypatch.setenv("SCRATCHNN_DATA", str(tmp_path / "no-such-folder"))
-    text = fails(explore_latent, monkeypatch, capsys, folder, "--out", tmp_path / "x.png")
+    text = fails(explore_latent.main, folder, "--out", tmp_path / "x.png")
     assert "SCRATCHNN_DATA is set to" in text and "there is no such folder" in text
 
 
-def test_a_checkpoint_that_claims_the_wrong_data_set(tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_that_claims_the_wrong_data_set(tmp_path, monkeypatch):
     folder = checkpoint(tmp_path / "run", small_vae(), data="digits")
     monkeypatch.setattr(
         data, "load", lambda name, split: data.DataSet(name, *[Images(np.zeros((3, 6), np.uint8), 1)] * 3, (2, 3))
     )
-    text = fails(explore_latent, monkeypatch, capsys, folder, "--out", tmp_path / "x.png")
+    text = fails(explore_latent.main, folder, "--out", tmp_path / "x.png")
     assert "the model was made for other images: Dense(64, 20) expects x of shape (N, 64), got (3, 6)" in text
 
 
 @pytest.mark.parametrize("script", [explore_latent, compare_classifiers])
-def test_help_has_examples(script, monkeypatch, capsys):
-    with pytest.raises(SystemExit) as stop:
-        run(script, monkeypatch, "--help")
-    text = capsys.readouterr().out
-    assert stop.value.code == 0 and f"python examples/{script.__name__}.py runs/" in text and "--out FILE.png" in text
+def test_help_has_examples(script):
+    text = succeeds(script.main, "--help")
+    assert f"python examples/{script.__name__}.py runs/" in text and "--out FILE.png" in text
 
 
 # --- windows
@@ -658,7 +642,7 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, **changes}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows need no DISPLAY: a window would open")
 @pytest.mark.parametrize("changes", [{}, {"MPLBACKEND": "agg"}, {"MPLBACKEND": "tkagg"}, {"DISPLAY": ":987"}])
 def test_without_a_display_the_script_says_how_to_get_a_picture(tmp_path, changes):
     folder = checkpoint(tmp_path / "run", small_vae(), data="digits")

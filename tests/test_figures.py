@@ -180,3 +180,18 @@ def test_the_label_curve_shows_mean_and_spread_on_a_logarithmic_axis():
     np.testing.assert_allclose(one.lines[0].get_ydata(), [50, 60])
     assert not one.has_yerr  # a single training has no spread
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["raw", "one"]
+
+
+@pytest.mark.parametrize("side, n", [(8, 10), (8, 2), (28, 12)])
+@pytest.mark.parametrize("long", ["x", "no-output-dropout", "a name with as many letters as fit a sentence", 20 * "W"])
+def test_names_of_rows_are_never_cut(long, side, n, rng, tmp_path):
+    """Every name lies within the picture that is saved, beside the images."""
+    rows = {name: rng.random((n, side * side)) for name in ("test image", long, "PCA")}
+    figure = figures.rows_of_images(rows, (side, side), "Images\nand a second line")
+    figures.save(figure, tmp_path / "rows.png")
+    (axes,) = figure.axes
+    for label in axes.get_yticklabels():
+        place = label.get_window_extent()
+        assert place.x0 >= 0 and place.x1 <= axes.images[0].get_window_extent().x0
+        assert place.y0 >= 0 and place.y1 <= figure.bbox.y1
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(rows)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scratchnn import Dense, Sequential
-from scratchnn.init import lecun_normal, thesis_bias
+from scratchnn.init import glorot_uniform, lecun_normal, thesis_bias
 
 
 def mean_square_after_ten_layers(rng, gain: float) -> float:
@@ -31,6 +31,18 @@ def test_variances(rng):
         assert abs(draws.mean()) < 5 / np.sqrt(n * m)
 
 
+def test_the_uniform_distribution_ends_where_its_variance_says(rng):
+    """The variance of n draws has the relative standard error √(4/5n), and the largest of them lies 2 limit/n below
+    the limit on average; fan-in and fan-out play the same part, and are not the shape's business."""
+    n, limit = 100_000, (6 / (30 + 20)) ** 0.5
+    draws = glorot_uniform(rng, (n // 100, 100), fan_in=30, fan_out=20)
+    assert abs(draws.var() * (30 + 20) / 2 - 1) < 5 * np.sqrt(4 / 5 / n)
+    assert abs(draws.mean()) < 5 * np.sqrt(2 / 50 / n)
+    assert limit * (1 - 40 / n) < -draws.min() <= limit and limit * (1 - 40 / n) < draws.max() <= limit
+    one, other = (glorot_uniform(np.random.default_rng(0), (3, 4), *fans) for fans in ((30, 20), (20, 30)))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_float32_and_float64_layers_start_from_the_same_draws():
     wide, narrow = (Dense(3, 4, np.random.default_rng(0), dtype=t) for t in (np.float64, np.float32))
     np.testing.assert_array_equal(wide.W.astype(np.float32), narrow.W)
@@ -39,3 +51,6 @@ def test_float32_and_float64_layers_start_from_the_same_draws():
 def test_a_unit_has_at_least_one_connection(rng):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         lecun_normal(rng, (0, 3), fan_in=0)
+    for fans in ((0, 3), (3, 0)):
+        with pytest.raises(ValueError, match=f"at least 1, got {fans[0]} and {fans[1]}"):
+            glorot_uniform(rng, fans, *fans)

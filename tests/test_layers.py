@@ -16,6 +16,7 @@ import scratchnn
 from scratchnn import (
     VAE,
     Autoencoder,
+    BatchNorm,
     Classifier,
     Dense,
     Exponential,
@@ -105,6 +106,24 @@ def test_float32_stays_float32(cls, rng):
     returned = layer.backward(np.ones_like(y))
     gradients = returned if isinstance(returned, tuple) else (returned,)
     assert {a.dtype for a in (y, *gradients, layer.grads)} == {np.dtype(np.float32)}
+
+
+@every_layer
+def test_what_learns_takes_its_own_dtype_and_no_other(cls, rng):
+    """NumPy would compute in float64 for a single float64 array among float32 ones, and nobody would notice."""
+    layer, (x, *_) = CASES[cls].make(rng).astype(np.float32), CASES[cls].inputs(rng)
+    if layer.params.size:
+        with pytest.raises(TypeError, match=r"holds float32 and was given x as float64: convert x with x\.astype"):
+            layer.forward(x)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int32, complex])
+@pytest.mark.parametrize(
+    "make", [lambda **more: Dense(2, 3, np.random.default_rng(0), **more), lambda **more: BatchNorm(3, **more)]
+)
+def test_layers_compute_in_one_of_two_dtypes(make, dtype):
+    with pytest.raises(ValueError, match=f"computes in float32 or float64, got dtype={np.dtype(dtype)}"):
+        make(dtype=dtype)
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,7 +10,7 @@ import pytest
 
 from scratchnn import SGD, VAE, Adam, Bernoulli, Dense, ReLU, Sequential
 from scratchnn.checkpoints import CheckpointError, read_checkpoint
-from scratchnn.training import DivergedError, Trainer, evaluate
+from scratchnn.training import DivergedError, Trainer, describe, evaluate
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 HELD_OUT = np.random.default_rng(2).random((7, 5)).astype(np.float32)
@@ -319,3 +319,14 @@ def test_an_epoch_is_one_line(capsys):
     assert len(lines) == 2
     assert lines[1].startswith("epoch 2/2   train loss ") and " = reconstruction " in lines[1] and "+ kl" in lines[1]
     assert "held-out loss" in lines[1] and lines[1].endswith(" s")
+
+
+def test_small_losses_show_their_digits_and_a_single_term_is_not_said_twice():
+    several = {"epoch": 7, "train_loss": 96.754, "train_reconstruction": 96.0, "train_kl": 0.75421, "seconds": 1.26}
+    assert describe(several, 50) == "epoch  7/50   train loss 96.75 = reconstruction 96.00 + kl 0.7542   1.3 s"
+    single = {
+        "epoch": 1, "train_loss": 0.02173, "train_reconstruction": 0.02173,
+        "held_out_loss": -0.00981, "held_out_reconstruction": -0.00981, "seconds": 0.0,
+    }  # fmt: skip
+    assert describe(single, 1) == "epoch 1/1   train loss 0.0217   held-out loss -0.0098   0.0 s"
+    assert describe({"epoch": 1, "train_loss": -2.5, "seconds": 0.0}, 1) == "epoch 1/1   train loss -2.50   0.0 s"

@@ -251,7 +251,7 @@ def accuracy_after(lab: Lab, encoder: Sequential, whole: bool, n: int) -> float:
     head = latent_classifier.softmax(n_z, 10, n_z, rng)
     learner = Classifier(Sequential([encoder, head] if whole else [head]))
     x, test_x = (part if whole else encoder.forward(part[:]) for part in (train, test))
-    labels, test_labels = map(latent_classifier.labels_of, (train, test))
+    labels, test_labels = map(data.labels_of, (train, test))
     rows = np.resize(np.arange(n), len(train))
     trainer = Trainer(learner, SGD(learner, lr=0.1), rng)
     run(trainer, latent_classifier.Examples(x, labels, rows), epochs=lab.epochs, batch_size=BATCH_SIZE)

@@ -20,7 +20,7 @@ import numpy as np
 from scratchnn.data.binarisation import BINARISATIONS, binarise, binarise_held_out
 from scratchnn.data.files import DataError, File
 from scratchnn.data.idx import parse
-from scratchnn.data.images import DataSet, Images, Labelled
+from scratchnn.data.images import DataSet, Images, Labelled, labels_of
 from scratchnn.parameters import Array
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Labelled",
     "binarise",
     "binarise_held_out",
+    "labels_of",
     "load",
 ]
 

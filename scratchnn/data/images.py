@@ -42,6 +42,13 @@ class Images:
         ]
 
 
+def labels_of(images: Images) -> Array:
+    """The labels (N,) of images that must have some; ValueError if they have none."""
+    if images.labels is None:
+        raise ValueError("these images have no labels, so no classifier can learn from them")
+    return images.labels
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Images with their labels, for a classifier: `labelled[rows]` is (x, labels), (n, D) float32 and (n,)."""
@@ -49,15 +56,13 @@ class Labelled:
     images: Images
 
     def __post_init__(self) -> None:
-        if self.images.labels is None:
-            raise ValueError("these images have no labels, so no classifier can learn from them")
+        labels_of(self.images)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: Any) -> tuple[Array, Array]:
-        assert self.images.labels is not None
-        return self.images[rows], self.images.labels[rows]
+        return self.images[rows], labels_of(self.images)[rows]
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,6 @@ class DataSet:
         parts = (self.train, self.validation, self.test)
         pixels = np.concatenate([part.pixels for part in parts])
         order = rng.permutation(len(pixels))
-        labels = None if self.train.labels is None else np.concatenate([part.labels for part in parts])[order]
+        labels = None if self.train.labels is None else np.concatenate([labels_of(part) for part in parts])[order]
         train, validation, test = Images(pixels[order], self.train.white, labels).split(*map(len, parts))
         return replace(self, train=train, validation=validation, test=test)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer, expect, expect_dtype
 from scratchnn.parameters import Array, Gradient, Parameter
 
 
@@ -60,6 +60,7 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_units, "H", "W") if x.ndim == 4 else ("N", self.n_units))
+        expect_dtype(self, x)
         # the axes that are averaged over, and how (C,) stands beside x
         rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
         m = x.size // self.n_units

@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer, expect, expect_dtype
 from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
 from scratchnn.parameters import Array, Gradient, Parameter
 
@@ -155,20 +155,10 @@ def same_margins(size: Pair, kernel: Pair, stride: Pair) -> Margins:
     return (missing[0] // 2, -(-missing[0] // 2)), (missing[1] // 2, -(-missing[1] // 2))
 
 
-def require(name: str, c_in: int, c_out: int, dtype: Any) -> None:
-    """Raises for arguments that neither of the two layers takes."""
+def expect_channels(name: str, c_in: int, c_out: int) -> None:
+    """Raises for numbers of channels that neither of the two layers takes."""
     if min(c_in, c_out) < 1:
         raise ValueError(f"{name} needs at least one channel in and one out, got c_in={c_in} and c_out={c_out}")
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"{name} computes in float32 or float64, got dtype={np.dtype(dtype)}")
-
-
-def expect_dtype(layer: Layer, x: Array) -> None:
-    if x.dtype != layer.params.dtype:
-        raise TypeError(
-            f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
-            f"convert x with x.astype(np.{layer.params.dtype}), or the model with model.astype(np.{x.dtype})"
-        )
 
 
 class Conv2D(Layer):
@@ -217,7 +207,7 @@ class Conv2D(Layer):
     ) -> None:
         """`kernel` and `stride` are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an
         array (c_out,); `rng` draws the weights."""
-        require("Conv2D", c_in, c_out, dtype)
+        expect_channels("Conv2D", c_in, c_out)
         self.c_in, self.c_out = c_in, c_out
         self.kernel, self.stride = pair("Conv2D", "kernel", kernel), pair("Conv2D", "stride", stride)
         self.padding = read_padding(padding)
@@ -313,7 +303,7 @@ class ConvTranspose2D(Layer):
         """Sizes are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an array (c_out,);
         `rng` draws the weights."""
         name = "ConvTranspose2D"
-        require(name, c_in, c_out, dtype)
+        expect_channels(name, c_in, c_out)
         self.c_in, self.c_out = c_in, c_out
         self.kernel, self.stride = pair(name, "kernel", kernel), pair(name, "stride", stride)
         self.padding = pair(name, "padding", padding, least=0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer, expect, expect_dtype
 from scratchnn.parameters import Array, Gradient, Parameter
 
 
@@ -42,8 +42,6 @@ class Dense(Layer):
         """`b` holds the initial biases, a number or an array (n_out,); `rng` draws the weights."""
         if n_in < 1 or n_out < 1:
             raise ValueError(f"Dense needs at least one input and one output, got n_in={n_in} and n_out={n_out}")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"Dense computes in float32 or float64, got dtype={np.dtype(dtype)}")
         super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype)
         self.n_in, self.n_out = n_in, n_out
         self.W = lecun_normal(rng, (n_in, n_out), fan_in=n_in)
@@ -51,11 +49,7 @@ class Dense(Layer):
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_in))
-        if x.dtype != self.params.dtype:
-            raise TypeError(
-                f"{self!r} holds {self.params.dtype} and was given x as {x.dtype}: "
-                f"convert x with x.astype(np.{self.params.dtype}), or the model with model.astype(np.{x.dtype})"
-            )
+        expect_dtype(self, x)
         self.cache = (x,)
         y = x @ self.W  # (N, n_out)
         y += self.b

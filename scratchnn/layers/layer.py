@@ -51,6 +51,15 @@ def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...]) -> N
         raise ValueError(f"{owner!r} expects {name} of shape {wanted}, got {array.shape}")
 
 
+def expect_dtype(layer: Layer, x: Array) -> None:
+    """Raises unless x is of the layer's own dtype: NumPy would compute in the wider of the two, and say nothing."""
+    if x.dtype != layer.params.dtype:
+        raise TypeError(
+            f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
+            f"convert x with x.astype(np.{layer.params.dtype}), or the model with model.astype(np.{x.dtype})"
+        )
+
+
 class Layer:
     """The contract that every layer keeps, and the memory of its parameters.
 
@@ -64,6 +73,8 @@ class Layer:
     backward: Callable[..., Any]
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"{type(self).__name__} computes in float32 or float64, got dtype={np.dtype(dtype)}")
         self.shapes = dict(shapes or {})
         self.buffers: Mapping[str, Array] = {}
         self.training = True

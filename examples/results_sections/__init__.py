@@ -1,0 +1,11 @@
+"""The sections of docs/results.md, each a function that writes its part of the page from the runs it is about.
+
+    runs.py             finding runs, choosing among them, and what they become on the page
+    thesis.py           the thesis's variational autoencoders and classifiers
+    student_works.py    the four student works' autoencoders and classifiers
+    gans.py             generative adversarial networks beside a VAE
+
+A function is given an `Evidence` and takes all it says from there; what it has taken is noted, so that the section can
+name the versions behind its own numbers. To add a section: write the function, put it into the module's SECTIONS with
+the commands that make its runs, and its two comments, <!-- name --> and <!-- /name -->, into the page.
+"""

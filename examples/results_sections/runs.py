@@ -1,0 +1,205 @@
+"""The runs under a folder, which of them a section is written from, and how their numbers are put down."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from scratchnn import cli
+
+NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+
+
+class MissingRunsError(Exception):
+    """What a section needs and the folder lacks."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its folder, its name among the runs, and what its summary.json says."""
+
+    folder: Path
+    name: str
+    experiment: str
+    figures: dict[str, Any]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    document: dict[str, Any]
+
+
+def runs_under(folder: Path) -> list[Run]:
+    found = []
+    for path in sorted(folder.rglob("summary.json")):
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            names = ("experiment", "figures", "settings", "versions")
+            content = {name: summary[name] for name in names}
+            name = "-".join(path.parent.relative_to(folder).parts)
+            found.append(Run(path.parent, name, **content, document=summary.get("document", {})))
+        except (KeyError, TypeError, ValueError) as error:
+            raise cli.OutputError(
+                f"{path} is not the summary of a run ({error}): delete it, or run that again"
+            ) from error
+    return found
+
+
+def matching(runs: Sequence[Run], experiment: str, **wanted: Any) -> list[Run]:
+    """The runs of an experiment with these settings."""
+    return [
+        run
+        for run in runs
+        if run.experiment == experiment and all(run.settings.get(name) == value for name, value in wanted.items())
+    ]
+
+
+@dataclass
+class Evidence:
+    """All the runs there are; and, noted as it is asked, those that a section has used, and their pictures."""
+
+    runs: Sequence[Run]
+    used: list[Run] = field(default_factory=list)
+    pictures: dict[str, Path] = field(default_factory=dict)
+
+    def select(self, experiment: str, **wanted: Any) -> list[Run]:
+        """The runs of an experiment with these settings, one a seed (which makes other parameters).
+
+        MissingRunsError if there are none; OutputError if they differ in anything else than the seed, or two have the
+        same.
+        """
+        chosen = self._matching(experiment, **wanted)
+        first = chosen[0]
+        for run in chosen[1:]:
+            for name in sorted({*first.settings, *run.settings} - {"seed", "parameters"}):
+                here, there = first.settings.get(name), run.settings.get(name)
+                if here != there:
+                    raise cli.OutputError(
+                        f"{first.folder} and {run.folder} have different settings, and their results are not to be "
+                        f"averaged: {name} is {here} and {there}. Move one of them to another place"
+                    )
+        seeds = [run.settings.get("seed") for run in chosen]
+        for seed in set(seeds):
+            if seeds.count(seed) > 1:
+                twice = [str(run.folder) for run in chosen if run.settings.get("seed") == seed]
+                raise cli.OutputError(f"{' and '.join(twice)} are the same run: move one of them to another place")
+        return chosen
+
+    def one(self, experiment: str, **wanted: Any) -> Run:
+        """The only run of an experiment with these settings; it may itself be of several seeds."""
+        chosen = self._matching(experiment, **wanted)
+        if len(chosen) > 1:
+            raise cli.OutputError(
+                f"{chosen[0].folder} and {chosen[1].folder} are both runs of {experiment} with the settings of one "
+                "section: move one of them to another place"
+            )
+        return chosen[0]
+
+    def _matching(self, experiment: str, **wanted: Any) -> list[Run]:
+        chosen = matching(self.runs, experiment, **wanted)
+        if not chosen:
+            settings = ", ".join(f"{name} {value}" for name, value in wanted.items())
+            raise MissingRunsError(f"a run of {experiment} with {settings}")
+        self.used += chosen
+        return chosen
+
+    def show(self, run: Run, name: str, caption: str) -> str:
+        """Notes a figure of a run among the page's pictures, and returns the lines that show it."""
+        source = run.folder / f"{name}.png"
+        if not source.exists():
+            raise MissingRunsError(f"the picture {source}")
+        copy = f"{run.name}-{name}.png"
+        self.pictures[copy] = source
+        return f"![{caption}](figures/{copy})\n\n*{caption}.*"
+
+    def show_all(self, run: Run, captions: Mapping[str, str]) -> str:
+        return "\n\n".join(self.show(run, name, caption) for name, caption in captions.items())
+
+    def versions(self) -> str:
+        """The versions of all that the runs used have run with."""
+        return ", ".join(sorted({f"{name} {version}" for run in self.used for name, version in run.versions.items()}))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A part of the page, and its rows in the README's table: what, the document's number, ours."""
+
+    text: str
+    short: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    `marks` are experiments with settings that no other section's runs have. Where a run of one of them is found, the
+    section is meant to be written, and all of its runs must be there; where none is, it is left as it is.
+    """
+
+    name: str
+    write: Callable[[Evidence], Written]
+    commands: Sequence[str]
+    marks: Sequence[Mapping[str, Any]]
+
+    def begun(self, runs: Sequence[Run]) -> bool:
+        return any(matching(runs, **mark) for mark in self.marks)
+
+
+def made_by(run: Run, *settings: str) -> str:
+    """The command that makes a run; `settings` are those that the document leaves open."""
+    words = [f"python examples/{run.experiment.replace('-', '_')}.py --data {run.settings['data']}"]
+    words += [f"--{name.replace('_', '-')} {run.settings[name]}" for name in settings]
+    if "seeds" in run.settings:
+        words.append(f"--runs {len(run.settings['seeds'])}")
+    if run.settings["seed"]:
+        words.append(f"--seed {run.settings['seed']}")
+    return " ".join(words)
+
+
+def seeds(n: int) -> str:
+    return "one seed" if n == 1 else f"{n} seeds: mean ± standard deviation"
+
+
+def per_cent(shares: Sequence[float]) -> str:
+    return cli.mean_and_spread([100 * share for share in shares])
+
+
+def in_brief(number: str, n: int) -> str:
+    """A number for the README, where nothing beside it says from how many seeds it is."""
+    return number if n > 1 else f"{number}, one seed"
+
+
+def at_default(script: str, *data: str) -> list[str]:
+    return [f"python examples/{script}.py --data {name}" for name in data]
+
+
+def values(runs: Sequence[Run], name: str) -> list[float]:
+    return [run.figures[name] for run in runs]
+
+
+def verdict(document: float, ours: Sequence[float]) -> str:
+    """The difference of the document's single run from our mean, and whether another seed might have made it.
+
+    With n runs of mean m and standard deviation s, one more run lies with a probability of 95 % within
+    m ± t s √(1 + 1/n), t being the quantile of Student's distribution with n − 1 degrees of freedom (4.30 for three
+    runs).
+    """
+    difference = f"{document - statistics.fmean(ours):+.2f}".replace("-", "−")
+    if len(ours) < 2:
+        return f"{difference}: one run, spread unknown"
+    n = len(ours)
+    reach = stats.t.ppf(0.975, n - 1) * statistics.stdev(ours) * (1 + 1 / n) ** 0.5
+    inside = abs(document - statistics.fmean(ours)) <= reach
+    return f"{difference}: {'yes' if inside else '**no**'}, one run in 20 is further than ±{reach:.2f}"
+
+
+def row(*cells: Any) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return "\n".join([row(*header), row(*["---"] * len(header)), *(row(*cells) for cells in rows)])

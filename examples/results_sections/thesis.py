@@ -1,0 +1,300 @@
+"""The thesis: its variational autoencoders of MNIST and Frey Face, and its classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from latent_sizes import THESIS
+
+from results_sections.runs import Evidence, MissingRunsError, Run, Section, Written, table, values, verdict
+from scratchnn import cli
+
+# what every run of the thesis's network has in common; a run of other settings is another experiment
+THESIS_SETTINGS = {
+    "split": "contiguous", "schedule": "constant", "batch_size": 100, "hidden": 500,
+    "binarisation": "none", "likelihood": "bernoulli",
+}  # fmt: skip
+
+
+LATENT_SIZES = "python examples/latent_sizes.py --data mnist --jobs 2"
+FREY_FACE = "python examples/latent_sizes.py --data frey-face"
+FREY_FACE_ALONE = "python examples/vae.py --data frey-face --epochs 1000"
+DYNAMIC = "python examples/vae.py --data mnist --latent 50 --binarisation dynamic --epochs 800 --lr-final 1e-5"
+LOG_LIKELIHOOD = "python examples/log_likelihood.py runs/vae-mnist-dynamic-z50-seed0 --samples 1 10 100 1000 5000"
+CLASSIFY = "python examples/latent_classifier.py --data mnist --vae runs/latent-sizes-mnist-50-epochs/z50-seed0"
+
+
+def same_seeds(trained: Sequence[Run], asked: Sequence[Run]) -> None:
+    """MissingRunsError unless every trained run was asked for its log p(x), by its final parameters."""
+    same = len(trained) == len(asked) and all(
+        a.settings.get(name) == b.settings.get(name)
+        for a, b in zip(trained, asked, strict=True)
+        for name in ("seed", "epochs", "model")
+    )
+    if not same:
+        raise MissingRunsError(f"a run of log-likelihood for each of {', '.join(str(run.folder) for run in trained)}")
+
+
+def mnist_latent_sizes(evidence: Evidence) -> Written:
+    usual = {**THESIS_SETTINGS, "data": "mnist", "shuffle": True, "epochs": 50}
+    rows, short, draws = [], [], set()
+    for z in (2, 5, 10, 20, 50):
+        trained = evidence.select("vae", **usual, latent=z)
+        likelihood = {"data": "mnist", "latent": z, "binarisation": "none", "epochs": 50, "images": 10_000}
+        asked = evidence.select("log-likelihood", **likelihood, test_binarisation="fixed")
+        same_seeds(trained, asked)
+        draws |= {run.figures["estimates"][-1]["n_samples"] for run in asked}
+        thesis = THESIS["mnist"].get(z)
+        train = values(trained, "train_loss")
+        terms = [cli.mean_and_spread(values(trained, f"test_{name}")) for name in ("reconstruction", "kl")]
+        active = sorted(set(values(trained, "active_units")))
+        rows.append(
+            (z, len(trained), "" if thesis is None else f"{thesis:.2f}", cli.mean_and_spread(train),
+             "" if thesis is None else verdict(thesis, train), cli.mean_and_spread(values(trained, "test_loss")),
+             " + ".join(terms), "–".join(map(str, active)),
+             cli.mean_and_spread([run.figures["estimates"][-1]["nll"] for run in asked]))
+        )  # fmt: skip
+        if thesis is not None:
+            short.append((f"MNIST, z = {z}, train loss", f"{thesis:.2f}", cli.mean_and_spread(train)))
+    if len(draws) > 1:
+        raise cli.OutputError(
+            f"−log p̂(x) was estimated with {' and '.join(map(str, sorted(draws)))} draws of z, and these do not belong "
+            f"into one column: {LATENT_SIZES} makes them alike"
+        )
+    k, of = draws.pop(), trained[0].figures
+    header = ("z", "seeds", "thesis, train", "ours, train", "thesis − ours: a matter of the seed?", "ours, test",
+              "= reconstruction + KL", "active", f"bound on −log p(x), K = {k}")  # fmt: skip
+    sizes = evidence.one("latent-sizes", data="mnist", epochs=50)
+    collage = evidence.show(sizes, "samples", "Decoded draws of z from N(0, I) for each latent size (Figure 34)")
+    text = f"""## MNIST: how many latent dimensions?
+
+`{LATENT_SIZES}`, 50 epochs. −ELBO in nats per image; pixels / 255, grey, not binarised, as Bernoulli
+targets. *Train* is the thesis's number: the mean over the batches of the last epoch, while the weights still move.
+*Test*: 10,000 images, by the final weights. No decoder gets below the **floor**, the entropy of the grey pixels:
+{of["train_floor"]:.2f} for the training images and {of["test_floor"]:.2f} for the test images; one mean image shown to
+everybody costs {of["train_mean_image_loss"]:.2f} and {of["test_mean_image_loss"]:.2f}. *Active* latent dimensions are
+those whose mean varies over the test images. The last column asks the same networks about test images made black or
+white (once, by a fixed seed), of which alone there is a likelihood: the importance-weighted bound with K draws of z an
+image. It would fall further with more of them; ± is the spread over the seeds, and says nothing about that.
+
+{table(header, rows)}
+
+{collage}
+"""
+    return Written(text, short)
+
+
+def mnist_plane(evidence: Evidence) -> Written:
+    captions = {
+        "loss": "Loss against iteration (thesis, Figure 21)",
+        "reconstruction": "One test image, as reconstructed after an epoch (Figure 22)",
+        "scatter": "Means of q(z|x) of the test images (Figure 35)",
+        "scatter_3d": "The same with the class as height (Figure 35)",
+        "manifold_linear": "Decoded grid over [−3, 3]² (Figure 37)",
+    }
+    usual = {**THESIS_SETTINGS, "data": "mnist", "shuffle": True, "latent": 2, "epochs": 50, "seed": 0}
+    shown = evidence.show_all(evidence.one("vae", **usual), captions)
+    return Written(f"## MNIST: the plane\n\n`{LATENT_SIZES}`, two latent dimensions, seed 0.\n\n" + shown + "\n")
+
+
+def frey_face(evidence: Evidence) -> Written:
+    usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": False}
+    rows, short = [], []
+    for z, epochs in ((2, 1000), (20, 5000)):
+        trained = evidence.select("vae", **usual, latent=z, epochs=epochs)
+        train, floor = values(trained, "train_loss"), trained[0].figures["train_floor"]
+        above = [
+            loss - run.figures["test_floor"] for loss, run in zip(values(trained, "test_loss"), trained, strict=True)
+        ]
+        thesis = THESIS["frey-face"][z]
+        rows.append(
+            (z, epochs, len(trained), f"{thesis - floor:.2f}", cli.mean_and_spread([loss - floor for loss in train]),
+             verdict(thesis, train), cli.mean_and_spread(above), cli.mean_and_spread(values(trained, "train_kl")))
+        )  # fmt: skip
+        short.append((f"Frey Face, z = {z}, train loss − floor", rows[-1][3], rows[-1][4]))
+    header = ("z", "epochs", "seeds", "thesis, train − floor", "ours, train − floor",
+              "thesis − ours: a matter of the seed?", "ours, test − floor", "KL, train")  # fmt: skip
+    captions = {
+        "loss": "Loss against iteration (Figure 27)",
+        "scatter": "Means of q(z|x) of the training frames, coloured by time (Figure 36)",
+        "scatter_3d": "The same with time as height",
+    }
+    shown = evidence.show_all(evidence.one("vae", **usual, latent=2, epochs=1000, seed=0), captions)
+    text = f"""## Frey Face
+
+`{FREY_FACE} --latents Z --epochs E`. The thesis's way: the first 1,600 frames
+train, in their order, frames 1,600–1,899 test, grey pixels as Bernoulli targets. Nearly all of such a loss is the
+floor, {floor:.2f} nats for the training frames, so what is compared is the loss above it; one mean frame for everybody
+stands at {trained[0].figures["train_mean_image_loss"] - floor:.2f}.
+
+{table(header, rows)}
+
+The frames show a real person and have no licence, so this page shows none: Figures 28 and 37, a frame reconstructed
+after every epoch and the decoded grid, are in the folder of each run (`reconstruction.png`, `manifold_linear.png`).
+
+{shown}
+
+{leak(evidence)}
+{gaussian(evidence)}"""
+    return Written(text, short)
+
+
+def leak(evidence: Evidence) -> str:
+    """What a random split of a video hides."""
+    rows = []
+    for split in ("contiguous", "random"):
+        usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": False, "latent": 2, "epochs": 1000, "split": split}
+        trained = evidence.select("vae", **usual)
+        above = [
+            cli.mean_and_spread([run.figures[f"{part}_loss"] - run.figures[f"{part}_floor"] for run in trained])
+            for part in ("train", "test")
+        ]
+        rows.append((split, len(trained), *above))
+    return f"""### A random split of a video leaks
+
+A frame between two frames of the training set is nearly known: what a network has not seen then is the frame, but not
+the moment. `--split random` deals the frames at random; network, settings and z = 2 are the same.
+
+{table(("split", "seeds", "train − floor", "test − floor"), rows)}
+"""
+
+
+def gaussian(evidence: Evidence) -> str:
+    """The likelihood made for grey pixels."""
+    rows = []
+    for z in (2, 20):
+        usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": True, "likelihood": "gaussian", "epochs": 1000}
+        trained = evidence.select("vae", **usual, latent=z)
+        cells = [cli.mean_and_spread([-loss for loss in values(trained, f"{part}_loss")]) for part in ("train", "test")]
+        rows.append((z, len(trained), *cells, cli.mean_and_spread(values(trained, "test_kl"))))
+    return f"""### Gaussian likelihood
+
+The AEVB paper's decoder of these frames: a mean between 0 and 1 and a log-variance for every pixel, both learned. Its
+ELBO is that of a density of grey levels on a scale from 0 to 1, in nats per image; higher is better. It may be
+positive, has no floor, and cannot be compared with the table above. (The paper shows a figure of it and no table; its
+axis goes to some 1,600.)
+
+`python examples/vae.py --data frey-face --latent Z --epochs 1000 --likelihood gaussian --shuffle --seed SEED`
+
+{table(("z", "seeds", "ELBO, train", "ELBO, test", "KL, test"), rows)}
+"""
+
+
+def dynamic(evidence: Evidence) -> Written:
+    usual = {
+        **THESIS_SETTINGS, "data": "mnist", "shuffle": True, "latent": 50, "binarisation": "dynamic", "epochs": 800,
+        "schedule": "falls to 1e-05 in epoch 800",
+    }  # fmt: skip
+    wanted = {"data": "mnist", "latent": 50, "binarisation": "dynamic", "images": 10_000, "test_binarisation": "fixed"}
+    (trained, *_) = evidence.select("vae", **usual)
+    asked_of = {name: trained.settings[name] for name in ("epochs", "seed", "model") if name in trained.settings}
+    (asked, *_) = evidence.select("log-likelihood", **wanted, **asked_of)
+    rows = [
+        (f"{e['n_samples']:,}", f"{e['nll']:.2f}",
+         "unknown" if e["monte_carlo_error"] is None else f"{e['monte_carlo_error']:.3f}", f"{e['sampling_error']:.2f}")
+        for e in asked.figures["estimates"]
+    ]  # fmt: skip
+    of, how = trained.figures, trained.settings
+    text = f"""## MNIST, honestly: binary pixels and log p(x)
+
+The numbers of the literature are of binary images. `{DYNAMIC}`, then
+`{LOG_LIKELIHOOD}`: the thesis's network (500 ReLU units a layer, 50 latent dimensions),
+pixels drawn anew at every use, {how["epochs"]} epochs of batches of 100, Adam, a learning rate that {how["schedule"]},
+seed {how["seed"]}. −ELBO in nats per image: train {of["train_loss"]:.2f}; test {of["test_loss"]:.2f}, which is
+{of["test_reconstruction"]:.2f} + KL {of["test_kl"]:.2f}; the floor is 0. Of the 50 latent dimensions
+{of["active_units"]} are active. Bounds on −log p(x) of the 10,000 test images, binarised once by a fixed seed (while
+they fall with K they are not there yet, and "± by the draws" is too small):
+
+{table(("K", "bound on −log p(x)", "± by the draws", "± by the choice of images"), rows)}
+
+Published, K = 5,000, for 200 tanh units a layer, 59,600 training images and 3,280 epochs of batches of 20 (Burda,
+Grosse, Salakhutdinov 2015): 86.76 as a VAE, 84.78 trained with the importance-weighted bound of 50 draws.
+
+{evidence.show(asked, "bound", "The bound against the number of draws")}
+
+{evidence.show(trained, "kl", "What each latent dimension costs")}
+
+{evidence.show(trained, "loss", "Loss against iteration")}
+"""
+    best = asked.figures["estimates"][-1]
+    what = f"MNIST, z = 50, pixels drawn anew: −log p(x) of test images, K = {best['n_samples']:,}"
+    return Written(text, [(what, "86.76 (literature)", f"{best['nll']:.2f}, one seed")])
+
+
+def classifiers(evidence: Evidence) -> Written:
+    run = evidence.one("latent-classifier", data="mnist")
+    curves = run.figures["by_labels"]
+    counts = [point["labels"] for point in next(iter(curves.values()))]
+    rows = [
+        (name, run.settings["variants"][name], documented(run, name),
+         *(accuracy(point["test_accuracy"]) for point in curve))
+        for name, curve in curves.items()
+    ]  # fmt: skip
+    seeds = len(run.settings["seeds"])
+    captions = {
+        "label_curve": "Test accuracy against the number of labels",
+        "confusion-frozen": "Frozen encoder: who is taken for whom",
+    }
+    text = f"""## Classifiers
+
+`{CLASSIFY}`. Test accuracy in per cent, mean ± standard deviation of {seeds} trainings, against the number of labels.
+The thesis ascribes its 98 % to a softmax on the means of a trained VAE. What its Annex F runs is a *fresh* encoder,
+all of which is trained with the labels: **no VAE is ever loaded**, and 98 % is an ordinary supervised network's figure.
+What the text claims is the row "frozen". All but the last two rows have the annexes' {run.settings["steps"]:,} steps of
+gradient descent, whatever the number of labels; the last two are a softmax trained until it converges.
+
+{table(("", "what is trained", "thesis", *(f"{n:,} labels" for n in counts)), rows)}
+
+{evidence.show_all(run, captions)}
+"""
+    names = {
+        "raw": "softmax on pixels",
+        "annex-f": "Annex F: fresh encoder and softmax, all trained",
+        "frozen": "softmax on the means of the trained, frozen encoder",
+        "frozen-converged": "softmax on these means, trained until it converges",
+        "fine-tuned": "the trained encoder and softmax, fine-tuned",
+    }
+    short = [
+        (f"MNIST, test accuracy, {what}", documented(run, name),
+         f"{accuracy(curves[name][-1]['test_accuracy'])} %")
+        for name, what in names.items()
+    ]  # fmt: skip
+    return Written(text, short)
+
+
+def documented(run: Run, name: str) -> str:
+    return str(run.document.get("test_accuracy", {}).get(name, ""))
+
+
+def accuracy(figure: dict[str, Any]) -> str:
+    return f"{100 * figure['mean']:.2f}" + (
+        f" ± {100 * figure['spread']:.2f}" if (figure["spread"] or 0) >= 5e-5 else ""
+    )
+
+
+SECTIONS = (
+    Section(
+        "mnist-latent-sizes", mnist_latent_sizes, [LATENT_SIZES],
+        [{"experiment": "latent-sizes", "data": "mnist", "epochs": 50}],
+    ),
+    Section(
+        "mnist-plane", mnist_plane, [LATENT_SIZES], [{"experiment": "latent-sizes", "data": "mnist", "epochs": 50}]
+    ),
+    Section(
+        "frey-face", frey_face,
+        [
+            f"{FREY_FACE} --latents 2 --epochs 1000",
+            f"{FREY_FACE} --latents 20 --epochs 5000",
+            f"for seed in 0 1 2; do {FREY_FACE_ALONE} --split random --seed $seed; done",
+            f"for seed in 0 1; do {FREY_FACE_ALONE} --latent 2 --likelihood gaussian --shuffle --seed $seed; done",
+            f"for seed in 0 1; do {FREY_FACE_ALONE} --latent 20 --likelihood gaussian --shuffle --seed $seed; done",
+        ],
+        [{"experiment": "latent-sizes", "data": "frey-face", "epochs": epochs} for epochs in (1000, 5000)],
+    ),
+    Section(
+        "mnist-binary", dynamic, [DYNAMIC, LOG_LIKELIHOOD],
+        [{"experiment": "vae", "data": "mnist", "binarisation": "dynamic", "epochs": 800}],
+    ),
+    Section("classifiers", classifiers, [CLASSIFY], [{"experiment": "latent-classifier", "data": "mnist"}]),
+)  # fmt: skip
