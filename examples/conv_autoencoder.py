@@ -80,7 +80,7 @@ from scratchnn.evaluation import (
 )
 from scratchnn.layers import Layer
 from scratchnn.parameters import Array
-from scratchnn.training import Trainer, evaluate
+from scratchnn.training import evaluate
 
 RATE = 0.2  # of all dropout
 VARIANTS = {
@@ -233,7 +233,7 @@ def trained(
             "recorded": ("train_accuracy", "held_out_accuracy"),
         }
         train, held_out = data.Labelled(train), data.Labelled(held_out)
-    trainer = Trainer(model, Adam(model, lr=1e-3), rng, settings)
+    trainer = cli.trainer(args.threads, model, Adam(model, lr=1e-3), rng, settings)
     print(f"{folder.name}:", flush=True)
     cli.train_in_folder(
         folder,
@@ -419,7 +419,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "classifier_epochs": args.classifier_epochs, "codes": args.codes, "optimizer": "Adam(lr=0.001)",
                 "networks": {t[0].model.__class__.__name__ + f" {k[0]} {k[1]}": repr(t[0].model)
                              for k, t in (*autoencoders.items(), *classifiers.items())},
-                "seed": args.seed,
+                "threads": args.threads, "seed": args.seed,
             },
             "scaling": f"pixels / {images.train.white}",
             "seed": args.seed,

@@ -177,7 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rng = np.random.default_rng(args.seed)
             model = autoencoder(n, kind, train.pixels.shape[1], rng)
             settings = {"data": args.data, "images": "all", "seed": args.seed, "batch_size": args.batch_size_of[n]}
-            trainers[n, kind] = Trainer(model, Adam(model, lr=LEARNING_RATES[n], eps=ADAM_EPS), rng, settings)
+            optimizer = Adam(model, lr=LEARNING_RATES[n], eps=ADAM_EPS)
+            trainers[n, kind] = cli.trainer(args.threads, model, optimizer, rng, settings)
             print(f"\n{n} numbers; {what}", flush=True)
             cli.train_in_folder(
                 args.out / f"{n}-{kind}", trainers[n, kind], train,
@@ -209,6 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "epochs": {f"{n}-{kind}": len(trainer.history) for (n, kind), trainer in trainers.items()},
                 "learning_rate": LEARNING_RATES,
                 "networks": {f"{n}-{kind}": repr(trainer.model) for (n, kind), trainer in trainers.items()},
+                "threads": args.threads,
                 "seed": args.seed,
             },
             "scaling": f"pixels as they are, 0–{white}",

@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "settings": {
                 "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
                 "encoder_epochs": args.encoder_epochs, "classifier_epochs": args.classifier_epochs,
-                "optimizer": "Adam(lr=0.001)", "seed": args.seed,
+                "optimizer": "Adam(lr=0.001)", "threads": args.threads, "seed": args.seed,
                 "networks": {name: repr(trainer.model) for name, trainer in trainings.items()},
             },
             "scaling": f"pixels / {images.train.white}",

@@ -147,7 +147,7 @@ def train(sigma: float, args: argparse.Namespace, images: data.DataSet, settings
     """One of the two VAEs, or what an earlier run left of it."""
     rng = np.random.default_rng(args.seed)
     model = network(images.train.pixels.shape[1], args.hidden, sigma, rng)
-    trainer = Trainer(model, Adam(model, lr=1e-3), rng, {**settings, "sigma": sigma})
+    trainer = cli.trainer(args.threads, model, Adam(model, lr=1e-3), rng, {**settings, "sigma": sigma})
     print(f"\nsigma {sigma:g}: {model!r}", flush=True)
     cli.train_in_folder(
         args.out / f"sigma-{sigma:g}",
@@ -218,6 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "scaling": f"pixels / {images.train.white}",
                 "model": repr(models[1.0]),
                 "optimizer": trainers[1.0].settings["optimizer"],
+                "threads": args.threads,
                 "shown": n,
                 "neighbours": NEIGHBOURS,
             },

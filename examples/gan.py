@@ -313,7 +313,7 @@ def load_vae(path: Path, data_name: str) -> VAE:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
     parser.add_argument("--lr", type=cli.positive_float, help="Adam's step size (default: 0.0005; digits: 0.001)")
     parser.add_argument("--hidden", type=cli.positive_int, default=128, help="units of the narrowest layer")

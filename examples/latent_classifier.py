@@ -307,7 +307,7 @@ def per_cent(figure: dict[str, float | None]) -> str:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
     parser.add_argument("--repeats", type=cli.positive_int, default=3, help="trainings of each kind (default: 3)")
     parser.add_argument(

@@ -153,11 +153,15 @@ def pretrain(args: argparse.Namespace, seed: int, images: data.DataSet) -> dict[
         }  # fmt: skip
         cli.train_in_folder(
             args.out / f"autoencoder-{name}-seed{seed}",
-            Trainer(model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings), images.train,
+            trainer_of(args, model, rng, settings), images.train,
             epochs=args.pretraining_epochs, batch_size=args.batch_size, held_out=images.validation,
         )  # fmt: skip
         done[name] = model
     return done
+
+
+def trainer_of(args: argparse.Namespace, model: Any, rng: np.random.Generator, settings: Mapping[str, Any]) -> Trainer:
+    return cli.trainer(args.threads, model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings)
 
 
 def fine_tune(
@@ -174,7 +178,7 @@ def fine_tune(
         "data": args.data, "seed": seed, "start": start, "epochs": args.epochs, "last_lr": LAST_LEARNING_RATE,
         "initial_parameters": fingerprint(model.params), "batch_size": args.batch_size,
     }  # fmt: skip
-    trainer = Trainer(model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings)
+    trainer = trainer_of(args, model, rng, settings)
     cli.train_in_folder(
         args.out / f"classifier-{start}-seed{seed}", trainer, data.Labelled(images.train),
         epochs=args.epochs, batch_size=args.batch_size, held_out=data.Labelled(images.validation),
@@ -263,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "pretraining_epochs": args.pretraining_epochs, "learning_rate": [LEARNING_RATE, LAST_LEARNING_RATE],
                 "networks": {**{name: repr(model) for name, model in pretrained[0].items()},
                              "classifier": repr(models["random"])},
-                "seed": args.seed,
+                "threads": args.threads, "seed": args.seed,
             },
             "scaling": f"pixels / {images.train.white}",
             "seed": args.seed,

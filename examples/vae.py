@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "batch_size": args.batch_size,
         "seed": args.seed,
     }
-    trainer = Trainer(model, Adam(model, lr=args.lr), rng, settings)
+    trainer = cli.trainer(args.threads, model, Adam(model, lr=args.lr), rng, settings)
     cli.train_in_folder(
         args.out,
         trainer,

@@ -13,8 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scratchnn.checkpoints import CheckpointError, read_checkpoint, written_whole
 from scratchnn.data import DATA_SETS, DataError
+from scratchnn.optim import SGD, Adam
+from scratchnn.parallel import ParallelTrainer
 from scratchnn.training import DivergedError, Trainer
 
 
@@ -59,17 +63,36 @@ def parser(description: str, examples: str) -> argparse.ArgumentParser:
     )
 
 
-def training_parser(description: str, examples: str, batch_size: int | None) -> argparse.ArgumentParser:
-    """A parser with the options that all training scripts have; batch_size=None: each network has its own."""
+def training_parser(
+    description: str, examples: str, batch_size: int | None, threads: bool = True
+) -> argparse.ArgumentParser:
+    """A parser with the options that all training scripts have.
+
+    batch_size=None: each network has its own. threads=False: for a training that `trainer` below cannot make.
+    """
     training = parser(description, examples)
     batches = f"default: {batch_size or 'each network has its own'}"
     training.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
     training.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
     training.add_argument("--batch-size", type=positive_int, default=batch_size, help=batches)
     training.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
+    if threads:
+        training.add_argument(
+            "--threads", type=positive_int, default=1, metavar="N",
+            help="cut every batch into N parts and give each a thread; no more than cores (default: 1)",
+        )  # fmt: skip
     training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
     return training
+
+
+def trainer(
+    threads: int, model: Any, optimizer: Adam | SGD, rng: np.random.Generator, settings: Mapping[str, Any]
+) -> Trainer:
+    """What trains the model with so many --threads. With one, the matrix library may use threads of its own."""
+    if threads == 1:
+        return Trainer(model, optimizer, rng, settings)
+    return ParallelTrainer(model, optimizer, rng, settings, threads=threads)
 
 
 def check_batch_size(batch_size: int, n_train: int) -> None:
