@@ -41,7 +41,8 @@ class Dropout(Layer):
         if mask is None:
             # example by example: a part of a batch has the noise that it has in the whole (scratchnn/parallel.py)
             noise = self.rng.random(x.shape, dtype=np.float32)
-            mask = np.greater_equal(noise, self.rate, out=np.empty_like(x, dtype=bool))  # in x's order in memory
+            mask = np.empty_like(x, dtype=bool)  # in the order that x has in memory
+            mask[...] = noise >= self.rate
         elif mask.shape != x.shape or mask.dtype != bool:
             raise ValueError(
                 f"{self!r} expects a mask of booleans of the shape {x.shape}, got {mask.dtype} {mask.shape}"
