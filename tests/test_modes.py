@@ -126,6 +126,32 @@ def test_the_two_modes_reach_every_part(rng):
     assert model.encoder.layers[1].training
 
 
+def test_a_frozen_part_stays_frozen_through_an_evaluation(rng):
+    model = network(rng)
+    model.loss_terms(X, rng)
+    norm = model.encoder.layers[1]
+    norm.train(False)
+    averages = norm.buffers["mean"].copy()
+    evaluate(model, X)
+    model.encode(X)
+    assert not norm.training and model.training and model.encoder.training and model.encoder.layers[3].training
+    model.loss_terms(X + 1, rng)
+    np.testing.assert_array_equal(norm.buffers["mean"], averages)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_backward_belongs_to_the_mode_of_its_forward(mode, rng):
+    layer, x, dy = BatchNorm(3, dtype=np.float64), rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+    layer.forward(x)
+    answers = []
+    for now in (mode, not mode):
+        layer.train(mode)
+        layer.forward(x)
+        layer.train(now)
+        answers.append(layer.backward(dy))
+    np.testing.assert_array_equal(*answers)
+
+
 def test_evaluation_is_deterministic_and_training_is_not(rng):
     model = network(rng)
     noise = np.random.default_rng(0)

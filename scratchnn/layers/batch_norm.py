@@ -82,19 +82,19 @@ class BatchNorm(Layer):
             centred, var = x - self.buffers["mean"][by_unit], self.buffers["var"]
         inverse = 1 / np.sqrt(var + self.eps)
         x_hat = centred * inverse[by_unit]
-        self.cache = (x_hat, inverse, rest, by_unit)
+        self.cache = (x_hat, inverse, rest, by_unit, self.training)
         return self.gamma[by_unit] * x_hat + self.beta[by_unit]
 
     def backward(self, dy: Array, need_dx: bool = True) -> Any:
         """Returns dx, or None with need_dx=False."""
-        x_hat, inverse, rest, by_unit = self.take_cache()
+        x_hat, inverse, rest, by_unit, in_training = self.take_cache()
         expect(self, "dy", dy, x_hat.shape)
         self.dgamma = np.sum(dy * x_hat, axis=rest)
         self.dbeta = np.sum(dy, axis=rest)
         if not need_dx:
             return None
         scale = (self.gamma * inverse)[by_unit]
-        if not self.training:
+        if not in_training:
             return scale * dy
         m = x_hat.size // self.n_units
         # Σ g = gamma dbeta and Σ g x̂ = gamma dgamma: the two sums are there already

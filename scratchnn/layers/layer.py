@@ -107,19 +107,25 @@ class Layer:
         """Drops what forward kept, after a forward pass that no backward is to follow."""
         self.cache = None
 
+    def walk(self) -> Iterator[Layer]:
+        """The layer itself, and all that it is made of."""
+        yield self
+
     def train(self, on: bool = True) -> None:
         """Puts the layer, and all that it is made of, into training mode, or with False into evaluation mode."""
-        self.training = on
+        for layer in self.walk():
+            layer.training = on
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Evaluation mode for a while; afterwards the mode is what it was, and nothing is kept for a backward pass."""
-        before = self.training
+        """Evaluation mode for a while; afterwards each part has the mode it had, and nothing is kept for backward."""
+        before = [(layer, layer.training) for layer in self.walk()]  # a part may be frozen, the rest in training
         self.train(False)
         try:
             yield
         finally:
-            self.train(before)
+            for layer, mode in before:
+                layer.training = mode
             self.forget()
 
     def bind(self, params: Array, grads: Array) -> None:
@@ -166,10 +172,10 @@ class Composite(Layer):
         self.owner = None
         self.join()
 
-    def train(self, on: bool = True) -> None:
-        self.training = on
+    def walk(self) -> Iterator[Layer]:
+        yield self
         for part in self.parts.values():
-            part.train(on)
+            yield from part.walk()
 
     def cast(self, dtype: Any) -> None:
         for part in self.parts.values():
