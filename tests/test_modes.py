@@ -180,6 +180,19 @@ def test_buffers_survive_copies_and_casts(rng):
     assert (model.buffers["encoder.1.mean"] < 1).all()
 
 
+def test_buffers_are_written_into_and_never_replaced(rng):
+    """An array put into the mapping would be one that the layer, or the model's checkpoint, does not know."""
+    model = network(rng)
+    for layer, name in ((model, "encoder.1.mean"), (model.encoder.layers[1], "mean"), (Dense(2, 3, rng), "mean")):
+        for key in (name, ...):
+            with pytest.raises(TypeError, match="does not support item assignment"):
+                layer.buffers[key] = np.ones(5, np.float32)
+        with pytest.raises(AttributeError):
+            layer.buffers = {}
+    model.buffers["encoder.1.mean"][...] = 7
+    assert (model.encoder.layers[1].buffers["mean"] == 7).all()
+
+
 def test_a_resumed_run_with_dropout_and_batch_norm_equals_one_that_never_stopped(tmp_path):
     def trainer() -> Trainer:
         rng = np.random.default_rng(5)  # of weights, order and masks: one generator, whose state is kept

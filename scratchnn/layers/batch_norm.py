@@ -56,7 +56,11 @@ class BatchNorm(Layer):
         self.n_units, self.momentum, self.eps = n_units, momentum, eps
         self.gamma = 1.0
         # batches: how many the averages have seen
-        self.buffers = {"mean": np.zeros(n_units, dtype), "var": np.ones(n_units, dtype), "batches": np.zeros(1, dtype)}
+        self.remembered = {
+            "mean": np.zeros(n_units, dtype),
+            "var": np.ones(n_units, dtype),
+            "batches": np.zeros(1, dtype),
+        }
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_units, "H", "W") if x.ndim == 4 else ("N", self.n_units))

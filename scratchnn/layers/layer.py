@@ -76,7 +76,7 @@ class Layer:
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"{type(self).__name__} computes in float32 or float64, got dtype={np.dtype(dtype)}")
         self.shapes = dict(shapes or {})
-        self.buffers: Mapping[str, Array] = {}
+        self.remembered: dict[str, Array] = {}
         self.training = True
         self.cache: tuple[Any, ...] | None = None
         self.owner: weakref.ref[Composite] | None = None
@@ -92,6 +92,11 @@ class Layer:
     def gradients(self) -> Mapping[str, Array]:
         """The derivatives of the loss, by the same names: views into `grads`."""
         return self.views[1]
+
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        """What is remembered of the data without being learned, by name: the arrays change in place, not the mapping."""
+        return MappingProxyType(self.remembered)
 
     def take_cache(self) -> tuple[Any, ...]:
         """What forward kept, handed out once: a second backward would work on values that no longer belong to it."""
@@ -141,7 +146,7 @@ class Layer:
 
     def cast(self, dtype: Any) -> None:
         """Makes all that this layer owns a copy in `dtype`."""
-        self.buffers = {name: array.astype(dtype) for name, array in self.buffers.items()}
+        self.remembered = {name: array.astype(dtype) for name, array in self.remembered.items()}
         self.bind(self.params.astype(dtype), self.grads.astype(dtype))
 
     # copy.deepcopy and pickle would turn every view into an array of its own, and so cut a layer off from its vector.
@@ -215,9 +220,13 @@ class Composite(Layer):
         ]
         self.views = MappingProxyType(named[0]), MappingProxyType(named[1])
         self.vectors = {"params": params, "grads": grads}
-        self.buffers = {
-            f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()
-        }
+
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        """Those of the parts."""
+        return MappingProxyType(
+            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()}
+        )
 
     def __str__(self) -> str:
         from scratchnn.layers.summary import summary  # which knows the layers, and they this file
@@ -226,7 +235,7 @@ class Composite(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["vectors"], state["buffers"]  # the parts carry their own
+        del state["vectors"]  # the parts carry their own
         state["parts"] = dict(self.parts)
         return state
 
