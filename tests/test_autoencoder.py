@@ -7,7 +7,7 @@ import pytest
 
 from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Dense, MeanSquaredError, Sequential, Tanh
 from scratchnn.gradcheck import GradientError, check_model
-from scratchnn.training import Trainer
+from scratchnn.training import Trainer, evaluate
 
 LOSSES = pytest.mark.parametrize("loss", [MeanSquaredError, BinaryCrossEntropy])
 
@@ -76,5 +76,7 @@ def test_with_a_linear_network_it_finds_the_principal_components(rng):
 def test_nothing_is_left_for_a_backward_pass(rng):
     model = small(rng, MeanSquaredError)
     model.reconstruct(rng.random((6, 5)))
+    evaluate(model, rng.random((6, 5)))
+    assert model.loss.cache is None  # the loss is no part of the model, and must be told
     with pytest.raises(RuntimeError, match="call forward once before each backward"):
         model.backward(np.ones(6))

@@ -125,6 +125,15 @@ def test_a_transposed_convolution_is_scipy_s_convolution_of_a_spread_image(drawn
         assert out == (n - 1) * stride - 2 * padding + kernel + extra
 
 
+@pytest.mark.parametrize("padding, last", [(0, [2 * 10 + 0.5, 3 * 10 + 0.5, 0.5]), (1, [3 * 1 + 10 + 0.5, 20.5, 30.5])])
+def test_output_padding_is_added_before_padding_is_cut_off(padding, last, rng):
+    """So behind a padding of 1, an output_padding of 1 gives back a column that the kernel does reach."""
+    options = {"stride": (1, 2), "padding": (0, padding), "output_padding": (0, 1), "b": 0.5}
+    layer = ConvTranspose2D(1, 1, (1, 3), rng, **options, dtype=np.float64)
+    layer.W = np.array([[[[1, 2, 3]]]])
+    np.testing.assert_array_equal(layer.forward(np.array([[[[1.0, 10]]]]))[0, 0, 0, -3:], last)
+
+
 @small
 @given(H=st.integers(1, 7), W=st.integers(1, 7), kernel=st.tuples(sizes, sizes), stride=st.tuples(strides, strides))
 def test_same_padding_gives_one_output_a_stride_and_puts_an_odd_row_last(H, W, kernel, stride):
@@ -286,6 +295,12 @@ def test_a_network_of_images_is_right_as_a_whole(rng):
 
 
 # ---- pooling: ties, rests
+
+
+def test_pools_stand_side_by_side_unless_told_otherwise():
+    assert MaxPool2D((3, 2)).stride == (3, 2)
+    x = np.arange(24.0).reshape(1, 1, 6, 4)
+    np.testing.assert_array_equal(MaxPool2D((3, 2)).forward(x), [[[[9, 11], [21, 23]]]])
 
 
 def test_among_equal_entries_the_first_gets_the_gradient():

@@ -269,11 +269,12 @@ class ConvTranspose2D(Layer):
             c                                     1c   2c  3c
             y                  1a  2a  3a+1b  2b  3b+1c  2c  3c
 
-        y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. Then `padding`
-        rows and columns are cut off on each side, and `output_padding` more, which no kernel reaches and which hold
-        b, are left at the bottom and right: a convolution with a stride turns images of several sizes into one size,
-        and this says which of them is wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is
-        the fan-in m, and the weights start as draws from N(0, 1/m).
+        y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. First
+        `output_padding` rows and columns, which no kernel reaches, are added at the bottom and right, then `padding`
+        are cut off every side; only output_padding − padding of them, if that is above 0, are left in y, and hold b.
+        A convolution with a stride turns images of several sizes into one size; output_padding says which of them is
+        wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is the fan-in m, and the weights
+        start as draws from N(0, 1/m).
     Backward
         With p = si + u and q = sj + v, and dy outside of y (in what was cut off) being 0:
 
