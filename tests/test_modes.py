@@ -79,6 +79,7 @@ def test_batch_norm_is_right_for_every_shape_in_both_modes(n, c, h, w, seed):
     layer.gamma, layer.beta = rng.normal(size=c), rng.normal(size=c)
     for x in (rng.normal(size=(n, c)), rng.normal(size=(n, c, h, w))):
         check_layer(layer, x, seed=seed)
+        layer.forward(x)
         layer.train(False)
         check_layer(layer, x, seed=seed)
         layer.train()
