@@ -95,7 +95,7 @@ class Layer:
 
     @property
     def buffers(self) -> Mapping[str, Array]:
-        """What is remembered of the data without being learned, by name: the arrays change in place, not the mapping."""
+        """What is remembered of the data, not learned, by name. The arrays change in place; the mapping cannot."""
         return MappingProxyType(self.remembered)
 
     def take_cache(self) -> tuple[Any, ...]:
