@@ -156,11 +156,19 @@ def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_righ
     np.testing.assert_array_equal(layer.forward(np.array([[[[1.0, 2], [3, 4]]]])), [[[[10, 6], [7, 4]]]])
 
 
-@pytest.mark.parametrize("padding", [2, ((2, 2), (2, 2))])
-def test_padding_by_a_number_is_padding_on_all_sides(padding, rng):
+@pytest.mark.parametrize(
+    "padding, margins",
+    [
+        (2, ((2, 2), (2, 2))),
+        (np.int64(2), ((2, 2), (2, 2))),
+        ((2, 1), ((2, 2), (1, 1))),
+        ([[0, 2], [1, 0]], ((0, 2), (1, 0))),
+    ],
+)
+def test_padding_is_a_number_or_two_or_four(padding, margins, rng):
     layer = Conv2D(2, 3, 3, rng, padding=padding, dtype=np.float64)
     x = rng.normal(size=(2, 2, 4, 5))
-    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, ((2, 2), (2, 2))), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, margins), rtol=1e-11, atol=1e-12)
 
 
 # ---- one is the other's adjoint
@@ -478,8 +486,8 @@ def test_a_network_of_images_comes_back_from_its_checkpoint(rng, tmp_path):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda rng: Conv2D(0, 2, 3, rng), "Conv2D needs at least one channel in and one out, got c_in=0"),
-        (lambda rng: ConvTranspose2D(1, 0, 3, rng), "ConvTranspose2D needs at least one channel in and one out"),
+        (lambda rng: Conv2D(0, 2, 3, rng), "Conv2D needs as its c_in a whole number from 1 upwards, got 0"),
+        (lambda rng: ConvTranspose2D(1, 0, 3, rng), "ConvTranspose2D needs as its c_out a whole number .* got 0"),
         (lambda rng: Conv2D(1, 2, 0, rng), "Conv2D needs as its kernel a whole number, .* from 1 upwards, got 0"),
         (lambda rng: Conv2D(1, 2, (3, 3, 3), rng), r"as its kernel .* got \(3, 3, 3\)"),
         (lambda rng: Conv2D(1, 2, 2.5, rng), "as its kernel a whole number, .* got 2.5"),
@@ -487,7 +495,14 @@ def test_a_network_of_images_comes_back_from_its_checkpoint(rng, tmp_path):
         (lambda rng: ConvTranspose2D(1, 2, 3, rng, stride=(1, 0)), r"as its stride .* got \(1, 0\)"),
         (lambda rng: Conv2D(1, 2, 3, rng, padding="full"), "takes as its padding 'valid', 'same', .* got 'full'"),
         (lambda rng: Conv2D(1, 2, 3, rng, padding=-1), "takes as its padding .* got -1"),
-        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, 2)), r"\(\(top, bottom\), \(left, right\)\), got \(1, 2\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, -2)), r"\(\(top, bottom\), \(left, right\)\), got \(1, -2\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, 2, 3)), r"padding .* got \(1, 2, 3\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=True), "takes as its padding .* got True"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=1.0), "takes as its padding .* got 1.0"),
+        (lambda rng: Conv2D(1, 2, 3, rng, stride=True), "as its stride .* got True"),
+        (lambda rng: Conv2D(1, 2, (True, 3), rng), r"as its kernel .* got \(True, 3\)"),
+        (lambda rng: Conv2D(1.0, 2, 3, rng), "Conv2D needs as its c_in a whole number from 1 upwards, got 1.0"),
+        (lambda rng: ConvTranspose2D(1, "2", 3, rng), "ConvTranspose2D needs as its c_out a whole number .* got '2'"),
         (lambda rng: Conv2D(1, 2, 3, rng, dtype=np.int32), "Conv2D computes in float32 or float64, got dtype=int32"),
         (lambda rng: ConvTranspose2D(1, 2, 3, rng, padding=-1), "as its padding .* from 0 upwards, got -1"),
         (
@@ -517,7 +532,12 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
             (2, 1, 4, 9),
             r"Conv2D\(1, 2, 5\) cannot place its kernel of 5 × 5 in images of 4 × 9 \(margins included\)",
         ),
-        (lambda rng: Conv2D(1, 2, (3, 5), rng, padding=1), (2, 1, 1, 2), "3 × 5 in images of 3 × 4"),
+        (
+            lambda rng: Conv2D(1, 2, (3, 5), rng, padding=1),
+            (2, 1, 1, 2),
+            "3 × 5 in images of 3 × 4 .*larger images or padding='same'$",
+        ),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding="same"), (2, 1, 0, 2), r"\(margins included\): use larger images$"),
         (lambda rng: Conv2D(3, 2, 3, rng), (2, 1, 9, 9), r"expects x of shape \(N, 3, H, W\), got \(2, 1, 9, 9\)$"),
         (
             lambda rng: Conv2D(3, 8, 3, rng),

@@ -64,11 +64,25 @@ def test_the_generator_decides_and_a_mask_repeats_a_pass():
     np.testing.assert_array_equal(a.forward(x, y > 0), y)
 
 
-def test_a_mask_follows_the_order_in_memory(rng):
+def test_results_keep_the_order_in_memory(rng):
     """A transposed view stays one: the next convolution need not rearrange it."""
     x = rng.normal(size=(2, 3, 4, 5)).transpose(3, 0, 1, 2)
     for layer in (Dropout(0.5, rng), BatchNorm(2, dtype=np.float64)):
         assert layer.forward(x).strides == x.strides, layer
+        with layer.evaluating():
+            assert layer.forward(x).strides == x.strides, layer
+
+
+@pytest.mark.parametrize(
+    "n_units, settings", [(np.int64(3), {}), (3, {"momentum": np.float64(0.1), "eps": np.float64(1)})]
+)
+def test_settings_that_are_numbers_of_numpy_leave_float32_alone(n_units, settings, rng):
+    layer, x = BatchNorm(n_units, **settings), rng.normal(size=(4, 3)).astype(np.float32)
+    assert repr(layer) == repr(BatchNorm(3, **{name: float(value) for name, value in settings.items()}))
+    for mode in (True, False):
+        layer.train(mode)
+        y = layer.forward(x)
+        assert (y.dtype, layer.backward(y).dtype) == (np.float32, np.float32)
 
 
 @settings(max_examples=30, deadline=None)
@@ -229,12 +243,22 @@ def test_a_whole_network_with_batch_norm_is_right(rng):
         (lambda rng: Dropout(-0.1, rng), "from 0 to below 1, got rate=-0.1"),
         (
             lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((3, 2), bool)),
-            r"shape \(2, 3\), got bool \(3, 2\)",
+            r"an array \(2, 3\) of booleans, got an array of bool of shape \(3, 2\)",
         ),
-        (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))), r"booleans .* got float64 \(2, 3\)"),
-        (lambda rng: BatchNorm(0), "at least one unit, got n_units=0"),
+        (
+            lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))),
+            r"booleans, got an array of float64 of shape \(2, 3\)",
+        ),
+        (lambda rng: BatchNorm(0), "BatchNorm needs as its n_units a whole number from 1 upwards, got 0"),
         (lambda rng: BatchNorm(3, momentum=0), "above 0 and at most 1, got 0"),
-        (lambda rng: BatchNorm(3, eps=0), "eps must be positive, got 0"),
+        (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 1)), [[True], [True]]), "booleans, got a list"),
+        (lambda rng: Dropout("0.5", rng), "from 0 to below 1, got rate='0.5'"),
+        (lambda rng: Dropout(np.nan, rng), "from 0 to below 1, got rate=nan"),
+        (lambda rng: BatchNorm(3.0), "as its n_units a whole number from 1 upwards, got 3.0"),
+        (lambda rng: BatchNorm(3, momentum=[0.1]), r"above 0 and at most 1, got \[0.1\]"),
+        (lambda rng: BatchNorm(3, eps=0), "eps must be positive and finite, got 0"),
+        (lambda rng: BatchNorm(3, eps=np.inf), "eps must be positive and finite, got inf"),
+        (lambda rng: BatchNorm(3).forward(np.ones((0, 3), np.float32)), "two numbers a unit or more .* got 0: train"),
         (lambda rng: BatchNorm(3).forward(np.ones((1, 3), np.float32)), "train with batches of at least two examples"),
         (lambda rng: BatchNorm(3).forward(np.ones((4, 5), np.float32)), r"expects x of shape \(N, 3\), got \(4, 5\)"),
     ],

@@ -24,9 +24,11 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -37,27 +39,77 @@ from scratchnn.parameters import Array, Flat, carve
 Self = TypeVar("Self", bound="Layer")
 
 
-def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...]) -> None:
+DTYPES = (np.float32, np.float64)
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message: "an array of uint8", "the class ReLU", "a list"."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
     """Raises unless `array` holds floats and has this shape; a letter in `shape`, as in ("N", 784), fits any size."""
-    wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
-        got = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
         raise TypeError(
-            f"{owner!r} expects {name} to be an array {wanted} of floats, got {got}: "
-            "convert it, as in x.astype(np.float32), and scale pixels to [0, 1]"
+            f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
+            f"convert it, as in np.asarray({name}, np.float32)" + ", and scale pixels to [0, 1]" * (name == "x")
         )
+    if shape is None:
+        return
     fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
     if array.ndim != len(shape) or not all(fits):
-        raise ValueError(f"{owner!r} expects {name} of shape {wanted}, got {array.shape}")
+        hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
+        raise ValueError(f"{owner!r} expects {name} of shape{wanted}, got {array.shape}{hint}")
 
 
 def expect_dtype(layer: Layer, x: Array) -> None:
     """Raises unless x is of the layer's own dtype: NumPy would compute in the wider of the two, and say nothing."""
     if x.dtype != layer.params.dtype:
+        other = f", or the model with model.astype(np.{x.dtype})" if x.dtype in DTYPES else ""
         raise TypeError(
             f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
-            f"convert x with x.astype(np.{layer.params.dtype}), or the model with model.astype(np.{x.dtype})"
+            f"convert x with x.astype(np.{layer.params.dtype}){other}"
         )
+
+
+def expect_float_type(owner: str, dtype: Any) -> None:
+    """Raises unless it is one that networks are trained or checked in."""
+    if np.dtype(dtype) not in DTYPES:
+        raise ValueError(f"{owner} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+
+
+def expect_generator(owner: str, rng: Any) -> None:
+    """Raises unless a layer is given what it draws its numbers with."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{owner} needs a generator of random numbers, rng = np.random.default_rng(seed), got {rng!r}")
+
+
+def expect_layer(owner: str, name: str, part: Any) -> None:
+    """Raises unless a part of a model is a layer that is made already."""
+    if not isinstance(part, Layer):
+        raise TypeError(
+            f"{owner} needs as its {name} one object that is a layer, got {kind(part)}: "
+            "make one of a list with Sequential([…]), and of a class by calling it, as in ReLU()"
+        )
+
+
+def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
+    """A size as an int; ValueError unless it is a whole number from `least` upwards."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{owner} needs as its {name} a whole number from {least} upwards, got {value!r}")
+    return number
+
+
+def real(value: Any) -> float:
+    """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 class Layer:
@@ -73,8 +125,7 @@ class Layer:
     backward: Callable[..., Any]
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"{type(self).__name__} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+        expect_float_type(type(self).__name__, dtype)
         self.shapes = dict(shapes or {})
         self.remembered: dict[str, Array] = {}
         self.training = True
@@ -103,7 +154,7 @@ class Layer:
         if self.cache is None:
             raise RuntimeError(
                 f"{type(self).__name__}.backward needs what its forward kept, and there is nothing: "
-                "call forward once before each backward"
+                "call forward once before each backward, with no evaluation or encoding in between, which drops it"
             )
         cache, self.cache = self.cache, None
         return cache
@@ -139,7 +190,12 @@ class Layer:
         self.vectors = {"params": params, "grads": grads}
 
     def astype(self: Self, dtype: Any) -> Self:
-        """A copy of this layer that computes in `dtype`; a gradient check wants np.float64."""
+        """A copy of this layer that computes in `dtype`; a gradient check wants np.float64.
+
+        np.complex128 serves a derivative without differences, from an imaginary step.
+        """
+        if np.dtype(dtype) != np.complex128:
+            expect_float_type(type(self).__name__, dtype)
         twin = copy.deepcopy(self)
         twin.cast(dtype)
         return twin
@@ -171,6 +227,8 @@ class Composite(Layer):
     """A layer made of named parts, with one vector for all of them: the parts are bound to consecutive slices of it."""
 
     def __init__(self, parts: Mapping[str, Layer]) -> None:
+        for name, part in parts.items():
+            expect_layer(type(self).__name__, f"part {name!r}", part)
         self.parts: Mapping[str, Layer] = MappingProxyType(dict(parts))
         self.training = True
         self.cache = None
