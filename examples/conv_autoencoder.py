@@ -335,10 +335,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
     cli.check_batch_size(args.batch_size, n_train)
-    cli.check_resume(args)
     if max(args.codes) > n_pixels:
         raise cli.OptionError(f"--codes {max(args.codes)} is more than the {n_pixels} pixels of an image")
     side, first = images.image_shape[0], args.codes[0]
