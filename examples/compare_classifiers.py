@@ -40,7 +40,9 @@ def load_classifiers(runs: Sequence[Path]) -> tuple[dict[str, Classifier], dict[
     for run, folder in zip(runs, folders, strict=True):
         model, settings = load_model(run)
         if not isinstance(model, Classifier):
-            raise cli.OptionError(f"{run} holds a {type(model).__name__}, which is no classifier: leave it out")
+            raise cli.OptionError(
+                f"{run} holds a model of class {type(model).__name__}, which is no classifier: leave it out"
+            )
         name = folder.name if unique else str(run)
         if name in classifiers:
             raise cli.OptionError(f"{run} is given twice: each classifier can be shown once")

@@ -162,10 +162,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     images = data.load(args.data)
     train, white = all_images(images), images.train.white
     cli.check_batch_size(max(args.batch_size_of.values()), len(train))
-    cli.check_resume(args)
 
     print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {white}, and errors on that scale")
     pca = {n: principal_components(train, n) for n in (0, 8, 2)}

@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, settings = load_model(args.run)
     if not isinstance(model, VAE):
         raise cli.OptionError(
-            f"{args.run} holds a {type(model).__name__}, which has no decoder: there is no latent space to walk through"
+            f"{args.run} holds a model of class {type(model).__name__}, which has no decoder: "
+            "there is no latent space to walk through"
         )
     images, image_shape = explore.held_out_images(settings)
     if args.out is not None:

@@ -220,9 +220,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     images = data.load(args.data)
     cli.check_batch_size(args.batch_size, len(images.train))
-    cli.check_resume(args)
     side = images.image_shape[0]
     seeds = range(args.seed, args.seed + args.runs)
     print(images)

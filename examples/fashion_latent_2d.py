@@ -162,9 +162,9 @@ def train(sigma: float, args: argparse.Namespace, images: data.DataSet, settings
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     images = data.load(args.data)
     cli.check_batch_size(args.batch_size, len(images.train))
-    cli.check_resume(args)
     settings = {
         "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
         "seed": args.seed,

@@ -303,7 +303,9 @@ def load_vae(path: Path, data_name: str) -> VAE:
     """A VAE of the same data; CheckpointError if it is something else."""
     model, settings = load_model(path)
     if not isinstance(model, VAE):
-        raise CheckpointError(f"{path} holds a {type(model).__name__}: give --vae a run of examples/vae.py")
+        raise CheckpointError(
+            f"{path} holds a model of class {type(model).__name__}: give --vae a run of examples/vae.py"
+        )
     if settings.get("data") != data_name:
         raise CheckpointError(
             f"the VAE in {path} was trained with --data {settings.get('data')}, and the images here are those of "
@@ -378,6 +380,7 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     images = data.load(args.data)
     cli.check_batch_size(args.batch_size, len(images.train))
     if 1 in (args.batch_size, len(images.train) % args.batch_size):
@@ -385,7 +388,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"
         )
-    cli.check_resume(args)
     if args.vae is None:
         args.vae = args.out / "vae"
         print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")

@@ -154,7 +154,8 @@ def load_vae(path: Path, data_name: str) -> VAE:
     model, settings = load_model(path)
     if not isinstance(model, VAE):
         raise CheckpointError(
-            f"{path} holds a {type(model).__name__}, which has no encoder: give --vae a run of examples/vae.py"
+            f"{path} holds a model of class {type(model).__name__}, which has no encoder: "
+            "give --vae a run of examples/vae.py"
         )
     for name, wanted in {"data": data_name, "binarisation": "none", "split": "contiguous"}.items():
         if settings.get(name) != wanted:
@@ -281,8 +282,8 @@ def finished_trainings(path: Path, settings: dict[str, Any]) -> dict[Kind, dict[
     for name in settings:
         if there.get(name) != settings[name]:
             raise cli.OutputError(
-                f"{path.parent} holds another run, which would be lost: its {name} is {there.get(name)}, and this "
-                f"run's is {settings[name]}. Choose another folder with --out, or delete that one"
+                f"{path.parent} holds another run, which would be lost: it has {name} = {there.get(name)}, and this "
+                f"run has {settings[name]}. Choose another folder with --out, or delete that one"
             )
     return {(t["variant"], t["labels"], t["seed"]): t for t in trainings}
 
@@ -343,11 +344,11 @@ def check_labels(args: argparse.Namespace, labels: Array) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args, "trainings.json")
     images = data.load(args.data)
     n_all = len(images.train)
     cli.check_batch_size(args.batch_size, n_all)
     check_labels(args, data.labels_of(images.train))
-    cli.check_resume(args, "trainings.json")
     if args.vae is None:
         args.vae = args.out / "vae"
         print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")

@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     model, settings = load_model(args.run)
     if not isinstance(model, VAE):
-        raise CheckpointError(f"{args.run} holds a {type(model).__name__}: only a VAE says how probable an image is")
+        raise CheckpointError(
+            f"{args.run} holds a model of class {type(model).__name__}: only a VAE says how probable an image is"
+        )
     for name in ("data", "split", "binarisation", "seed"):
         if name not in settings:
             raise CheckpointError(f"{args.run} was not written by examples/vae.py: its settings have no {name!r}")

@@ -99,10 +99,10 @@ def learning_rate(epoch: int, args: argparse.Namespace) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    cli.check_resume(args)
     rng = np.random.default_rng(args.seed)
     images = data.load(args.data, args.split)
     cli.check_batch_size(args.batch_size, len(images.train))
-    cli.check_resume(args)
     model = network(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer
+from scratchnn.layers.layer import Composite, Layer, expect_layer
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError
 from scratchnn.parameters import Array
 
@@ -31,6 +31,7 @@ class Autoencoder(Composite):
     """
 
     def __init__(self, encoder: Layer, decoder: Layer, loss: MeanSquaredError | BinaryCrossEntropy) -> None:
+        expect_layer("Autoencoder", "loss", loss)
         self.loss = loss
         super().__init__({"encoder": encoder, "decoder": decoder})
 
@@ -51,7 +52,8 @@ class Autoencoder(Composite):
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n loss_n into `grads`; dloss (N,)."""
         dcode = self.decoder.backward(self.loss.backward(dloss))
-        self.encoder.backward(dcode, need_dx=False)
+        if self.encoder.params.size:
+            self.encoder.backward(dcode, need_dx=False)
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` as the training loop wants it; what is random in it, dropout, draws for itself."""

@@ -82,7 +82,8 @@ def load_model(path: Path) -> tuple[Any, dict[str, Any]]:
     record, arrays = read_checkpoint(path)
     settings = record["settings"]
     try:
-        model = build(ast.parse(settings["model"], mode="eval").body).astype(arrays["params"].dtype)
+        expression = ast.parse(settings["model"], mode="eval").body
+        model = build(expression, np.random.default_rng(0)).astype(arrays["params"].dtype)
         model.params = arrays["params"]
         for name, buffer in model.buffers.items():
             buffer[...] = arrays[f"buffer.{name}"]
@@ -96,16 +97,20 @@ def fingerprint(params: Array) -> str:
     return hashlib.sha256(params.tobytes()).hexdigest()[:16]
 
 
-def build(expression: ast.expr) -> Any:
-    """What an expression in the text of a model stands for: a layer, a list of them, or a plain value."""
+def build(expression: ast.expr, rng: np.random.Generator) -> Any:
+    """What an expression in the text of a model stands for: a layer, a list of them, or a plain value.
+
+    `rng` goes to every layer that wants one. The weights it draws are overwritten by the checkpoint's parameters; the
+    masks of dropout come from it if the model is trained on, and differ from layer to layer as they share it.
+    """
     if isinstance(expression, ast.List):
-        return [build(element) for element in expression.elts]
+        return [build(element, rng) for element in expression.elts]
     if not isinstance(expression, ast.Call):
         return ast.literal_eval(expression)
     name = ast.unparse(expression.func)
     if name not in BUILDING_BLOCKS:
         raise ValueError(f"{name} is no layer of this library")
-    arguments = {str(keyword.arg): build(keyword.value) for keyword in expression.keywords}
+    arguments = {str(keyword.arg): build(keyword.value, rng) for keyword in expression.keywords}
     if "rng" in inspect.signature(BUILDING_BLOCKS[name]).parameters:
-        arguments["rng"] = np.random.default_rng(0)  # its draws are overwritten by the checkpoint's parameters
-    return BUILDING_BLOCKS[name](*map(build, expression.args), **arguments)
+        arguments["rng"] = rng
+    return BUILDING_BLOCKS[name](*[build(argument, rng) for argument in expression.args], **arguments)

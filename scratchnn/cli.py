@@ -8,6 +8,7 @@ import json
 import platform
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -102,20 +103,27 @@ def check_batch_size(batch_size: int, n_train: int) -> None:
 
 
 def check_resume(args: argparse.Namespace, left_behind: str = "checkpoint.npz") -> None:
-    """OutputError for --resume where no earlier run has left such a file, in the --out folder or below it."""
+    """OutputError for an --out folder that cannot be written into, or --resume where no earlier run has left such a
+    file in it or below it."""
+    check_folder(args.out)
     if args.resume and not any(args.out.glob(f"**/{left_behind}")):
         raise OutputError(f"there is nothing to go on with in {args.out}: leave out --resume")
 
 
-def prepare_folder(out: Path) -> None:
-    """Makes the folder, or finds out now, and not after an hour, that nothing can be written into it."""
-    probe = out / ".writable"
+def check_folder(out: Path) -> None:
+    """OutputError now, and not after an hour, if nothing can be written into the folder; leaves nothing behind."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        nearest = next(folder for folder in (out, *out.parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
     except OSError as error:
         raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with --out") from error
+
+
+def prepare_folder(out: Path) -> None:
+    """Makes the folder; OutputError if nothing can be written into it."""
+    check_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def holds_same_run(checkpoint: Path, settings: dict[str, Any]) -> bool:
@@ -130,8 +138,8 @@ def holds_same_run(checkpoint: Path, settings: dict[str, Any]) -> bool:
         here, there = settings.get(name), record["settings"].get(name)
         if here != there:
             raise OutputError(
-                f"{checkpoint.parent} holds another run, which would be lost: its {name} is {there}, and this run's is "
-                f"{here}. Choose another folder with --out, or delete that one"
+                f"{checkpoint.parent} holds another run, which would be lost: it has {name} = {there}, and this run "
+                f"has {here}. Choose another folder with --out, or delete that one"
             )
     return True
 
@@ -157,7 +165,7 @@ def train_in_folder(
         trainer.restore(checkpoint)
         done = len(trainer.history)
         what_now = "going on" if done < epochs else "nothing left to train"
-        print(f"{checkpoint} has {done} epochs of this run: {what_now}", flush=True)
+        print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run: {what_now}", flush=True)
     if len(trainer.history) < epochs:
         trainer.fit(train, epochs=epochs, batch_size=batch_size, checkpoint=checkpoint, **options)
     if recorded:

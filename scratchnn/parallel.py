@@ -30,7 +30,7 @@ runs, and no more threads than cores are of use.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -38,7 +38,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scratchnn.layers.layer import Composite, Layer
 from scratchnn.losses import batch_mean
 from scratchnn.optim import SGD, Adam
 from scratchnn.parameters import Array
@@ -105,14 +104,6 @@ class PartOfDraws:
         return drawn
 
 
-def layers_of(model: Layer) -> Iterator[Layer]:
-    """The model and all layers that it is made of, in a fixed order."""
-    yield model
-    if isinstance(model, Composite):
-        for part in model.parts.values():
-            yield from layers_of(part)
-
-
 def replica_of(model: Any) -> Any:
     """A copy of a model that has the model's own `params`, and `grads`, caches and averages for itself."""
     replica = copy.deepcopy(model)
@@ -140,7 +131,7 @@ class ParallelTrainer(Trainer):
         self.replicas = [replica_of(model) for _ in range(threads)]
         self.pool = ThreadPoolExecutor(threads)
         # every layer that draws noise for itself, and its copies
-        self.drawing = [same for same in zip(*map(layers_of, (model, *self.replicas)), strict=True)
+        self.drawing = [same for same in zip(*(made.walk() for made in (model, *self.replicas)), strict=True)
                         if hasattr(same[0], "rng")]  # fmt: skip
 
     def fit(self, *args: Any, **options: Any) -> None:

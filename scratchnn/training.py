@@ -212,7 +212,7 @@ class Trainer:
         for name in sorted({*self.settings, *record["settings"]}):
             here, there = self.settings.get(name), record["settings"].get(name)
             if here != there:
-                raise CheckpointError(f"{path} is of another run: its {name} is {there}, and this run's is {here}")
+                raise CheckpointError(f"{path} is of another run: it has {name} = {there}, and this run has {here}")
         try:
             params = arrays["params"]
             if (params.shape, params.dtype) != (self.model.params.shape, self.model.params.dtype):

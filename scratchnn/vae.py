@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer, expect
+from scratchnn.layers.layer import Composite, Layer, expect, expect_layer, whole
 from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.parameters import Array
 
@@ -111,9 +111,8 @@ class VAE(Composite):
     term_names = ("reconstruction", "kl")
 
     def __init__(self, encoder: Layer, decoder: Layer, likelihood: Bernoulli | Gaussian, n_z: int) -> None:
-        if n_z < 1:
-            raise ValueError(f"a VAE needs at least one latent dimension, got n_z={n_z}")
-        self.likelihood, self.n_z = likelihood, n_z
+        expect_layer("VAE", "likelihood", likelihood)
+        self.likelihood, self.n_z = likelihood, whole("VAE", "n_z", n_z)
         self.sampler, self.divergence = Reparameterise(), KLToStandardNormal()
         super().__init__({"encoder": encoder, "decoder": decoder})
 

@@ -90,7 +90,7 @@ def correlation_oracle(layer: layers.Conv2D, x: np.ndarray, margins: tuple = ((0
 
 
 def transposed_oracle(layer: layers.ConvTranspose2D, x: np.ndarray) -> np.ndarray:
-    """x with zeros between its entries, convolved with SciPy; then the margins off and the output padding on."""
+    """x with zeros between its entries, convolved with SciPy; then the output padding on and the margins off."""
     (N_, _, H, W), (down, across) = x.shape, layer.stride
     apart = np.zeros((*x.shape[:2], (H - 1) * down + 1, (W - 1) * across + 1))
     apart[:, :, ::down, ::across] = x

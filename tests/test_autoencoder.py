@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Dense, MeanSquaredError, Sequential, Tanh
+from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Dense, MeanSquaredError, Reshape, Sequential, Tanh
 from scratchnn.gradcheck import GradientError, check_model
-from scratchnn.training import Trainer
+from scratchnn.training import Trainer, evaluate
 
 LOSSES = pytest.mark.parametrize("loss", [MeanSquaredError, BinaryCrossEntropy])
 
@@ -73,8 +73,27 @@ def test_with_a_linear_network_it_finds_the_principal_components(rng):
     assert best * 0.999 < found < 1.05 * best
 
 
+def test_a_decoder_must_return_rows(rng):
+    model = Autoencoder(Dense(6, 2, rng), Sequential([Dense(2, 6, rng), Reshape((1, 2, 3))]), MeanSquaredError())
+    with pytest.raises(ValueError, match=r"shape \(N, D\), got \(4, 1, 2, 3\): Flatten\(\) makes rows of images"):
+        model.forward(np.ones((4, 6), np.float32))
+
+
+def test_an_encoder_need_not_learn(rng):
+    model = Autoencoder(Tanh(), Dense(5, 5, rng, dtype=np.float64), MeanSquaredError())
+    assert len(check_model(model, rng.random((7, 5))).arrays) == 2
+
+
 def test_nothing_is_left_for_a_backward_pass(rng):
     model = small(rng, MeanSquaredError)
     model.reconstruct(rng.random((6, 5)))
+    evaluate(model, rng.random((6, 5)))
+    assert model.loss.cache is None  # the loss is no part of the model, and must be told
     with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        model.backward(np.ones(6))
+    model.forward(rng.random((6, 5)))
+    model.encode(rng.random((6, 5)))
+    with pytest.raises(
+        RuntimeError, match=r"there is nothing: .*, with no evaluation or encoding in between, which drops"
+    ):
         model.backward(np.ones(6))

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from scratchnn import VAE, Adam, Bernoulli, Classifier, Dense, Gaussian, ReLU, Sequential, SigmoidMean
+from scratchnn import VAE, Adam, Bernoulli, Classifier, Dense, Dropout, Gaussian, ReLU, Sequential, SigmoidMean
 from scratchnn.checkpoints import BUILDING_BLOCKS, CheckpointError, load_model
 from scratchnn.training import Trainer
 
@@ -43,6 +43,18 @@ def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
         np.testing.assert_array_equal(again.params, model.params)
         x = rng.random((6, 5)).astype(model.params.dtype)
         np.testing.assert_array_equal(show(again, x), show(model, x))
+
+
+def test_layers_of_dropout_draw_masks_of_their_own(rng, tmp_path):
+    """And the model that comes back is the same at every load."""
+    model = Classifier(Sequential([Dropout(0.5, rng), Dropout(0.5, rng), Dense(5, 3, rng)]))
+    path, x = saved(model, tmp_path / "checkpoint.npz"), np.ones((40, 5), np.float32)
+    masks = []
+    for _ in range(2):
+        again, _ = load_model(path)
+        masks.append([again.network.layers[position].forward(x) > 0 for position in (0, 1)])
+    assert (masks[0][0] != masks[0][1]).any()
+    np.testing.assert_array_equal(masks[1], masks[0])
 
 
 def test_every_public_layer_can_stand_in_a_checkpoint():

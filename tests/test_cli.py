@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from scripts import fails
 
-from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, cli
+from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, cli, data
 from scratchnn.checkpoints import load_model
 from scratchnn.training import Trainer
 
@@ -31,7 +34,7 @@ def test_a_training_goes_on_in_its_folder_or_is_found_ready(tmp_path, monkeypatc
     train(tmp_path / "parts", 1)
     assert "of this run" not in capsys.readouterr().out
     parts = train(tmp_path / "parts", 4)
-    assert "parts/checkpoint.npz has 1 epochs of this run: going on" in capsys.readouterr().out
+    assert "parts/checkpoint.npz has 1 epoch of this run: going on" in capsys.readouterr().out
     np.testing.assert_array_equal(parts.model.params, whole.model.params)
     assert parts.iteration_losses == whole.iteration_losses
     monkeypatch.setattr(Trainer, "step", lambda self, batch: pytest.fail("trained again"))
@@ -47,7 +50,7 @@ def test_a_training_goes_on_in_its_folder_or_is_found_ready(tmp_path, monkeypatc
 def test_a_training_leaves_the_folder_of_another_run_as_it_is(tmp_path):
     train(tmp_path, 1, seed=0)
     before = [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
-    with pytest.raises(cli.OutputError, match=r"holds another run.*lost: its seed is 0, and this run's is 1"):
+    with pytest.raises(cli.OutputError, match=r"holds another run.*lost: it has seed = 0, and this run has 1"):
         train(tmp_path, 1, seed=1)
     assert before == [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
 
@@ -86,6 +89,27 @@ def test_there_must_be_something_to_resume(tmp_path):
     cli.check_resume(resumed)
     with pytest.raises(cli.OutputError, match="nothing to go on with"):
         cli.check_resume(resumed, "trainings.json")
+
+
+@pytest.mark.parametrize("below", ["", "run", "run/of/many"])
+def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(below, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    parser = cli.training_parser("", "", batch_size=None)
+    with pytest.raises(cli.OutputError, match=r"cannot write into .*file.*: choose another folder with --out"):
+        cli.check_resume(parser.parse_args(["--out", str(tmp_path / "file" / below)]))
+    cli.check_resume(parser.parse_args(["--out", str(tmp_path / "free" / below)]))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+SCRIPTS = [path for path in sorted((ROOT / "examples").glob("*.py")) if "check_resume" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_training_script_looks_at_its_folder_before_it_loads_anything(path, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(data, "load", lambda *args: pytest.fail("the data were loaded first"))
+    text = fails(import_module(path.stem).main, "--out", tmp_path / "file")
+    assert text.startswith("error: cannot write into")
 
 
 def test_figures_over_runs_are_means_and_single_values():

@@ -125,6 +125,15 @@ def test_a_transposed_convolution_is_scipy_s_convolution_of_a_spread_image(drawn
         assert out == (n - 1) * stride - 2 * padding + kernel + extra
 
 
+@pytest.mark.parametrize("padding, last", [(0, [2 * 10 + 0.5, 3 * 10 + 0.5, 0.5]), (1, [3 * 1 + 10 + 0.5, 20.5, 30.5])])
+def test_output_padding_is_added_before_padding_is_cut_off(padding, last, rng):
+    """So behind a padding of 1, an output_padding of 1 gives back a column that the kernel does reach."""
+    options = {"stride": (1, 2), "padding": (0, padding), "output_padding": (0, 1), "b": 0.5}
+    layer = ConvTranspose2D(1, 1, (1, 3), rng, **options, dtype=np.float64)
+    layer.W = np.array([[[[1, 2, 3]]]])
+    np.testing.assert_array_equal(layer.forward(np.array([[[[1.0, 10]]]]))[0, 0, 0, -3:], last)
+
+
 @small
 @given(H=st.integers(1, 7), W=st.integers(1, 7), kernel=st.tuples(sizes, sizes), stride=st.tuples(strides, strides))
 def test_same_padding_gives_one_output_a_stride_and_puts_an_odd_row_last(H, W, kernel, stride):
@@ -147,11 +156,19 @@ def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_righ
     np.testing.assert_array_equal(layer.forward(np.array([[[[1.0, 2], [3, 4]]]])), [[[[10, 6], [7, 4]]]])
 
 
-@pytest.mark.parametrize("padding", [2, ((2, 2), (2, 2))])
-def test_padding_by_a_number_is_padding_on_all_sides(padding, rng):
+@pytest.mark.parametrize(
+    "padding, margins",
+    [
+        (2, ((2, 2), (2, 2))),
+        (np.int64(2), ((2, 2), (2, 2))),
+        ((2, 1), ((2, 2), (1, 1))),
+        ([[0, 2], [1, 0]], ((0, 2), (1, 0))),
+    ],
+)
+def test_padding_is_a_number_or_two_or_four(padding, margins, rng):
     layer = Conv2D(2, 3, 3, rng, padding=padding, dtype=np.float64)
     x = rng.normal(size=(2, 2, 4, 5))
-    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, ((2, 2), (2, 2))), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, margins), rtol=1e-11, atol=1e-12)
 
 
 # ---- one is the other's adjoint
@@ -286,6 +303,12 @@ def test_a_network_of_images_is_right_as_a_whole(rng):
 
 
 # ---- pooling: ties, rests
+
+
+def test_pools_stand_side_by_side_unless_told_otherwise():
+    assert MaxPool2D((3, 2)).stride == (3, 2)
+    x = np.arange(24.0).reshape(1, 1, 6, 4)
+    np.testing.assert_array_equal(MaxPool2D((3, 2)).forward(x), [[[[9, 11], [21, 23]]]])
 
 
 def test_among_equal_entries_the_first_gets_the_gradient():
@@ -463,8 +486,8 @@ def test_a_network_of_images_comes_back_from_its_checkpoint(rng, tmp_path):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda rng: Conv2D(0, 2, 3, rng), "Conv2D needs at least one channel in and one out, got c_in=0"),
-        (lambda rng: ConvTranspose2D(1, 0, 3, rng), "ConvTranspose2D needs at least one channel in and one out"),
+        (lambda rng: Conv2D(0, 2, 3, rng), "Conv2D needs as its c_in a whole number from 1 upwards, got 0"),
+        (lambda rng: ConvTranspose2D(1, 0, 3, rng), "ConvTranspose2D needs as its c_out a whole number .* got 0"),
         (lambda rng: Conv2D(1, 2, 0, rng), "Conv2D needs as its kernel a whole number, .* from 1 upwards, got 0"),
         (lambda rng: Conv2D(1, 2, (3, 3, 3), rng), r"as its kernel .* got \(3, 3, 3\)"),
         (lambda rng: Conv2D(1, 2, 2.5, rng), "as its kernel a whole number, .* got 2.5"),
@@ -472,7 +495,14 @@ def test_a_network_of_images_comes_back_from_its_checkpoint(rng, tmp_path):
         (lambda rng: ConvTranspose2D(1, 2, 3, rng, stride=(1, 0)), r"as its stride .* got \(1, 0\)"),
         (lambda rng: Conv2D(1, 2, 3, rng, padding="full"), "takes as its padding 'valid', 'same', .* got 'full'"),
         (lambda rng: Conv2D(1, 2, 3, rng, padding=-1), "takes as its padding .* got -1"),
-        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, 2)), r"\(\(top, bottom\), \(left, right\)\), got \(1, 2\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, -2)), r"\(\(top, bottom\), \(left, right\)\), got \(1, -2\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=(1, 2, 3)), r"padding .* got \(1, 2, 3\)"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=True), "takes as its padding .* got True"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding=1.0), "takes as its padding .* got 1.0"),
+        (lambda rng: Conv2D(1, 2, 3, rng, stride=True), "as its stride .* got True"),
+        (lambda rng: Conv2D(1, 2, (True, 3), rng), r"as its kernel .* got \(True, 3\)"),
+        (lambda rng: Conv2D(1.0, 2, 3, rng), "Conv2D needs as its c_in a whole number from 1 upwards, got 1.0"),
+        (lambda rng: ConvTranspose2D(1, "2", 3, rng), "ConvTranspose2D needs as its c_out a whole number .* got '2'"),
         (lambda rng: Conv2D(1, 2, 3, rng, dtype=np.int32), "Conv2D computes in float32 or float64, got dtype=int32"),
         (lambda rng: ConvTranspose2D(1, 2, 3, rng, padding=-1), "as its padding .* from 0 upwards, got -1"),
         (
@@ -502,7 +532,12 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
             (2, 1, 4, 9),
             r"Conv2D\(1, 2, 5\) cannot place its kernel of 5 × 5 in images of 4 × 9 \(margins included\)",
         ),
-        (lambda rng: Conv2D(1, 2, (3, 5), rng, padding=1), (2, 1, 1, 2), "3 × 5 in images of 3 × 4"),
+        (
+            lambda rng: Conv2D(1, 2, (3, 5), rng, padding=1),
+            (2, 1, 1, 2),
+            "3 × 5 in images of 3 × 4 .*larger images or padding='same'$",
+        ),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding="same"), (2, 1, 0, 2), r"\(margins included\): use larger images$"),
         (lambda rng: Conv2D(3, 2, 3, rng), (2, 1, 9, 9), r"expects x of shape \(N, 3, H, W\), got \(2, 1, 9, 9\)$"),
         (
             lambda rng: Conv2D(3, 8, 3, rng),

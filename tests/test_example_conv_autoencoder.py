@@ -236,7 +236,7 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(finished, no_pi
 def test_another_run_is_not_overwritten(finished):
     run = ["--out", finished, *SHORT]
     text = fails(conv_autoencoder.main, *run, "--epochs", 3)
-    assert "holds another run, which would be lost: its epochs is 2, and this run's is 3" in text
+    assert "holds another run, which would be lost: it has epochs = 2, and this run has 3" in text
 
 
 def test_the_learning_rate_falls_to_its_last_value(few_images, tmp_path, monkeypatch):

@@ -191,7 +191,7 @@ def test_mistakes_are_told_in_one_sentence(finished, tmp_path):
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     assert not (tmp_path / "x").exists()
     text = fails(dense_autoencoder.main, *SHORT, "--seed", "1", "--out", finished)
-    assert "holds another run, which would be lost: its seed is 0, and this run's is 1" in text
+    assert "holds another run, which would be lost: it has seed = 0, and this run has 1" in text
     (tmp_path / "file").write_text("")
     assert "choose another folder with --out" in fails(dense_autoencoder.main, *SHORT, "--out", tmp_path / "file/x")
 

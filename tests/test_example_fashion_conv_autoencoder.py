@@ -199,7 +199,7 @@ def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
 
 def test_another_run_is_not_overwritten(finished):
     text = fails(fashion_conv_autoencoder.main, "--out", finished, *SHORT, "--encoder-epochs", 2)
-    assert "holds another run, which would be lost: its epochs is 1, and this run's is 2" in text
+    assert "holds another run, which would be lost: it has epochs = 1, and this run has 2" in text
 
 
 def test_the_report_stands_beside_the_documents(monkeypatch, capsys):

@@ -230,7 +230,7 @@ def test_another_run_is_not_overwritten(printed_and_finished):
     _, folder = printed_and_finished
     before = (folder / "sigma-0.1/checkpoint.npz").read_bytes()
     text = fails(fashion_latent_2d.main, "--out", folder, *SMALL, "--seed", 3)
-    assert "holds another run, which would be lost: its seed is 0, and this run's is 3" in text
+    assert "holds another run, which would be lost: it has seed = 0, and this run has 3" in text
     assert (folder / "sigma-0.1/checkpoint.npz").read_bytes() == before
 
 

@@ -345,7 +345,7 @@ def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch):
 def test_what_is_no_vae_of_these_images_is_refused(printed_and_finished, tmp_path):
     _, folder = printed_and_finished
     text = fails(gan.main, "--vae", folder / "classifier", "--out", tmp_path / "run")
-    assert "holds a Classifier: give --vae a run of examples/vae.py" in text
+    assert "holds a model of class Classifier: give --vae a run of examples/vae.py" in text
     text = fails(gan.main, "--data", "mnist", "--vae", folder / "vae", "--out", tmp_path / "run")
     assert "was trained with --data digits, and the images here are those of --data mnist" in text
 

@@ -334,8 +334,8 @@ def test_another_run_is_not_overwritten(trained_vae, finished):
     before = (finished / "trainings.json").read_bytes()
     run = ["--vae", trained_vae, "--out", finished, *SHORT]
     text = fails(latent_classifier.main, *run, "--epochs", 3)
-    assert "holds another run, which would be lost: its epochs is 2" in text
-    assert "its seed is 0, and this run's is 4" in fails(latent_classifier.main, *run, "--seed", 4)
+    assert "holds another run, which would be lost: it has epochs = 2" in text
+    assert "it has seed = 0, and this run has 4" in fails(latent_classifier.main, *run, "--seed", 4)
     assert (finished / "trainings.json").read_bytes() == before
 
 
@@ -377,7 +377,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(finished, trained_vae, tmp_pa
         return fails(latent_classifier.main, "--vae", tmp_path / name, "--out", tmp_path / "run")
 
     text = fails(latent_classifier.main, "--vae", finished / "raw", "--out", tmp_path / "run")
-    assert "holds a Classifier, which has no encoder: give --vae a run of examples/vae.py" in text
+    assert "holds a model of class Classifier, which has no encoder: give --vae a run of examples/vae.py" in text
     text = saved("mnist", vae.network(784, 4, 2, rng), data="mnist")
     assert "was trained with --data mnist, and the images here are those of --data digits" in text
     text = saved("binary", vae.network(64, 4, 2, rng), binarisation="dynamic")

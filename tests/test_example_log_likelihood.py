@@ -68,7 +68,7 @@ def test_mistakes_are_one_sentence(grey_run, tmp_path):
     rng = np.random.default_rng(0)
     classifier = Classifier(Sequential([Dense(64, 10, rng)]))
     Trainer(classifier, Adam(classifier), rng, {"data": "digits"}).save(tmp_path / "checkpoint.npz")
-    assert "holds a Classifier: only a VAE says how probable an image is" in said(tmp_path)
+    assert "holds a model of class Classifier: only a VAE says how probable an image is" in said(tmp_path)
     model = load_model(grey_run)[0]
     Trainer(model, Adam(model), rng, {"data": "digits"}).save(tmp_path / "checkpoint.npz")
     assert "was not written by examples/vae.py: its settings have no 'split'" in said(tmp_path)

@@ -167,7 +167,7 @@ def test_mistakes_are_told_in_one_sentence(finished, tmp_path):
     assert "there is nothing to go on with" in text and "leave out --resume" in text
     assert not out.exists()
     text = fails(stacked_autoencoder.main, *SHORT, "--pretraining-epochs", "4", "--runs", "1", "--out", finished)
-    assert "holds another run, which would be lost: its epochs is 2, and this run's is 4" in text
+    assert "holds another run, which would be lost: it has epochs = 2, and this run has 4" in text
 
 
 def test_bars_are_the_probabilities_and_say_which_class_is_right(rng):

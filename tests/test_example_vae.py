@@ -137,9 +137,9 @@ def test_an_earlier_run_is_not_overwritten(tmp_path):
     succeeds(vae.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     before = (tmp_path / "checkpoint.npz").read_bytes()
     text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--epochs", 2)
-    assert "holds another run, which would be lost: its seed is 0, and this run's is 1" in text
+    assert "holds another run, which would be lost: it has seed = 0, and this run has 1" in text
     text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--resume")
-    assert "holds another run, which would be lost: its seed is 0" in text
+    assert "holds another run, which would be lost: it has seed = 0" in text
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 

@@ -578,7 +578,10 @@ def runs(tmp_path) -> dict[str, Path]:
         (["vae", "--z", "1"], "argument --z: expected 2 arguments"),
         (["vae", "--out", "x.pdf"], "error: pictures are written as PNG: --out takes a name that ends in .png, got"),
         (["line"], "error: the model has a single latent dimension, which is a line: to walk in a plane takes two"),
-        (["classifier"], "classifier holds a Classifier, which has no decoder: there is no latent space"),
+        (
+            ["classifier"],
+            "classifier holds a model of class Classifier, which has no decoder: there is no latent space",
+        ),
         (["unknown"], "error: there is no data set 'cifar': choose one of digits, mnist"),
         (["silent"], "error: the checkpoint does not say on which data set its model was trained"),
         (["nothing"], "error: there is no checkpoint"),
@@ -594,7 +597,7 @@ def test_a_mistake_with_the_latent_script_is_one_sentence(runs, arguments, messa
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["classifier", "vae"], "vae holds a VAE, which is no classifier: leave it out"),
+        (["classifier", "vae"], "vae holds a model of class VAE, which is no classifier: leave it out"),
         (["classifier", "clothes"], "clothes was trained on other images than {classifier}: its data is fashion-mnist"),
         (["classifier", "binary"], "{classifier}: its binarisation is fixed, and not None"),
         (["classifier", "classifier"], "is given twice: each classifier can be shown once"),

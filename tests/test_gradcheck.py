@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from scratchnn import (
     BatchNorm,
     Bernoulli,
     BinaryCrossEntropy,
+    Classifier,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -209,6 +212,31 @@ def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
         lines[2],
     )
     assert found and [float(g) for g in found.groups()] == pytest.approx([2 * right, right, 2], rel=1e-7)
+
+
+class ForgetsTheBatch(BatchNorm):
+    def backward(self, dy, need_dx=True):
+        dx = super().backward(dy, need_dx)
+        self.dbeta = dy[0]
+        return dx
+
+
+@pytest.mark.parametrize("cls", [BatchNorm, ForgetsTheBatch])
+def test_a_check_leaves_running_averages_as_they_were(cls, rng):
+    layer, x = cls(3, dtype=np.float64), rng.normal(size=(4, 3))
+    layer.forward(x)
+    model = Classifier(Sequential([copy.deepcopy(layer)]))
+    labels = np.array([0, 2, 1, 1])
+    for checked, check in (
+        (layer, lambda: check_layer(layer, x + 1)),
+        (model, lambda: check_model(model, x + 1, labels)),
+        (model, lambda: check_model(model, x + 1, labels, directions=2)),
+    ):
+        before = {name: array.copy() for name, array in checked.buffers.items()}
+        with nullcontext() if cls is BatchNorm else pytest.raises(GradientError):
+            check()
+        for name, array in before.items():
+            np.testing.assert_array_equal(checked.buffers[name], array)
 
 
 # ---- planted mistakes: each is one a learner makes, and each must be found

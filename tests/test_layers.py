@@ -18,9 +18,13 @@ from scratchnn import (
     Autoencoder,
     BatchNorm,
     Classifier,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
+    Dropout,
     Exponential,
     Identity,
+    MeanSquaredError,
     ReLU,
     Sequential,
     Sigmoid,
@@ -126,6 +130,51 @@ def test_layers_compute_in_one_of_two_dtypes(make, dtype):
         make(dtype=dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, int])
+def test_no_copy_computes_in_another_dtype_either(dtype, rng):
+    for layer in (Dense(2, 3, rng), Sequential([Dense(2, 3, rng)])):
+        with pytest.raises(ValueError, match=f"computes in float32 or float64, got dtype={np.dtype(dtype)}"):
+            layer.astype(dtype)
+    with pytest.raises(TypeError, match=r"was given x as float16: convert x with x\.astype\(np\.float32\)$"):
+        Dense(2, 3, rng).forward(np.ones((4, 2), np.float16))
+
+
+@pytest.mark.parametrize("rng", [1, None, np.random.RandomState(0), np.random])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: Dense(3, 4, rng),
+        lambda rng: Conv2D(1, 8, 3, rng),
+        lambda rng: ConvTranspose2D(1, 8, 3, rng),
+        lambda rng: Dropout(0.5, rng),
+    ],
+)
+def test_what_draws_numbers_needs_a_generator(make, rng):
+    with pytest.raises(
+        TypeError, match=r"needs a generator of random numbers, rng = np\.random\.default_rng\(seed\), got"
+    ):
+        make(rng)
+
+
+@every_layer
+@pytest.mark.parametrize("wrong", [lambda x: x.tolist(), lambda x: (100 * x).astype(int)], ids=["list", "int"])
+def test_every_layer_wants_an_array_of_floats(cls, wrong, rng):
+    case = CASES[cls]
+    if not cls.__module__.startswith("scratchnn.layers"):
+        return
+    layer, (x,), constants = case.make(rng), case.inputs(rng), case.constants(rng)
+    for mode in (True, False):
+        layer.train(mode)
+        with pytest.raises(TypeError, match=r"expects x to be an array.* of floats, got an? .*, and scale pixels to"):
+            layer.forward(wrong(x), *constants)
+    layer.train()
+    dy = np.ones_like(layer.forward(x, *constants))
+    with pytest.raises(
+        TypeError, match=r"expects dy to be an array.*: convert it, as in np.asarray\(dy, np.float32\)$"
+    ):
+        layer.backward(wrong(dy))
+
+
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 4), n_in=st.integers(1, 4), n_out=st.integers(1, 4), seed=st.integers(0, 999))
 def test_dense_is_right_for_every_shape(n, n_in, n_out, seed):
@@ -220,7 +269,7 @@ def test_softmax_gradient_rows_add_up_to_zero_and_large_logits_are_harmless(rng)
     [
         (np.ones((5, 4), np.float32), ValueError, r"Dense\(3, 2\) expects x of shape \(N, 3\), got \(5, 4\)"),
         (np.ones(3, np.float32), ValueError, r"of shape \(N, 3\), got \(3,\)"),
-        (np.ones((5, 3, 1), np.float32), ValueError, r"got \(5, 3, 1\)"),
+        (np.ones((5, 3, 1), np.float32), ValueError, r"got \(5, 3, 1\): Flatten\(\) makes rows of images"),
         (np.ones((5, 3), np.uint8), TypeError, "floats, got an array of uint8: convert it"),
         (np.full((5, 3), "7"), TypeError, "got an array of <U1"),
         ([[1.0, 2.0, 3.0]], TypeError, "got a list"),
@@ -238,15 +287,31 @@ def test_dense_says_what_is_wrong_with_the_upstream_gradient(rng):
         layer.backward(np.ones((4, 2), np.float32))
 
 
-@pytest.mark.parametrize("n_in, n_out", [(0, 3), (3, 0), (-1, 2)])
+@pytest.mark.parametrize("n_in, n_out", [(0, 3), (3, 0), (-1, 2), (3.0, 2), (3, True)])
 def test_dense_needs_inputs_and_outputs(n_in, n_out, rng):
-    with pytest.raises(ValueError, match="at least one input and one output"):
+    with pytest.raises(ValueError, match=r"Dense needs as its n_(in|out) a whole number from 1 upwards, got"):
         Dense(n_in, n_out, rng)
 
 
 def test_an_empty_sequential_is_refused():
     with pytest.raises(ValueError, match="at least one layer"):
         Sequential([])
+
+
+@pytest.mark.parametrize(
+    "part, got", [(ReLU, "the class ReLU"), (None, "a NoneType"), ([], "a list"), (np.ones(2), "an array of float64")]
+)
+def test_models_are_made_of_layers(part, got, rng):
+    dense = Dense(3, 3, rng)
+    for make, name in (
+        (lambda: Sequential([dense, part]), "Sequential needs as its part '1'"),
+        (lambda: Classifier(part), "Classifier needs as its part 'network'"),
+        (lambda: Autoencoder(part, dense, MeanSquaredError()), "Autoencoder needs as its part 'encoder'"),
+        (lambda: Autoencoder(dense, dense, part), "Autoencoder needs as its loss"),
+        (lambda: VAE(dense, dense, part, 2), "VAE needs as its likelihood"),
+    ):
+        with pytest.raises(TypeError, match=f"{name} one object that is a layer, got {got}: make one of a list"):
+            make()
 
 
 def test_all_layers_are_public():

@@ -64,11 +64,25 @@ def test_the_generator_decides_and_a_mask_repeats_a_pass():
     np.testing.assert_array_equal(a.forward(x, y > 0), y)
 
 
-def test_a_mask_follows_the_order_in_memory(rng):
+def test_results_keep_the_order_in_memory(rng):
     """A transposed view stays one: the next convolution need not rearrange it."""
     x = rng.normal(size=(2, 3, 4, 5)).transpose(3, 0, 1, 2)
     for layer in (Dropout(0.5, rng), BatchNorm(2, dtype=np.float64)):
         assert layer.forward(x).strides == x.strides, layer
+        with layer.evaluating():
+            assert layer.forward(x).strides == x.strides, layer
+
+
+@pytest.mark.parametrize(
+    "n_units, settings", [(np.int64(3), {}), (3, {"momentum": np.float64(0.1), "eps": np.float64(1)})]
+)
+def test_settings_that_are_numbers_of_numpy_leave_float32_alone(n_units, settings, rng):
+    layer, x = BatchNorm(n_units, **settings), rng.normal(size=(4, 3)).astype(np.float32)
+    assert repr(layer) == repr(BatchNorm(3, **{name: float(value) for name, value in settings.items()}))
+    for mode in (True, False):
+        layer.train(mode)
+        y = layer.forward(x)
+        assert (y.dtype, layer.backward(y).dtype) == (np.float32, np.float32)
 
 
 @settings(max_examples=30, deadline=None)
@@ -79,6 +93,7 @@ def test_batch_norm_is_right_for_every_shape_in_both_modes(n, c, h, w, seed):
     layer.gamma, layer.beta = rng.normal(size=c), rng.normal(size=c)
     for x in (rng.normal(size=(n, c)), rng.normal(size=(n, c, h, w))):
         check_layer(layer, x, seed=seed)
+        layer.forward(x)
         layer.train(False)
         check_layer(layer, x, seed=seed)
         layer.train()
@@ -126,6 +141,32 @@ def test_the_two_modes_reach_every_part(rng):
     assert model.encoder.layers[1].training
 
 
+def test_a_frozen_part_stays_frozen_through_an_evaluation(rng):
+    model = network(rng)
+    model.loss_terms(X, rng)
+    norm = model.encoder.layers[1]
+    norm.train(False)
+    averages = norm.buffers["mean"].copy()
+    evaluate(model, X)
+    model.encode(X)
+    assert not norm.training and model.training and model.encoder.training and model.encoder.layers[3].training
+    model.loss_terms(X + 1, rng)
+    np.testing.assert_array_equal(norm.buffers["mean"], averages)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_backward_belongs_to_the_mode_of_its_forward(mode, rng):
+    layer, x, dy = BatchNorm(3, dtype=np.float64), rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+    layer.forward(x)
+    answers = []
+    for now in (mode, not mode):
+        layer.train(mode)
+        layer.forward(x)
+        layer.train(now)
+        answers.append(layer.backward(dy))
+    np.testing.assert_array_equal(*answers)
+
+
 def test_evaluation_is_deterministic_and_training_is_not(rng):
     model = network(rng)
     noise = np.random.default_rng(0)
@@ -152,6 +193,19 @@ def test_buffers_survive_copies_and_casts(rng):
         own += 1
     assert twins[2].buffers["encoder.1.mean"].dtype == np.float64 and twins[2].params.dtype == np.float64
     assert (model.buffers["encoder.1.mean"] < 1).all()
+
+
+def test_buffers_are_written_into_and_never_replaced(rng):
+    """An array put into the mapping would be one that the layer, or the model's checkpoint, does not know."""
+    model = network(rng)
+    for layer, name in ((model, "encoder.1.mean"), (model.encoder.layers[1], "mean"), (Dense(2, 3, rng), "mean")):
+        for key in (name, ...):
+            with pytest.raises(TypeError, match="does not support item assignment"):
+                layer.buffers[key] = np.ones(5, np.float32)
+        with pytest.raises(AttributeError):
+            layer.buffers = {}
+    model.buffers["encoder.1.mean"][...] = 7
+    assert (model.encoder.layers[1].buffers["mean"] == 7).all()
 
 
 def test_a_resumed_run_with_dropout_and_batch_norm_equals_one_that_never_stopped(tmp_path):
@@ -189,12 +243,22 @@ def test_a_whole_network_with_batch_norm_is_right(rng):
         (lambda rng: Dropout(-0.1, rng), "from 0 to below 1, got rate=-0.1"),
         (
             lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((3, 2), bool)),
-            r"shape \(2, 3\), got bool \(3, 2\)",
+            r"an array \(2, 3\) of booleans, got an array of bool of shape \(3, 2\)",
         ),
-        (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))), r"booleans .* got float64 \(2, 3\)"),
-        (lambda rng: BatchNorm(0), "at least one unit, got n_units=0"),
+        (
+            lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))),
+            r"booleans, got an array of float64 of shape \(2, 3\)",
+        ),
+        (lambda rng: BatchNorm(0), "BatchNorm needs as its n_units a whole number from 1 upwards, got 0"),
         (lambda rng: BatchNorm(3, momentum=0), "above 0 and at most 1, got 0"),
-        (lambda rng: BatchNorm(3, eps=0), "eps must be positive, got 0"),
+        (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 1)), [[True], [True]]), "booleans, got a list"),
+        (lambda rng: Dropout("0.5", rng), "from 0 to below 1, got rate='0.5'"),
+        (lambda rng: Dropout(np.nan, rng), "from 0 to below 1, got rate=nan"),
+        (lambda rng: BatchNorm(3.0), "as its n_units a whole number from 1 upwards, got 3.0"),
+        (lambda rng: BatchNorm(3, momentum=[0.1]), r"above 0 and at most 1, got \[0.1\]"),
+        (lambda rng: BatchNorm(3, eps=0), "eps must be positive and finite, got 0"),
+        (lambda rng: BatchNorm(3, eps=np.inf), "eps must be positive and finite, got inf"),
+        (lambda rng: BatchNorm(3).forward(np.ones((0, 3), np.float32)), "two numbers a unit or more .* got 0: train"),
         (lambda rng: BatchNorm(3).forward(np.ones((1, 3), np.float32)), "train with batches of at least two examples"),
         (lambda rng: BatchNorm(3).forward(np.ones((4, 5), np.float32)), r"expects x of shape \(N, 3\), got \(4, 5\)"),
     ],

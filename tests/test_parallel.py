@@ -96,9 +96,9 @@ def after_a_step(make: Callable[[np.random.Generator], Any], threads: int | None
 def sum_of_magnitudes(make: Callable[[np.random.Generator], Any]) -> np.ndarray:
     """Σ_n |∂loss_n/∂params| / N: the gradients of single examples, each with its own noise, from the definition."""
     model, rng = made(make)
-    generators = [rng, *(layer.rng for layer in parallel.layers_of(model) if hasattr(layer, "rng"))]
+    generators = [rng, *(layer.rng for layer in model.walk() if hasattr(layer, "rng"))]
     draws = {id(generator): Draws(generator, N) for generator in generators}
-    layers = [(layer, layer.rng) for layer in parallel.layers_of(model) if hasattr(layer, "rng")]
+    layers = [(layer, layer.rng) for layer in model.walk() if hasattr(layer, "rng")]
     total = np.zeros_like(model.grads)
     for rows in parts_of(N, N):
         noise = {key: PartOfDraws(whole, rows) for key, whole in draws.items()}

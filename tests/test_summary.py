@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from scratchnn import (
@@ -75,6 +77,31 @@ def test_a_vae_is_two_chains(rng):
         ["encoder:"], ["Dense(1200, 4)", "(N, 4)", "4,804"], ["decoder:"], ["Dense(2, 1200)", "(N, 1200)", "3,600"],
     ]  # fmt: skip
     assert text[-1] == ["8,404 parameters, float32"]
+
+
+def test_chains_within_a_chain_have_rows_of_their_own(rng):
+    inner = Sequential([Dense(6, 4, rng), Sequential([ReLU(), Flatten()])])
+    model = Classifier(Sequential([inner, Dense(4, 3, rng)]))
+    rows = str(model).splitlines()[2:-2]
+    assert [re.split(r"(?<=\S)   ", row)[0] for row in rows] == [
+        "network:",
+        "  Sequential:",
+        "    Dense(6, 4)",
+        "    Sequential:",
+        "      ReLU()",
+        "      Flatten()",
+        "  Dense(4, 3)",
+    ]
+    assert [row.split("  ")[-1].strip() for row in rows if "(N, " in row] == ["28", "0", "0", "15"]
+    assert ["(N, 4)" in row for row in rows[2:]] == [True, False, True, True, False]
+    assert all(row == row.rstrip() for row in str(model).splitlines())
+
+
+def test_a_model_that_has_seen_nothing_is_shown_in_evaluation_mode_too(rng):
+    model = Sequential([Dense(4, 3, rng), BatchNorm(3)])
+    shown = str(model)
+    model.train(False)
+    assert str(model) == shown and not model.layers[1].training
 
 
 def test_an_image_of_unknown_size_is_asked_for(rng):

@@ -237,11 +237,11 @@ def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
 def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
     path = tmp_path / "c.npz"
     trainer(data="digits").save(path)
-    with pytest.raises(CheckpointError, match=r"its model is VAE.*Dense\(5, 4\).*, and this run's is.*Dense\(5, 6\)"):
+    with pytest.raises(CheckpointError, match=r"it has model = VAE.*Dense\(5, 4\).*, and this run has.*Dense\(5, 6\)"):
         trainer(hidden=6, data="digits").restore(path)
-    with pytest.raises(CheckpointError, match="its data is digits, and this run's is mnist"):
+    with pytest.raises(CheckpointError, match="it has data = digits, and this run has mnist"):
         trainer(data="mnist").restore(path)
-    with pytest.raises(CheckpointError, match=r"its optimizer is Adam.*and this run's is SGD"):
+    with pytest.raises(CheckpointError, match=r"it has optimizer = Adam.*and this run has SGD"):
         trainer(data="digits", optimizer=SGD).restore(path)
 
 

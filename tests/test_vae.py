@@ -132,7 +132,7 @@ def test_the_kl_is_exact_near_zero_and_never_negative(rng):
 
 
 def test_bad_input_is_named(rng):
-    with pytest.raises(ValueError, match="at least one latent dimension, got n_z=0"):
+    with pytest.raises(ValueError, match="VAE needs as its n_z a whole number from 1 upwards, got 0"):
         VAE(Sequential([Dense(5, 1, rng)]), Sequential([Dense(1, 5, rng)]), Bernoulli(), n_z=0)
     model = small(rng)
     with pytest.raises(ValueError, match=r"Dense\(5, 7\) expects x of shape \(N, 5\), got \(6, 4\)"):

@@ -11,7 +11,8 @@ need tests of their own.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +142,8 @@ def check_layer(layer: Layer, *inputs: Array, constants: Sequence[Any] = (), see
             **described(arrays, constants),
         )
 
-    return judge(problem, as_float_arrays(inputs, names), constants, seed)
+    with undisturbed(layer):
+        return judge(problem, as_float_arrays(inputs, names), constants, seed)
 
 
 def check_function(
@@ -216,14 +218,28 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
         )
 
     if directions is not None:
-        return along_directions(problem(batch, ()), directions, seed)
+        with undisturbed(model):
+            return along_directions(problem(batch, ()), directions, seed)
     entries = sum(array.size for array in model.parameters.values())
     if entries > EXHAUSTIVE:
         raise ValueError(
             f"the model has {entries:,} parameters, and each takes four forward passes: check a smaller one of "
             f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, check_model(…, directions=3)"
         )
-    return judge(problem, batch, (), seed)
+    with undisturbed(model):
+        return judge(problem, batch, (), seed)
+
+
+@contextmanager
+def undisturbed(model: Any) -> Iterator[None]:
+    """Running averages move with every forward pass; after the many of a check they are what they were."""
+    buffers = getattr(model, "buffers", {})
+    before = {name: array.copy() for name, array in buffers.items()}
+    try:
+        yield
+    finally:
+        for name, array in before.items():
+            buffers[name][...] = array
 
 
 def along_directions(problem: Problem, count: int, seed: int) -> Report:

@@ -44,6 +44,7 @@ class Step(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         self.cache = x.shape
         return np.where(x >= 0, 1, 0).astype(x.dtype)
 
@@ -67,6 +68,7 @@ class Identity(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         self.cache = x.shape
         return x.copy()
 
@@ -92,6 +94,7 @@ class Tanh(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         y = np.tanh(x)
         self.cache = (y,)
         return y
@@ -119,6 +122,7 @@ class ReLU(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         y = np.maximum(x, 0)
         self.cache = (y,)
         return y
@@ -146,6 +150,7 @@ class Softplus(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         self.cache = (x,)
         return softplus(x)
 
@@ -172,6 +177,7 @@ class Sigmoid(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         y = sigmoid(x)
         self.cache = (y,)
         return y
@@ -198,6 +204,7 @@ class Exponential(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         y = np.exp(x)
         self.cache = (y,)
         return y

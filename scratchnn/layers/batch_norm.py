@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect, expect_dtype
+from scratchnn.layers.layer import Layer, expect, expect_dtype, real, whole
 from scratchnn.parameters import Array, Gradient, Parameter
 
 
@@ -46,20 +47,24 @@ class BatchNorm(Layer):
 
     def __init__(self, n_units: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32) -> None:
         """`momentum` is the weight of the newest batch in the running averages."""
-        if n_units < 1:
-            raise ValueError(f"BatchNorm needs at least one unit, got n_units={n_units}")
-        if not 0 < momentum <= 1:
-            raise ValueError(f"momentum, the weight of the newest batch, must be above 0 and at most 1, got {momentum}")
-        if not eps > 0:
-            raise ValueError(f"eps must be positive, got {eps}")
+        self.n_units, self.momentum, self.eps = whole("BatchNorm", "n_units", n_units), real(momentum), real(eps)
+        if not 0 < self.momentum <= 1:
+            raise ValueError(
+                f"momentum, the weight of the newest batch, must be above 0 and at most 1, got {momentum!r}"
+            )
+        if not 0 < self.eps < inf:
+            raise ValueError(f"eps must be positive and finite, got {eps!r}")
         super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype)
-        self.n_units, self.momentum, self.eps = n_units, momentum, eps
         self.gamma = 1.0
         # batches: how many the averages have seen
-        self.buffers = {"mean": np.zeros(n_units, dtype), "var": np.ones(n_units, dtype), "batches": np.zeros(1, dtype)}
+        self.remembered = {
+            "mean": np.zeros(n_units, dtype),
+            "var": np.ones(n_units, dtype),
+            "batches": np.zeros(1, dtype),
+        }
 
     def forward(self, x: Array) -> Array:
-        expect(self, "x", x, ("N", self.n_units, "H", "W") if x.ndim == 4 else ("N", self.n_units))
+        expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) == 4 else ("N", self.n_units))
         expect_dtype(self, x)
         # the axes that are averaged over, and how (C,) stands beside x
         rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
@@ -67,8 +72,8 @@ class BatchNorm(Layer):
         if self.training:
             if m < 2:
                 raise ValueError(
-                    f"{self!r} cannot normalise a single number per unit: train with batches of at least two examples, "
-                    "or use the network in evaluation mode"
+                    f"{self!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
+                    "two examples, or use the network in evaluation mode"
                 )
             mean = x.mean(axis=rest)
             centred = x - mean[by_unit]
@@ -82,19 +87,19 @@ class BatchNorm(Layer):
             centred, var = x - self.buffers["mean"][by_unit], self.buffers["var"]
         inverse = 1 / np.sqrt(var + self.eps)
         x_hat = centred * inverse[by_unit]
-        self.cache = (x_hat, inverse, rest, by_unit)
+        self.cache = (x_hat, inverse, rest, by_unit, self.training)
         return self.gamma[by_unit] * x_hat + self.beta[by_unit]
 
     def backward(self, dy: Array, need_dx: bool = True) -> Any:
         """Returns dx, or None with need_dx=False."""
-        x_hat, inverse, rest, by_unit = self.take_cache()
+        x_hat, inverse, rest, by_unit, in_training = self.take_cache()
         expect(self, "dy", dy, x_hat.shape)
         self.dgamma = np.sum(dy * x_hat, axis=rest)
         self.dbeta = np.sum(dy, axis=rest)
         if not need_dx:
             return None
         scale = (self.gamma * inverse)[by_unit]
-        if not self.training:
+        if not in_training:
             return scale * dy
         m = x_hat.size // self.n_units
         # Σ g = gamma dbeta and Σ g x̂ = gamma dgamma: the two sums are there already

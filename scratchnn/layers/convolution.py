@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.layer import Layer, expect, expect_dtype
+from scratchnn.layers.layer import Layer, expect, expect_dtype, expect_generator, whole
 from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
 from scratchnn.parameters import Array, Gradient, Parameter
 
@@ -135,14 +135,13 @@ def read_padding(padding: Any) -> str | Margins:
     if isinstance(padding, str) and padding in ("same", "valid"):
         return padding if padding == "same" else ((0, 0), (0, 0))
     try:
-        vertical, horizontal = ((padding, padding),) * 2 if isinstance(padding, int) else padding
-        margins = pair("Conv2D", "padding", tuple(vertical), 0), pair("Conv2D", "padding", tuple(horizontal), 0)
-    except (TypeError, ValueError):
+        vertical, horizontal = padding if isinstance(padding, tuple | list) else (padding, padding)
+        return pair("Conv2D", "padding", vertical, 0), pair("Conv2D", "padding", horizontal, 0)
+    except ValueError:
         raise ValueError(
-            "Conv2D takes as its padding 'valid', 'same', a whole number from 0 upwards for all sides, or "
-            f"((top, bottom), (left, right)), got {padding!r}"
+            "Conv2D takes as its padding 'valid', 'same', a whole number from 0 upwards for all sides, "
+            f"(vertical, horizontal) or ((top, bottom), (left, right)), got {padding!r}"
         ) from None
-    return margins
 
 
 def same_margins(size: Pair, kernel: Pair, stride: Pair) -> Margins:
@@ -155,20 +154,14 @@ def same_margins(size: Pair, kernel: Pair, stride: Pair) -> Margins:
     return (missing[0] // 2, -(-missing[0] // 2)), (missing[1] // 2, -(-missing[1] // 2))
 
 
-def expect_channels(name: str, c_in: int, c_out: int) -> None:
-    """Raises for numbers of channels that neither of the two layers takes."""
-    if min(c_in, c_out) < 1:
-        raise ValueError(f"{name} needs at least one channel in and one out, got c_in={c_in} and c_out={c_out}")
-
-
 class Conv2D(Layer):
     """y = W ⋆ x + b, a kernel moved over images
 
     Shapes
         x (N, c_in, H, W), W (c_out, c_in, KH, KW), b (c_out,), y (N, c_out, OH, OW). With stride s and the margins
         that padding adds, OH = (top + H + bottom − KH) // s + 1, and OW alike. `padding` is "valid" (no margins),
-        "same" (OH = ⌈H/s⌉; an odd row or column goes to the bottom or right), a number for all four sides, or
-        ((top, bottom), (left, right)).
+        "same" (OH = ⌈H/s⌉; an odd row or column goes to the bottom or right), a number for all four sides,
+        (vertical, horizontal), or ((top, bottom), (left, right)).
     Forward
         y_nfij = b_f + Σ_c Σ_u Σ_v x_nc,si+u,sj+v W_fcuv: the image is read from (si, sj) on and the kernel is not
         turned round, so mathematics calls this a cross-correlation. As matrices y = W (A x) + b, where A x has the
@@ -201,14 +194,14 @@ class Conv2D(Layer):
         kernel: int | Pair,
         rng: np.random.Generator,
         stride: int | Pair = 1,
-        padding: str | int | Margins = "valid",
+        padding: str | int | Pair | Margins = "valid",
         b: Array | float = 0.0,
         dtype: Any = np.float32,
     ) -> None:
         """`kernel` and `stride` are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an
         array (c_out,); `rng` draws the weights."""
-        expect_channels("Conv2D", c_in, c_out)
-        self.c_in, self.c_out = c_in, c_out
+        self.c_in, self.c_out = whole("Conv2D", "c_in", c_in), whole("Conv2D", "c_out", c_out)
+        expect_generator("Conv2D", rng)
         self.kernel, self.stride = pair("Conv2D", "kernel", kernel), pair("Conv2D", "stride", stride)
         self.padding = read_padding(padding)
         super().__init__({"W": (c_out, c_in, *self.kernel), "b": (c_out,)}, dtype)
@@ -224,9 +217,10 @@ class Conv2D(Layer):
         x = pad(batch_last(x), margins)
         OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))
         if min(OH, OW) < 1:
+            remedy = "larger images" if self.padding == "same" else "a smaller kernel, larger images or padding='same'"
             raise ValueError(
                 f"{self!r} cannot place its kernel of {self.kernel[0]} × {self.kernel[1]} in images of {x.shape[1]} × "
-                f"{x.shape[2]} (margins included): use a smaller kernel, larger images or padding='same'"
+                f"{x.shape[2]} (margins included): use {remedy}"
             )
         self.cache = (x, margins, (OH, OW))
         y = correlate(x, self.W, self.stride, (OH, OW))  # (c_out, OH, OW, N)
@@ -269,11 +263,12 @@ class ConvTranspose2D(Layer):
             c                                     1c   2c  3c
             y                  1a  2a  3a+1b  2b  3b+1c  2c  3c
 
-        y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. Then `padding`
-        rows and columns are cut off on each side, and `output_padding` more, which no kernel reaches and which hold
-        b, are left at the bottom and right: a convolution with a stride turns images of several sizes into one size,
-        and this says which of them is wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is
-        the fan-in m, and the weights start as draws from N(0, 1/m).
+        y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. First
+        `output_padding` rows and columns, which no kernel reaches, are added at the bottom and right, then `padding`
+        are cut off every side; only output_padding − padding of them, if that is above 0, are left in y, and hold b.
+        A convolution with a stride turns images of several sizes into one size; output_padding says which of them is
+        wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is the fan-in m, and the weights
+        start as draws from N(0, 1/m).
     Backward
         With p = si + u and q = sj + v, and dy outside of y (in what was cut off) being 0:
 
@@ -303,8 +298,8 @@ class ConvTranspose2D(Layer):
         """Sizes are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an array (c_out,);
         `rng` draws the weights."""
         name = "ConvTranspose2D"
-        expect_channels(name, c_in, c_out)
-        self.c_in, self.c_out = c_in, c_out
+        self.c_in, self.c_out = whole(name, "c_in", c_in), whole(name, "c_out", c_out)
+        expect_generator(name, rng)
         self.kernel, self.stride = pair(name, "kernel", kernel), pair(name, "stride", stride)
         self.padding = pair(name, "padding", padding, least=0)
         self.output_padding = pair(name, "output_padding", output_padding, least=0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.layer import Layer, expect, expect_dtype
+from scratchnn.layers.layer import Layer, expect, expect_dtype, expect_generator, whole
 from scratchnn.parameters import Array, Gradient, Parameter
 
 
@@ -40,10 +40,9 @@ class Dense(Layer):
         self, n_in: int, n_out: int, rng: np.random.Generator, b: Array | float = 0.0, dtype: Any = np.float32
     ) -> None:
         """`b` holds the initial biases, a number or an array (n_out,); `rng` draws the weights."""
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"Dense needs at least one input and one output, got n_in={n_in} and n_out={n_out}")
+        self.n_in, self.n_out = whole("Dense", "n_in", n_in), whole("Dense", "n_out", n_out)
+        expect_generator("Dense", rng)
         super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype)
-        self.n_in, self.n_out = n_in, n_out
         self.W = lecun_normal(rng, (n_in, n_out), fan_in=n_in)
         self.b = b
 

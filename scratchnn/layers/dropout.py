@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer, expect, expect_generator, kind, real
 from scratchnn.parameters import Array
 
 
@@ -28,13 +28,15 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         """`rng` draws the masks. Give it the one that training uses, and a checkpoint resumes to the same bits."""
-        if not 0 <= rate < 1:
-            raise ValueError(f"Dropout drops numbers with a probability from 0 to below 1, got rate={rate}")
+        if not 0 <= real(rate) < 1:
+            raise ValueError(f"Dropout drops numbers with a probability from 0 to below 1, got rate={rate!r}")
+        expect_generator("Dropout", rng)
         super().__init__()
         self.rate, self.rng = rate, rng
 
     def forward(self, x: Array, mask: Array | None = None) -> Array:
         """In training mode with fresh noise or, to repeat a pass exactly, with the `mask` given."""
+        expect(self, "x", x)
         if not self.training:
             self.cache = (np.ones((), x.dtype), x.shape)
             return x.copy(order="K")
@@ -43,9 +45,9 @@ class Dropout(Layer):
             noise = self.rng.random(x.shape, dtype=np.float32)
             mask = np.empty_like(x, dtype=bool)  # in the order that x has in memory
             mask[...] = noise >= self.rate
-        elif mask.shape != x.shape or mask.dtype != bool:
+        elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype != bool:
             raise ValueError(
-                f"{self!r} expects a mask of booleans of the shape {x.shape}, got {mask.dtype} {mask.shape}"
+                f"{self!r} expects a mask, an array {x.shape} of booleans, got {kind(mask)} of shape {np.shape(mask)}"
             )
         scale = mask * x.dtype.type(1 / (1 - self.rate))
         self.cache = (scale, x.shape)

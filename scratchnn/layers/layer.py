@@ -24,9 +24,11 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -37,27 +39,77 @@ from scratchnn.parameters import Array, Flat, carve
 Self = TypeVar("Self", bound="Layer")
 
 
-def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...]) -> None:
+DTYPES = (np.float32, np.float64)
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message: "an array of uint8", "the class ReLU", "a list"."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
     """Raises unless `array` holds floats and has this shape; a letter in `shape`, as in ("N", 784), fits any size."""
-    wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
-        got = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
         raise TypeError(
-            f"{owner!r} expects {name} to be an array {wanted} of floats, got {got}: "
-            "convert it, as in x.astype(np.float32), and scale pixels to [0, 1]"
+            f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
+            f"convert it, as in np.asarray({name}, np.float32)" + ", and scale pixels to [0, 1]" * (name == "x")
         )
+    if shape is None:
+        return
     fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
     if array.ndim != len(shape) or not all(fits):
-        raise ValueError(f"{owner!r} expects {name} of shape {wanted}, got {array.shape}")
+        hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
+        raise ValueError(f"{owner!r} expects {name} of shape{wanted}, got {array.shape}{hint}")
 
 
 def expect_dtype(layer: Layer, x: Array) -> None:
     """Raises unless x is of the layer's own dtype: NumPy would compute in the wider of the two, and say nothing."""
     if x.dtype != layer.params.dtype:
+        other = f", or the model with model.astype(np.{x.dtype})" if x.dtype in DTYPES else ""
         raise TypeError(
             f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
-            f"convert x with x.astype(np.{layer.params.dtype}), or the model with model.astype(np.{x.dtype})"
+            f"convert x with x.astype(np.{layer.params.dtype}){other}"
         )
+
+
+def expect_float_type(owner: str, dtype: Any) -> None:
+    """Raises unless it is one that networks are trained or checked in."""
+    if np.dtype(dtype) not in DTYPES:
+        raise ValueError(f"{owner} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+
+
+def expect_generator(owner: str, rng: Any) -> None:
+    """Raises unless a layer is given what it draws its numbers with."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{owner} needs a generator of random numbers, rng = np.random.default_rng(seed), got {rng!r}")
+
+
+def expect_layer(owner: str, name: str, part: Any) -> None:
+    """Raises unless a part of a model is a layer that is made already."""
+    if not isinstance(part, Layer):
+        raise TypeError(
+            f"{owner} needs as its {name} one object that is a layer, got {kind(part)}: "
+            "make one of a list with Sequential([…]), and of a class by calling it, as in ReLU()"
+        )
+
+
+def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
+    """A size as an int; ValueError unless it is a whole number from `least` upwards."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{owner} needs as its {name} a whole number from {least} upwards, got {value!r}")
+    return number
+
+
+def real(value: Any) -> float:
+    """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 class Layer:
@@ -73,10 +125,9 @@ class Layer:
     backward: Callable[..., Any]
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]] | None = None, dtype: Any = np.float32) -> None:
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"{type(self).__name__} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+        expect_float_type(type(self).__name__, dtype)
         self.shapes = dict(shapes or {})
-        self.buffers: Mapping[str, Array] = {}
+        self.remembered: dict[str, Array] = {}
         self.training = True
         self.cache: tuple[Any, ...] | None = None
         self.owner: weakref.ref[Composite] | None = None
@@ -93,12 +144,17 @@ class Layer:
         """The derivatives of the loss, by the same names: views into `grads`."""
         return self.views[1]
 
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        """What is remembered of the data, not learned, by name. The arrays change in place; the mapping cannot."""
+        return MappingProxyType(self.remembered)
+
     def take_cache(self) -> tuple[Any, ...]:
         """What forward kept, handed out once: a second backward would work on values that no longer belong to it."""
         if self.cache is None:
             raise RuntimeError(
                 f"{type(self).__name__}.backward needs what its forward kept, and there is nothing: "
-                "call forward once before each backward"
+                "call forward once before each backward, with no evaluation or encoding in between, which drops it"
             )
         cache, self.cache = self.cache, None
         return cache
@@ -107,19 +163,25 @@ class Layer:
         """Drops what forward kept, after a forward pass that no backward is to follow."""
         self.cache = None
 
+    def walk(self) -> Iterator[Layer]:
+        """The layer itself, and all that it is made of."""
+        yield self
+
     def train(self, on: bool = True) -> None:
         """Puts the layer, and all that it is made of, into training mode, or with False into evaluation mode."""
-        self.training = on
+        for layer in self.walk():
+            layer.training = on
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Evaluation mode for a while; afterwards the mode is what it was, and nothing is kept for a backward pass."""
-        before = self.training
+        """Evaluation mode for a while; afterwards each part has the mode it had, and nothing is kept for backward."""
+        before = [(layer, layer.training) for layer in self.walk()]  # a part may be frozen, the rest in training
         self.train(False)
         try:
             yield
         finally:
-            self.train(before)
+            for layer, mode in before:
+                layer.training = mode
             self.forget()
 
     def bind(self, params: Array, grads: Array) -> None:
@@ -128,14 +190,19 @@ class Layer:
         self.vectors = {"params": params, "grads": grads}
 
     def astype(self: Self, dtype: Any) -> Self:
-        """A copy of this layer that computes in `dtype`; a gradient check wants np.float64."""
+        """A copy of this layer that computes in `dtype`; a gradient check wants np.float64.
+
+        np.complex128 serves a derivative without differences, from an imaginary step.
+        """
+        if np.dtype(dtype) != np.complex128:
+            expect_float_type(type(self).__name__, dtype)
         twin = copy.deepcopy(self)
         twin.cast(dtype)
         return twin
 
     def cast(self, dtype: Any) -> None:
         """Makes all that this layer owns a copy in `dtype`."""
-        self.buffers = {name: array.astype(dtype) for name, array in self.buffers.items()}
+        self.remembered = {name: array.astype(dtype) for name, array in self.remembered.items()}
         self.bind(self.params.astype(dtype), self.grads.astype(dtype))
 
     # copy.deepcopy and pickle would turn every view into an array of its own, and so cut a layer off from its vector.
@@ -160,16 +227,18 @@ class Composite(Layer):
     """A layer made of named parts, with one vector for all of them: the parts are bound to consecutive slices of it."""
 
     def __init__(self, parts: Mapping[str, Layer]) -> None:
+        for name, part in parts.items():
+            expect_layer(type(self).__name__, f"part {name!r}", part)
         self.parts: Mapping[str, Layer] = MappingProxyType(dict(parts))
         self.training = True
         self.cache = None
         self.owner = None
         self.join()
 
-    def train(self, on: bool = True) -> None:
-        self.training = on
+    def walk(self) -> Iterator[Layer]:
+        yield self
         for part in self.parts.values():
-            part.train(on)
+            yield from part.walk()
 
     def cast(self, dtype: Any) -> None:
         for part in self.parts.values():
@@ -209,9 +278,13 @@ class Composite(Layer):
         ]
         self.views = MappingProxyType(named[0]), MappingProxyType(named[1])
         self.vectors = {"params": params, "grads": grads}
-        self.buffers = {
-            f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()
-        }
+
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        """Those of the parts."""
+        return MappingProxyType(
+            {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.buffers.items()}
+        )
 
     def __str__(self) -> str:
         from scratchnn.layers.summary import summary  # which knows the layers, and they this file
@@ -220,7 +293,7 @@ class Composite(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["vectors"], state["buffers"]  # the parts carry their own
+        del state["vectors"]  # the parts carry their own
         state["parts"] = dict(self.parts)
         return state
 

@@ -16,12 +16,11 @@ stack of such layers rearranges its first input and nothing else. Columns are ma
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer, expect, whole
 from scratchnn.parameters import Array
 
 Pair = tuple[int, int]  # vertical, horizontal
@@ -29,15 +28,14 @@ Pair = tuple[int, int]  # vertical, horizontal
 
 def pair(owner: str, name: str, value: Any, least: int = 1) -> Pair:
     """A size as (vertical, horizontal); one whole number stands for both. ValueError below `least`."""
+    sizes = value if isinstance(value, tuple | list) else (value, value)
     try:
-        vertical, horizontal = (operator.index(v) for v in (value if isinstance(value, tuple | list) else [value] * 2))
-    except (TypeError, ValueError):
-        vertical = horizontal = least - 1
-    if min(vertical, horizontal) < least:
+        vertical, horizontal = (whole(owner, name, size, least) for size in sizes)
+    except ValueError:
         raise ValueError(
             f"{owner} needs as its {name} a whole number, or two (vertical, horizontal), from {least} upwards, "
             f"got {value!r}"
-        )
+        ) from None
     return vertical, horizontal
 
 
@@ -80,6 +78,7 @@ class Flatten(Layer):
     """
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         self.cache = x.shape
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
@@ -105,15 +104,16 @@ class Reshape(Layer):
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         try:
-            self.shape = tuple(operator.index(size) for size in shape)
-        except TypeError:
+            self.shape = tuple(whole("Reshape", "shape", size) for size in shape)
+        except (TypeError, ValueError):
             self.shape = ()
-        if not self.shape or min(self.shape) < 1:
+        if not self.shape:
             raise ValueError(
                 f"Reshape needs the shape of one example, whole numbers from 1 upwards as in (1, 28, 28), got {shape!r}"
             )
 
     def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
         if math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(
                 f"{self!r} expects x with {math.prod(self.shape)} numbers in each example, got {x.shape}, "

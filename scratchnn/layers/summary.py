@@ -11,6 +11,7 @@ import numpy as np
 from scratchnn.layers.dense import Dense
 from scratchnn.layers.layer import Composite, Layer, Sequential
 from scratchnn.layers.shape import Reshape
+from scratchnn.parameters import Array
 
 Shape = tuple[int, ...]
 
@@ -26,13 +27,9 @@ def summary(model: Composite, example_shape: Shape | None = None) -> str:
     for name, chain in chains(model):
         if name:
             rows.append((f"{name}:", "", ""))
-        shape = expected_shape(chain.layers[0]) or shape
-        shapes = [None] * len(chain.layers) if shape is None else outputs(chain, shape)
-        for layer, shape in zip(chain.layers, shapes, strict=True):
-            output = "?" if shape is None else f"({', '.join(map(str, ('N', *shape)))})"
-            rows.append((f"{'  ' if name else ''}{layer!r}", output, f"{layer.params.size:,}"))
+        shape = add_rows(rows, chain, expected_shape(chain) or shape, "  " if name else "")
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{a:<{widths[0]}}   {b:<{widths[1]}}   {c:>{widths[2]}}" for a, b, c in rows]
+    lines = [f"{a:<{widths[0]}}   {b:<{widths[1]}}   {c:>{widths[2]}}".rstrip() for a, b, c in rows]
     rule = "─" * len(lines[0])
     return "\n".join([lines[0], rule, *lines[1:], rule, f"{model.params.size:,} parameters, {model.params.dtype}"])
 
@@ -49,8 +46,23 @@ def chains(model: Composite, name: str = "") -> Iterator[tuple[str, Sequential]]
             yield f"{name}.{key}" if name else key, Sequential([copy.deepcopy(part)])
 
 
+def add_rows(rows: list[tuple[str, str, str]], chain: Sequential, shape: Shape | None, indent: str) -> Shape | None:
+    """Adds a row for each layer of a chain that is given examples of this shape; returns the shape of its outputs."""
+    for layer in chain.layers:
+        if isinstance(layer, Sequential):
+            rows.append((f"{indent}Sequential:", "", ""))
+            shape = add_rows(rows, layer, shape, indent + "  ")
+        else:
+            shape = None if shape is None else output_shape(layer, shape)
+            output = "?" if shape is None else f"({', '.join(map(str, ('N', *shape)))})"
+            rows.append((f"{indent}{layer!r}", output, f"{layer.params.size:,}"))
+    return shape
+
+
 def expected_shape(layer: Layer) -> Shape | None:
     """The shape of one example that a layer wants, if it wants one only."""
+    if isinstance(layer, Sequential):
+        return expected_shape(layer.layers[0])
     if isinstance(layer, Dense):
         return (layer.n_in,)
     if isinstance(layer, Reshape):
@@ -58,11 +70,9 @@ def expected_shape(layer: Layer) -> Shape | None:
     return None
 
 
-def outputs(chain: Sequential, shape: Shape) -> list[Shape]:
-    """What every layer of a chain returns for one example, found by sending two of zeros through a copy."""
-    found = []
-    x = np.zeros((2, *shape), chain.params.dtype)
-    for layer in copy.deepcopy(chain).layers:
-        x = layer.forward(x)
-        found.append(x.shape[1:])
-    return found
+def output_shape(layer: Layer, shape: Shape) -> Shape:
+    """The shape that a layer makes of one example, found by sending two of zeros through a copy."""
+    twin = copy.deepcopy(layer)
+    twin.train()  # in evaluation mode some layers want to have seen data
+    y: Array = twin.forward(np.zeros((2, *shape), layer.params.dtype))
+    return y.shape[1:]
