@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             comm.Abort(1)
         raise
     ends = comm.gather(fingerprint(trainer.model.params))
-    if comm.rank == 0:
+    if ends is not None:  # on rank 0
         finish(args, trainer, images, ends)
 
 
