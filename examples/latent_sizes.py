@@ -5,8 +5,13 @@ learned: its loss on images it has not seen, how many of its dimensions it uses,
 test images (examples/log_likelihood.py). The table gives the mean over the seeds ± their standard deviation; a
 difference between two sizes that is not well above it says nothing.
 
-The runs go through joblib, several at a time. A run that is already there is not trained again, so the same command
-after an interruption goes on where it was.
+The runs go through joblib, several at a time, here or on a Dask cluster (--dask): its workers are processes of the same
+environment, on machines that see the --out folder and this one, with one run at a time each:
+
+    dask scheduler                                            on one machine
+    dask worker tcp://that-machine:8786 --nthreads 1          on each, as often as it has cores
+
+A run that is already there is not trained again, so the same command after an interruption goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import argparse
 import contextlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +39,7 @@ EXAMPLES = """\
   python examples/latent_sizes.py --epochs 30                                  embedded digits
   python examples/latent_sizes.py --data mnist --jobs 2                        the thesis's table: an hour or two
   python examples/latent_sizes.py --data frey-face --latents 2 --epochs 1000
+  python examples/latent_sizes.py --data mnist --dask tcp://that-machine:8786  on the workers of a cluster
 """
 
 
@@ -47,12 +53,43 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
     parser.add_argument("--samples", type=cli.positive_int, default=200, help="draws of z for log p (default: 200)")
     parser.add_argument("--jobs", type=cli.positive_int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="of a Dask scheduler, whose workers train; --jobs is left out"
+    )
     parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
     args = parser.parse_args(arguments)
     args.epochs = args.epochs or vae.EPOCHS[args.data]
     args.out = args.out or Path("runs") / f"latent-sizes-{args.data}-{args.epochs}-epochs"
+    if args.dask:
+        args.out = args.out.resolve()  # a worker may stand in another folder
     args.latents, args.seeds = sorted(set(args.latents)), sorted(set(args.seeds))
     return args
+
+
+@contextlib.contextmanager
+def workers(scheduler: str | None) -> Iterator[None]:
+    """Where joblib runs its jobs while this lasts: on this machine, or on the workers of a Dask cluster."""
+    if scheduler is None:
+        yield
+        return
+    try:
+        from dask.distributed import Client
+    except ModuleNotFoundError as error:
+        raise cli.OptionError(f'--dask needs Dask ({error}): python -m pip install -e ".[cluster]"') from error
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise cli.OptionError(f"--dask {scheduler}: no Dask scheduler answers there ({error})") from error
+    with client, joblib.parallel_config("dask"):
+        threads = list(client.nthreads().values())
+        if set(threads) != {1}:  # a run prints into its log by redirecting the output of its process
+            raise cli.OptionError(
+                f"--dask {scheduler}: there must be workers, and each with one thread; its workers' threads are "
+                f"{threads}: start them with dask worker {scheduler} --nthreads 1"
+            )
+        for script in (vae.__file__, log_likelihood.__file__, __file__):
+            client.upload_file(script)
+        yield
 
 
 def one_run(z: int, seed: int, args: argparse.Namespace) -> tuple[int, int]:
@@ -105,10 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     refuse_longer_runs(args)
     jobs = [joblib.delayed(one_run)(z, seed, args) for z in args.latents for seed in args.seeds]
     print(images)
-    print(f"{len(jobs)} runs of {args.epochs} epochs, {args.jobs} at a time; each writes a log.txt into its folder")
-    finished = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
-    for z, seed in tqdm(finished, total=len(jobs), unit="run", disable=None):
-        tqdm.write(f"finished: {args.out / f'z{z}-seed{seed}'}")
+    with workers(args.dask):
+        where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"
+        print(f"{len(jobs)} runs of {args.epochs} epochs, {where}; each writes a log.txt into its folder")
+        finished = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
+        for z, seed in tqdm(finished, total=len(jobs), unit="run", disable=None):
+            tqdm.write(f"finished: {args.out / f'z{z}-seed{seed}'}")
 
     rows = {z: row(z, args) for z in args.latents}
     print(table(rows, args))

@@ -207,7 +207,8 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show − or × shows ? instead
+            # a terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line
+            stream.reconfigure(errors="replace", line_buffering=True)
     try:
         main(None)
     except (DataError, CheckpointError, DivergedError, OptionError, OutputError) as error:

@@ -93,18 +93,18 @@ def after_a_step(make: Callable[[np.random.Generator], Any], threads: int | None
     return trainer
 
 
-def sum_of_magnitudes(make: Callable[[np.random.Generator], Any]) -> np.ndarray:
-    """Σ_n |∂loss_n/∂params| / N: the gradients of single examples, each with its own noise, from the definition."""
+def sum_of_magnitudes(make: Callable[[np.random.Generator], Any], n: int = N) -> np.ndarray:
+    """Σ_n |∂loss_n/∂params| / n: the gradients of single examples, each with its own noise, from the definition."""
     model, rng = made(make)
     generators = [rng, *(layer.rng for layer in model.walk() if hasattr(layer, "rng"))]
-    draws = {id(generator): Draws(generator, N) for generator in generators}
+    draws = {id(generator): Draws(generator, n) for generator in generators}
     layers = [(layer, layer.rng) for layer in model.walk() if hasattr(layer, "rng")]
     total = np.zeros_like(model.grads)
-    for rows in parts_of(N, N):
+    for rows in parts_of(n, n):
         noise = {key: PartOfDraws(whole, rows) for key, whole in draws.items()}
         for layer, generator in layers:
             layer.rng = noise[id(generator)]
-        gradient_of_part(model, parallel.rows_of(batch_for(model), rows), N, noise[id(rng)])
+        gradient_of_part(model, parallel.rows_of(batch_for(model, n), rows), n, noise[id(rng)])
         total += abs(model.grads)
     return total
 

@@ -1,0 +1,69 @@
+"""The sweep over latent sizes on a Dask cluster of two processes against the same sweep without one."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import latent_sizes
+import numpy as np
+import pytest
+import vae
+from conftest import ROOT
+from threadpoolctl import threadpool_limits
+
+from scratchnn import cli
+from scratchnn.checkpoints import read_checkpoint
+
+SMALL = ["--hidden", "12", "--batch-size", "200", "--epochs", "2", "--samples", "4"]
+
+
+def fails(monkeypatch, capsys, *arguments: object) -> str:
+    monkeypatch.setattr(sys, "argv", ["latent_sizes.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.run(latent_sizes.main)
+    return capsys.readouterr().err + str(stop.value.code)
+
+
+def cluster(**options):
+    distributed = pytest.importorskip("dask.distributed", reason='needs python -m pip install -e ".[cluster]"')
+    return distributed.LocalCluster(dashboard_address=None, **options)
+
+
+def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch, capsys):
+    def sweep(name: str, *arguments: str):
+        folder = tmp_path / name
+        latent_sizes.main(["--latents", "4", "5", "--seeds", "0", f"--out={folder}", *SMALL, *arguments])
+        return json.loads((folder / "summary.json").read_text())["figures"]
+
+    with threadpool_limits(1):  # as Dask's workers have it: another number of threads would round differently
+        here = sweep("here")
+    monkeypatch.setattr(vae, "main", lambda _: pytest.fail("trained in this process"))
+    monkeypatch.chdir(tmp_path)
+    with cluster(n_workers=2, threads_per_worker=1, processes=True) as two:
+        there = sweep("there", "--dask", two.scheduler_address)
+    assert there == here and here["4"]["test_loss"] != here["5"]["test_loss"]
+    for run in ("z4-seed0", "z5-seed0"):
+        arrays, others = (read_checkpoint(tmp_path / name / run / "checkpoint.npz")[1] for name in ("here", "there"))
+        np.testing.assert_array_equal(arrays["params"], others["params"])
+        assert (tmp_path / "there" / run / "log.txt").read_text().count("epoch 2/2") == 1
+    assert capsys.readouterr().out.count("finished: ") == 4
+
+
+def test_workers_of_several_threads_are_refused(tmp_path, monkeypatch, capsys):
+    with cluster(n_workers=1, threads_per_worker=2, processes=False) as one:
+        text = fails(monkeypatch, capsys, "--dask", one.scheduler_address, "--out", tmp_path, *SMALL)
+    assert "its workers' threads are [2]: start them with dask worker inproc://" in text
+
+
+def test_an_address_of_no_scheduler_is_one_sentence(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("dask.distributed")
+    text = fails(monkeypatch, capsys, "--dask", "nowhere", "--out", tmp_path, *SMALL)
+    assert "--dask nowhere: no Dask scheduler answers there" in text
+
+
+def test_without_dask_the_sentence_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    text = fails(monkeypatch, capsys, "--dask", "tcp://127.0.0.1:8786", "--out", tmp_path, *SMALL)
+    assert "--dask needs Dask" in text and 'pip install -e ".[cluster]"' in text
+    assert "cluster =" in (ROOT / "setup.cfg").read_text()
