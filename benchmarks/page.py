@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import SAME_STEPS, TOLERANCE
@@ -24,12 +25,13 @@ Written by `python -m benchmarks{options}`; every number comes from one run of i
 **How to read it.** Contestants start from the same weights and take turns, A B A B, since a machine's speed drifts.
 Times are medians over {rounds} rounds, with the smallest and the largest. A ratio is taken within a round; below 1 the
 library is the faster. `scratchnn` is `Trainer`, where the threads are those of the matrix library; `scratchnn, N
-threads` is `ParallelTrainer`, where each thread has a part of the batch. Before anything is timed all contestants take
-up to {same_steps} steps on the same batches with the same noise, and their losses must agree to {tolerance:g} of their
-value: a program that is fast and wrong is no result, and the command fails. Dropout draws differently everywhere, so it
-is switched off for this check, and on for the times. Keras shuffles for itself; everybody else has the same order.
-*{floor}*: those of forward and backward on arrays of the right shapes, and nothing else. No program of this kind is
-faster with this matrix library.
+threads` is `ParallelTrainer`, where each thread has a part of the batch. *The matrix products alone* are those of
+forward and backward on arrays of the right shapes, and nothing else.
+
+Before anything is timed all contestants take up to {same_steps} steps on the same batches with the same noise, and
+their losses must agree to {tolerance:g} of their value: a program that is fast and wrong is no result, and the command
+fails. Dropout draws differently everywhere, so it is switched off for this check, and on for the times. Keras puts the
+images in an order of its own; everybody else has the same one.
 """
 
 TECHNIQUES = """\
@@ -97,7 +99,7 @@ def race_text(race: Race) -> str:
         rows.append([who, f"{factor * np.median(times):.2f}", spread, *ours])
     lines = [f"### {race.title}", "", race.note]
     if race.disagreement is not None:
-        lines[-1] += f" Largest disagreement in the check: {race.disagreement:.1g}."
+        lines[-1] += f" Largest disagreement in the check, relative: {race.disagreement:.1g}."
     lines += ["", table(head, rows)]
     lines += [f"\nSkipped: {who}, {why}." for who, why in race.skipped.items()]
     return "\n".join(lines)
@@ -150,7 +152,8 @@ def growth_text(growth: Growth) -> str:
 
 def fitted(what: str, unit: str, sizes: Sequence[float], values: Array) -> str:
     a, b, off = line(sizes, values)
-    return f"{what}: {a:.3g} + {b:.3g} × size {unit}, off by {100 * off:.0f} % at the most."
+    sign = "+" if b >= 0 else "−"
+    return f"{what}: {a:.3g} {sign} {abs(b):.3g} × size {unit}, off by {100 * off:.0f} % at the most."
 
 
 def bars_text(measured: Sequence[Measured]) -> str:
@@ -197,30 +200,32 @@ def epochs_figure(races: Sequence[Race]) -> Figure:
 
 
 def growth_figure(growths: Sequence[Growth]) -> Figure:
-    """Time above, memory below, one column a quantity; the line is the fit."""
-    figure = figures.new_figure(2.4 * len(growths), 5, "How time and memory grow")
-    panels = figure.subplots(2, len(growths), squeeze=False)
-    for column, growth in enumerate(growths):
-        top, bottom = panels[:, column]
+    """One panel a quantity: time on the left axis, memory on the right one; the lines are the fits."""
+    rows = -(-len(growths) // 3)
+    figure = figures.new_figure(10, 2.7 * rows, "How time and memory grow")
+    panels = figure.subplots(rows, 3, squeeze=False).ravel()
+    for axes in panels[len(growths) :]:
+        axes.set_axis_off()
+    for axes, growth in zip(panels, growths, strict=False):
         medians = 1e3 * np.median(growth.times, axis=1)
         ends = 1e3 * np.stack([growth.times.min(axis=1), growth.times.max(axis=1)])
-        top.errorbar(growth.sizes, medians, np.abs(ends - medians), fmt="o", color=figures.CLASS_COLOURS[0])
-        top.set_title(growth.title, fontsize=8)
-        drawn = [(top, medians)]
-        if growth.memory is None:
-            bottom.set_axis_off()
-        else:
-            drawn.append((bottom, growth.memory / 1e6))
-            bottom.plot(growth.sizes, growth.memory / 1e6, "o", color=figures.CLASS_COLOURS[0])
-        for axes, values in drawn:
+        time_colour, memory_colour = figures.CLASS_COLOURS[0], figures.CLASS_COLOURS[5]
+        axes.errorbar(growth.sizes, medians, np.abs(ends - medians), fmt="o", color=time_colour)
+        drawn = [(axes, medians, "milliseconds", time_colour)]
+        if growth.memory is not None:
+            right = axes.twinx()
+            right.plot(growth.sizes, growth.memory / 1e6, "s", color=memory_colour)
+            drawn.append((right, growth.memory / 1e6, "peak memory (MB)", memory_colour))
+        for side, values, label, colour in drawn:
             if growth.linear:
                 a, b, _ = line(growth.sizes, values)
-                axes.plot(growth.sizes, a + b * np.asarray(growth.sizes), color=figures.CLASS_COLOURS[3], zorder=0)
-            axes.set_ylim(bottom=0)
-            axes.set_xlabel(growth.quantity.split(" (")[0], fontsize=8)
-            axes.tick_params(labelsize=7)
-    panels[0, 0].set_ylabel("milliseconds")
-    panels[1, 0].set_ylabel("peak memory (MB)")
+                side.plot(growth.sizes, a + b * np.asarray(growth.sizes), color=colour, linewidth=1)
+            side.set_ylim(0, 1.15 * values.max())
+            side.set_ylabel(label, fontsize=8, color=colour)
+            side.tick_params(labelsize=7)
+        axes.set_title(growth.title, fontsize=9)
+        axes.set_xlabel(growth.quantity, fontsize=8)
+        axes.xaxis.set_major_formatter(EngFormatter())
     return figure
 
 
@@ -236,7 +241,7 @@ def page_text(measured: Sequence[Measured], intro: Mapping[str, str | int | floa
     def shown(name: str, caption: str) -> list[str]:
         return [f"![{caption}](figures/{name})"] if name in pictures else []
 
-    sections = [INTRO.format(same_steps=SAME_STEPS, tolerance=TOLERANCE, floor=FLOOR, **intro), bars_text(measured)]
+    sections = [INTRO.format(same_steps=SAME_STEPS, tolerance=TOLERANCE, **intro), bars_text(measured)]
     sections += ["## The contests", *shown("performance-races.png", "Times of all contestants"), *texts(Race, Parts)]
     sections += pairs(of_layers=True)
     sections += [TECHNIQUES, *pairs(of_layers=False)]

@@ -199,7 +199,7 @@ def made_up(ratio: float) -> list[Measured]:
     names = list(dict.fromkeys(bar.race for bar in BARS))
     races = [
         Race(name, f"Race of {name}", {"scratchnn": np.array([ratio, 2 * ratio, 3 * ratio]),
-             **{bar.rival: np.array([1.0, 2.0, 3.0]) for bar in BARS if bar.race == name}}, ("scratchnn",),
+             **{bar.rival: np.array([1.0, 2.0, 3.0]) for bar in BARS if bar.race == name}}, ("scratchnn",), "A note.",
              disagreement=2e-6, skipped={"jax": "not installed (No module named 'jax')"})
         for name in names
     ]  # fmt: skip
@@ -235,7 +235,7 @@ def test_the_page_has_what_was_measured_and_nothing_else(tmp_path):
     page = written(tmp_path, made_up(0.5))
     for text in (
         "`python -m benchmarks --rounds 3`", "A processor.", "Note: X=1 is set.", "### Race of vae",
-        "Largest disagreement in the check: 2e-06", "Skipped: jax, not installed (No module named 'jax').",
+        "Largest disagreement in the check, relative: 2e-06", "Skipped: jax, not installed (No module named 'jax').",
         "![Times of all contestants](figures/performance-races.png)", "| 0.50 (0.50–0.50) |",
         "Memory: 4 + 1 × size MB, off by 0 % at the most.", "| 0.50 (0.50–0.50) |", "0.38 (0.25–0.50)",
     ):  # fmt: skip
