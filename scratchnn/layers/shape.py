@@ -10,7 +10,7 @@ row running fastest, a run is 26 numbers. With the *batch* running fastest it is
 two leaves runs of 100 where the other order has runs of one. So those layers compute with (C, H, W, N) and return their
 result as a view with its axes in the usual order. ReLU and its kin keep whatever order in memory they are given, so a
 stack of such layers rearranges its first input and nothing else. Columns are made three to five times as fast that way
-(benchmarks/convolution.py).
+(benchmarks/techniques.py).
 """
 
 from __future__ import annotations

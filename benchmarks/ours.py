@@ -1,0 +1,98 @@
+"""scratchnn as a contestant, on one thread or on several; its step in parts; and the floor of a dense network."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scratchnn import Adam, Dense
+from scratchnn.data import Images
+from scratchnn.losses import batch_mean
+from scratchnn.parallel import ParallelTrainer, layers_of
+from scratchnn.parameters import Array
+from scratchnn.training import Trainer
+
+PARTS = ("data", "forward", "backward", "Adam")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """In the place of a generator: the noise that all contestants are given."""
+
+    eps: Array
+
+    def standard_normal(self, size: tuple[int, ...]) -> Array:
+        return self.eps
+
+
+class Ours:
+    """A copy of a model with its trainer; the threads are those of the matrix library, or ours if a number is given."""
+
+    def __init__(self, model: Any, adam: Mapping[str, float], threads: int | None = None) -> None:
+        self.model = copy.deepcopy(model)
+        rng = np.random.default_rng(0)
+        optimizer = Adam(self.model, **adam)
+        self.trainer: Any = (
+            Trainer(self.model, optimizer, rng)
+            if threads is None
+            else ParallelTrainer(self.model, optimizer, rng, threads=threads)
+        )
+
+    def step(self, x: Array, eps: Array) -> float:
+        self.trainer.rng = Noise(eps)
+        loss: float = self.trainer.step(x)["loss"]
+        return loss
+
+    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
+        self.trainer.rng = np.random.default_rng(seed)
+        with silence():
+            self.trainer.fit(images, epochs=len(self.trainer.history) + 1, batch_size=batch_size)
+
+    def step_in_parts(self, images: Images, rows: Array) -> dict[str, float]:
+        """Seconds that each of PARTS takes in one step."""
+        model, rng = self.model, np.random.default_rng(0)
+        times = [time.perf_counter()]
+        x = images[rows]
+        times.append(time.perf_counter())
+        terms = model.loss_terms(x, rng)
+        _, dloss = batch_mean(np.sum(list(terms.values()), axis=0))
+        times.append(time.perf_counter())
+        model.backward(dloss)
+        times.append(time.perf_counter())
+        self.trainer.optimizer.step()
+        times.append(time.perf_counter())
+        return dict(zip(PARTS, np.diff(times), strict=True))
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keeps the bar and the line of an epoch away from the benchmark's own."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def products(model: Any, batch_size: int) -> Callable[[int], None]:
+    """The matrix products of forward and backward of a dense network, on arrays of the right shapes: so many steps."""
+    layers = [layer for layer in layers_of(model) if isinstance(layer, Dense)]
+    xs = [np.ones((batch_size, layer.n_in), np.float32) for layer in layers]
+    dys = [np.ones((batch_size, layer.n_out), np.float32) for layer in layers]
+    dws = [np.empty_like(layer.W) for layer in layers]
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            for layer, x in zip(layers, xs, strict=True):
+                x @ layer.W
+            for layer, x, dy, dw in zip(layers, xs, dys, dws, strict=True):
+                np.matmul(x.T, dy, out=dw)
+                if layer is not layers[0]:
+                    dy @ layer.W.T
+
+    return run

@@ -1,0 +1,270 @@
+"""The page and its figures, made of what was measured: no number on it is written by hand."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from benchmarks.bars import BARS, missed, verdict
+from benchmarks.contest import SAME_STEPS, TOLERANCE
+from benchmarks.peers import FLOOR
+from benchmarks.results import Duels, Growth, Measured, Parts, Race, line
+from scratchnn import cli, figures
+from scratchnn.parameters import Array
+
+INTRO = """\
+# Performance
+
+Written by `python -m benchmarks{options}`; every number comes from one run of it. {machine}
+{limits}
+**How to read it.** Contestants start from the same weights and take turns, A B A B, since a machine's speed drifts.
+Times are medians over {rounds} rounds, with the smallest and the largest. A ratio is taken within a round; below 1 the
+library is the faster. `scratchnn` is `Trainer`, where the threads are those of the matrix library; `scratchnn, N
+threads` is `ParallelTrainer`, where each thread has a part of the batch. *The matrix products alone* are those of
+forward and backward on arrays of the right shapes, and nothing else.
+
+Before anything is timed all contestants take up to {same_steps} steps on the same batches with the same noise, and
+their losses must agree to {tolerance:g} of their value: a program that is fast and wrong is no result, and the command
+fails. Dropout draws differently everywhere, so it is switched off for this check, and on for the times. Keras puts the
+images in an order of its own; everybody else has the same one.
+"""
+
+TECHNIQUES = """\
+## What makes it fast
+
+- **Adam goes through the parameters in blocks** that stay in the processor's cache for all of its ten calls
+  (`scratchnn/optim.py`). The race "Adam" has the same in whole arrays and in one line.
+- **Images lie in memory with the batch running fastest** (`scratchnn/layers/shape.py`): pieces of images are then long
+  runs of neighbours, and copied as fast as memory allows.
+- **Columns are made a band at a time** (`scratchnn/layers/convolution.py`): the product finds them in the cache.
+- **The lowest layer computes no dx** (`need_dx=False`, `scratchnn/layers/layer.py`): nobody needs the derivative with
+  respect to the data.
+- **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
+  is shared out, too. The column "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
+
+The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
+code has stayed.
+"""
+
+GROWTH = """\
+## How it grows
+
+One quantity at a time is varied around the thesis's VAE and the convolutional autoencoder; all sizes take turns. The
+images are noise, which takes as long as digits. Memory is the most that was held at a time in the model, its optimiser
+and a step, or an epoch, as Python and NumPy asked for it; what the matrix library keeps for itself is not in it. A line
+is fitted to what is expected to grow like one, nearest in relative terms.
+"""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns line up in a terminal as well: text to the left, all else to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+
+    def row(cells: Sequence[str]) -> str:
+        first, *others = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "| " + "-" * widths[0] + " | " + " | ".join("-" * (width - 1) + ":" for width in widths[1:]) + " |"
+    return "\n".join([row(head), rule, *map(row, rows)])
+
+
+def ratio(values: Array) -> str:
+    return f"{np.median(values):.2f} ({values.min():.2f}–{values.max():.2f})"
+
+
+def text_of(measured: Measured) -> str:
+    """One result as Markdown, from its heading on."""
+    if isinstance(measured, Race):
+        return race_text(measured)
+    if isinstance(measured, Parts):
+        return parts_text(measured)
+    if isinstance(measured, Duels):
+        return duels_text(measured)
+    return growth_text(measured)
+
+
+def race_text(race: Race) -> str:
+    unit, factor = ("s", 1.0) if max(map(np.median, race.times.values())) >= 1 else ("ms", 1e3)
+    head = ["", f"median ({unit})", "min–max", *(f"{who} ÷ it" for who in race.ours)]
+    rows = []
+    for who, times in race.times.items():
+        ours = ["1" if who == one else ratio(race.ratio(one, who)) for one in race.ours]
+        spread = f"{factor * times.min():.2f}–{factor * times.max():.2f}"
+        rows.append([who, f"{factor * np.median(times):.2f}", spread, *ours])
+    lines = [f"### {race.title}", "", race.note]
+    if race.disagreement is not None:
+        lines[-1] += f" Largest disagreement in the check, relative: {race.disagreement:.1g}."
+    lines += ["", table(head, rows)]
+    lines += [f"\nSkipped: {who}, {why}." for who, why in race.skipped.items()]
+    return "\n".join(lines)
+
+
+def parts_text(parts: Parts) -> str:
+    names = list(next(iter(parts.times.values())))
+    rows = []
+    for who, times in parts.times.items():
+        medians = [1e3 * float(np.median(times[name])) for name in names]
+        rows.append([who, *(f"{value:.2f}" for value in medians), f"{sum(medians):.2f}"])
+    lines = [f"### {parts.title}: the parts of a step", "", "Medians, milliseconds a step.", ""]
+    lines.append(table(["", *names, "sum"], rows))
+    if parts.floor is not None:
+        lines.append(f"\nOf forward and backward, {FLOOR} are {1e3 * parts.floor:.2f} ms.")
+    return "\n".join(lines)
+
+
+def duels_text(duels: Duels) -> str:
+    rows = [
+        [label, f"{1e3 * np.median(one):.2f}", f"{1e3 * np.median(other):.2f}", ratio(one / other)]
+        for label, (one, other) in duels.rows.items()
+    ]
+    head = ["", f"{duels.one} (ms)", f"{duels.other} (ms)", "ratio (median, min–max)"]
+    note = duels.note or "Medians of processor time on one thread."
+    return "\n".join([f"### {duels.title}", "", note, "", table(head, rows)])
+
+
+def growth_text(growth: Growth) -> str:
+    medians = np.median(growth.times, axis=1)
+    head = [growth.quantity, "median (ms)", "min–max"]
+    rows = [
+        [f"{size:,}", f"{1e3 * middle:.2f}", f"{1e3 * times.min():.2f}–{1e3 * times.max():.2f}"]
+        for size, middle, times in zip(growth.sizes, medians, growth.times, strict=True)
+    ]
+    lines = [f"### {growth.title}: {growth.quantity}", ""]
+    if growth.memory is not None:
+        head.append("peak memory (MB)")
+        rows = [[*row, f"{bytes_ / 1e6:.1f}"] for row, bytes_ in zip(rows, growth.memory, strict=True)]
+    if growth.linear:
+        lines += [fitted("Time", "ms", growth.sizes, 1e3 * medians)]
+        if growth.memory is not None:
+            lines[-1] += " " + fitted("Memory", "MB", growth.sizes, growth.memory / 1e6)
+        lines.append("")
+    else:
+        head.append("÷ first")
+        rows = [[*row, ratio(times / growth.times[0])] for row, times in zip(rows, growth.times, strict=True)]
+    return "\n".join([*lines, table(head, rows)])
+
+
+def fitted(what: str, unit: str, sizes: Sequence[float], values: Array) -> str:
+    a, b, off = line(sizes, values)
+    sign = "+" if b >= 0 else "−"
+    return f"{what}: {a:.3g} {sign} {abs(b):.3g} × size {unit}, off by {100 * off:.0f} % at the most."
+
+
+def bars_text(measured: Sequence[Measured]) -> str:
+    """The table of bars, and below it what the time is spent on wherever more was hoped for."""
+    races = [result for result in measured if isinstance(result, Race)]
+    rows = []
+    for bar in BARS:
+        value, met = verdict(bar, races)
+        hope = "" if bar.hope is None else f"{bar.hope:g}"
+        rows.append([f"{bar.what} ÷ {bar.rival}", value, f"{bar.bar:g}", hope, met])
+    lines = ["## Is it fast enough?", "", "The fastest of ours ÷ the other.", ""]
+    lines.append(table(["", "ratio (median, min–max)", "at most", "hope", ""], rows))
+    parts = {result.name: result for result in measured if isinstance(result, Parts)}
+    for name in missed(races):
+        if name in parts:
+            lines.append(f"\n{spent_on(parts[name])}")
+    return "\n".join(lines)
+
+
+def spent_on(parts: Parts) -> str:
+    """A sentence: the parts of a step of the first contestant, largest first."""
+    who, times = next(iter(parts.times.items()))
+    medians = {name: 1e3 * float(np.median(values)) for name, values in times.items()}
+    whole = sum(medians.values())
+    shares = [f"{name} {100 * medians[name] / whole:.0f} %" for name in sorted(medians, key=lambda n: -medians[n])]
+    text = f"*{parts.title}*: a step of {who} spends its {whole:.2f} ms on {', '.join(shares)}"
+    return text + ("." if parts.floor is None else f"; {FLOOR} need {100e3 * parts.floor / whole:.0f} %.")
+
+
+def epochs_figure(races: Sequence[Race]) -> Figure:
+    """The median of every contestant as a bar, with a line from the smallest to the largest."""
+    figure = figures.new_figure(8, 0.6 + sum(0.5 + 0.26 * len(race.times) for race in races), "The same work, in turns")
+    panels = figure.subplots(len(races), 1, squeeze=False, height_ratios=[len(race.times) for race in races])[:, 0]
+    for axes, race in zip(panels, races, strict=True):
+        names = list(race.times)[::-1]
+        medians = np.array([np.median(race.times[who]) for who in names])
+        ends = np.array([[race.times[who].min(), race.times[who].max()] for who in names]).T
+        colours = [figures.CLASS_COLOURS[0 if who in race.ours else 3] for who in names]
+        axes.barh(names, medians, xerr=np.abs(ends - medians), color=colours, ecolor="#333333")
+        axes.set_title(race.title, fontsize=9)
+        axes.set_xlabel("seconds", fontsize=8)
+        axes.tick_params(labelsize=8)
+    return figure
+
+
+def growth_figure(growths: Sequence[Growth]) -> Figure:
+    """One panel a quantity: time on the left axis, memory on the right one; the lines are the fits."""
+    rows = -(-len(growths) // 3)
+    figure = figures.new_figure(10, 2.7 * rows, "How time and memory grow")
+    panels = figure.subplots(rows, 3, squeeze=False).ravel()
+    for axes in panels[len(growths) :]:
+        axes.set_axis_off()
+    for axes, growth in zip(panels, growths, strict=False):
+        medians = 1e3 * np.median(growth.times, axis=1)
+        ends = 1e3 * np.stack([growth.times.min(axis=1), growth.times.max(axis=1)])
+        time_colour, memory_colour = figures.CLASS_COLOURS[0], figures.CLASS_COLOURS[5]
+        axes.errorbar(growth.sizes, medians, np.abs(ends - medians), fmt="o", color=time_colour)
+        drawn = [(axes, medians, "milliseconds", time_colour)]
+        if growth.memory is not None:
+            right = axes.twinx()
+            right.plot(growth.sizes, growth.memory / 1e6, "s", color=memory_colour)
+            drawn.append((right, growth.memory / 1e6, "peak memory (MB)", memory_colour))
+        for side, values, label, colour in drawn:
+            if growth.linear:
+                a, b, _ = line(growth.sizes, values)
+                side.plot(growth.sizes, a + b * np.asarray(growth.sizes), color=colour, linewidth=1)
+            side.set_ylim(0, 1.15 * values.max())
+            side.set_ylabel(label, fontsize=8, color=colour)
+            side.tick_params(labelsize=7)
+        axes.set_title(growth.title, fontsize=9)
+        axes.set_xlabel(growth.quantity, fontsize=8)
+        axes.xaxis.set_major_formatter(EngFormatter())
+    return figure
+
+
+def page_text(measured: Sequence[Measured], intro: Mapping[str, str | int | float], pictures: Sequence[str]) -> str:
+    """The whole page. `intro` fills the blanks of INTRO, `pictures` are the names of the figures' files."""
+
+    def texts(*kinds: type) -> list[str]:
+        return [text_of(result) for result in measured if isinstance(result, kinds)]
+
+    def pairs(of_layers: bool) -> list[str]:
+        return [text_of(x) for x in measured if isinstance(x, Duels) and (x.name == "layers") == of_layers]
+
+    def shown(name: str, caption: str) -> list[str]:
+        return [f"![{caption}](figures/{name})"] if name in pictures else []
+
+    sections = [INTRO.format(same_steps=SAME_STEPS, tolerance=TOLERANCE, **intro), bars_text(measured)]
+    sections += ["## The contests", *shown("performance-races.png", "Times of all contestants"), *texts(Race, Parts)]
+    sections += pairs(of_layers=True)
+    sections += [TECHNIQUES, *pairs(of_layers=False)]
+    sections += [GROWTH, *shown("performance-growth.png", "Time and memory against size"), *texts(Growth)]
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def write_page(
+    measured: Sequence[Measured], args: argparse.Namespace, machine: str, limits: Sequence[str], options: str
+) -> list[Path]:
+    """Writes the page and, beside it in figures/, its pictures; returns what was written."""
+    folder = args.page.parent / "figures"
+    cli.prepare_folder(folder)
+    races = [result for result in measured if isinstance(result, Race)]
+    growths = [result for result in measured if isinstance(result, Growth)]
+    drawn: dict[str, Figure] = {}
+    if races:
+        drawn["performance-races.png"] = epochs_figure(races)
+    if growths:
+        drawn["performance-growth.png"] = growth_figure(growths)
+    for name, figure in drawn.items():
+        figures.save(figure, folder / name)
+    notes = "".join(f"\n{note}\n" for note in limits)
+    intro: dict[str, str | int] = {"options": options, "machine": machine, "limits": notes, "rounds": args.rounds}
+    cli.write_text(args.page, page_text(measured, intro, list(drawn)))
+    return [args.page, *(folder / name for name in drawn)]

@@ -1,0 +1,142 @@
+"""What single decisions of the library bring, and what was tried and is not in it. One thread, processor time.
+
+python -m benchmarks.techniques --rounds 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from threadpoolctl import threadpool_limits
+
+from benchmarks.contest import race
+from benchmarks.options import run_alone
+from benchmarks.results import Duels, Measured
+from scratchnn import Conv2D, Dense
+from scratchnn.layers import convolution
+from scratchnn.layers.shape import Pair, batch_first
+from scratchnn.parameters import Array
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from vae import network
+
+BATCH, REPEATS = 100, 5
+
+Pairs = Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]
+
+
+def columns_of_rows(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
+    """As `convolution.columns`, for images in the order (C, N, H, W)."""
+    C, N = x.shape[:2]
+    cols = np.empty((C, *kernel, N, *windows), x.dtype)
+    for u, v, (_, rows, columns) in convolution.pieces(kernel, stride, windows):
+        cols[:, u, v] = x[:, :, rows, columns]
+    return cols.reshape(C * kernel[0] * kernel[1], -1)
+
+
+def columns_of_a_view(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
+    """As `convolution.columns`, by a view of all windows and one copy of it."""
+    view = sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]  # (C, OH, OW, N, KH, KW)
+    return view.transpose(0, 4, 5, 1, 2, 3).reshape(x.shape[0] * kernel[0] * kernel[1], -1)
+
+
+def memory_of_images(rng: np.random.Generator) -> Pairs:
+    for C, size, kernel, stride in ((1, 28, 3, 1), (16, 13, 3, 1), (16, 13, 4, 2)):
+        x = rng.random((C, size, size, BATCH), np.float32)
+        in_rows = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        geometry = (kernel, kernel), (stride, stride), ((size - kernel) // stride + 1,) * 2
+        yield (
+            f"columns of {C} × {size} × {size}, kernel {kernel}, stride {stride}: batch last / image rows last",
+            partial(convolution.columns, x, *geometry),
+            partial(columns_of_rows, in_rows, *geometry),
+        )
+
+
+def bands(rng: np.random.Generator) -> Pairs:
+    layer = Conv2D(16, 32, 3, rng)
+    for n in (BATCH, 10 * BATCH):
+        x, dy = (batch_first(rng.random((*shape, n), np.float32)) for shape in ((16, 13, 13), (32, 11, 11)))
+
+        def step(limit: int, x: Array = x, dy: Array = dy) -> None:
+            before, convolution.COLUMNS_BYTES = convolution.COLUMNS_BYTES, limit
+            layer.forward(x)
+            layer.backward(dy)
+            convolution.COLUMNS_BYTES = before
+
+        bound = convolution.COLUMNS_BYTES
+        yield (
+            f"Conv2D(16, 32, 3) on {n} images of 13 × 13: columns in bands / all at once",
+            partial(step, bound),
+            partial(step, 2**40),
+        )
+
+
+def lowest_layer(rng: np.random.Generator) -> Pairs:
+    vae = network(784, 500, 20, rng)
+    x, dy = rng.random((BATCH, 784), np.float32), rng.standard_normal((BATCH, 40), np.float32)
+
+    def backward(need_dx: bool) -> None:
+        vae.encoder.forward(x)
+        vae.encoder.backward(dy, need_dx=need_dx)
+
+    yield "the thesis's encoder: need_dx=False / =True", lambda: backward(False), lambda: backward(True)
+
+
+def tried(rng: np.random.Generator) -> Pairs:
+    layer = Dense(500, 500, rng)
+    x, dy = (rng.random((BATCH, 500), np.float32) for _ in range(2))
+    y, dx = np.empty_like(x), np.empty_like(x)
+
+    def plain() -> None:
+        layer.forward(x)
+        layer.backward(dy)
+
+    def into_buffers() -> None:
+        np.matmul(x, layer.W, out=y)
+        np.add(y, layer.b, out=y)
+        np.matmul(x.T, dy, out=layer.dW)
+        np.sum(dy, axis=0, out=layer.db)
+        np.matmul(dy, layer.W.T, out=dx)
+
+    yield "Dense(500, 500), a step: results in new arrays / in arrays made once", plain, into_buffers
+    images = rng.random((16, 13, 13, BATCH), np.float32)
+    geometry = (3, 3), (1, 1), (11, 11)
+    yield (
+        "columns of 16 × 13 × 13, kernel 3: piece by piece / one copy of a sliding view",
+        lambda: convolution.columns(images, *geometry),
+        lambda: columns_of_a_view(images, *geometry),
+    )
+
+
+def duels(name: str, title: str, pairs: Pairs, rounds: int) -> Duels:
+    rows: dict[str, tuple[Array, Array]] = {}
+    for label, one, other in pairs:
+
+        def turn(run: Callable[[], Any]) -> Callable[[int], Any]:
+            return lambda number: [run() for _ in range(REPEATS)]
+
+        times: Mapping[str, Array] = race({"one": turn(one), "other": turn(other)}, rounds, label, time.process_time)
+        rows[label] = times["one"] / REPEATS, times["other"] / REPEATS
+    return Duels(name, title, "as it is", "otherwise", rows)
+
+
+def measure(args: argparse.Namespace) -> list[Measured]:
+    rng = np.random.default_rng(1)
+    with threadpool_limits(1):
+        kept = [*memory_of_images(rng), *bands(rng), *lowest_layer(rng)]
+        return [
+            duels("techniques", "What single decisions bring", iter(kept), args.rounds),
+            duels("tried", "What was tried, and is not in the library", tried(rng), args.rounds),
+        ]
+
+
+if __name__ == "__main__":
+    run_alone(__doc__ or "", measure)
