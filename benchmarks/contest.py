@@ -27,7 +27,6 @@ from tqdm import tqdm
 
 from scratchnn import Dropout
 from scratchnn.data import Images
-from scratchnn.parallel import layers_of
 from scratchnn.parameters import Array
 
 SAME_STEPS, TOLERANCE = 20, 1e-3
@@ -76,7 +75,7 @@ def order(n: int, seed: int) -> Array:
 def without_dropout(model: Any) -> Any:
     """A copy of the model in which no number is dropped."""
     twin = copy.deepcopy(model)
-    for layer in layers_of(twin):
+    for layer in twin.walk():
         if isinstance(layer, Dropout):
             layer.rate = 0.0
     return twin

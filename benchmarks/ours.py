@@ -15,7 +15,7 @@ import numpy as np
 from scratchnn import Adam, Dense
 from scratchnn.data import Images
 from scratchnn.losses import batch_mean
-from scratchnn.parallel import ParallelTrainer, layers_of
+from scratchnn.parallel import ParallelTrainer
 from scratchnn.parameters import Array
 from scratchnn.training import Trainer
 
@@ -81,7 +81,7 @@ def silence() -> Iterator[None]:
 
 def products(model: Any, batch_size: int) -> Callable[[int], None]:
     """The matrix products of forward and backward of a dense network, on arrays of the right shapes: so many steps."""
-    layers = [layer for layer in layers_of(model) if isinstance(layer, Dense)]
+    layers = [layer for layer in model.walk() if isinstance(layer, Dense)]
     xs = [np.ones((batch_size, layer.n_in), np.float32) for layer in layers]
     dys = [np.ones((batch_size, layer.n_out), np.float32) for layer in layers]
     dws = [np.empty_like(layer.W) for layer in layers]

@@ -14,7 +14,6 @@ from benchmarks.ours import Ours, products
 from benchmarks.results import Race
 from scratchnn import VAE, Conv2D, ConvTranspose2D, Dropout
 from scratchnn.data import Images
-from scratchnn.parallel import layers_of
 
 PEERS = ("pytorch", "jax", "tensorflow", "keras")
 OURS, FLOOR = "scratchnn", "the matrix products alone"
@@ -54,7 +53,7 @@ def contestants(
 
 def dense_only(model: Any) -> bool:
     """Whether all that the model learns is in dense layers, whose matrix products are its floor."""
-    return not any(isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers_of(model))
+    return not any(isinstance(layer, Conv2D | ConvTranspose2D) for layer in model.walk())
 
 
 def shortened(train: Images, batch_size: int, steps: int | None) -> Images:
@@ -81,7 +80,7 @@ def race_epochs(
         quiet = without_dropout(model)
         field, unable = contestants(quiet, adam, modules, args.threads)
         disagreement = same_losses(field, train, batch_size, model.n_z if isinstance(model, VAE) else 0)
-        drops = any(isinstance(layer, Dropout) for layer in layers_of(model))
+        drops = any(isinstance(layer, Dropout) for layer in model.walk())
         if drops:
             field, _ = contestants(model, adam, modules, args.threads)
 
