@@ -58,9 +58,10 @@ def image_grid(
 ) -> Figure:
     """Images (n, D) with values in [0, 1], `columns` to a row: samples, or a manifold with the z of its columns."""
     sheet = mosaic(images, image_shape, columns)
-    width, beside = 6.0, 0 if ticks is None else 0.6  # inches; what the ticks and their names take
-    height = (width - beside) * sheet.shape[0] / sheet.shape[1] + beside
-    figure = new_figure(width, height + 0.2 * (2 + title.count("\n")), title)
+    width = 6.0
+    beside, below = (0.0, 0.0) if ticks is None else (0.58, 0.43)  # inches; what ticks and their names take
+    height = (width - beside) * sheet.shape[0] / sheet.shape[1] + below
+    figure = new_figure(width, height + 0.35 + 0.2 * title.count("\n"), title)
     axes = figure.add_subplot()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     if ticks is None:
@@ -243,7 +244,7 @@ def name_clouds(axes: Any, means: Array, labels: Array) -> None:
     """
     classes = np.unique(labels)
     centres = np.stack([np.median(means[labels == label], axis=0) for label in classes])
-    places = pushed_apart(centres, 0.06 * max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())))
+    places = pushed_apart(centres, 0.07 * max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())))
     for label, centre, place in zip(classes, centres, places, strict=True):
         colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 2, "alpha": 0.9}
