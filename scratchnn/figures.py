@@ -166,10 +166,10 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     figure = new_figure(6.4, 6, title)
     axes = figure.add_subplot()
     scatter(figure, axes, (means[:, 0], means[:, 1]), labels)
+    axes.set_aspect("equal", "datalim")
     if labels is not None:
         name_clouds(axes, means, labels)
     axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
-    axes.set_aspect("equal", "datalim")
     axes.grid(alpha=0.25)
     return figure
 
@@ -240,8 +240,9 @@ def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: A
 def name_clouds(axes: Any, means: Array, labels: Array) -> None:
     """Writes every class into the middle of its means (N, 2), or beside it, with a line to it, where another stands.
 
-    The two axes must have the same scale, and their limits.
+    The axes must have the same scale, by `set_aspect`.
     """
+    axes.apply_aspect()  # otherwise the limits are those of the data, one by one, until the figure is drawn
     classes = np.unique(labels)
     centres = np.stack([np.median(means[labels == label], axis=0) for label in classes])
     places = pushed_apart(centres, 0.07 * max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())))
@@ -365,11 +366,11 @@ def views(panels: Mapping[str, Array], labels: Array, title: str) -> Figure:
     for place, (name, codes) in zip(places, panels.items(), strict=False):
         place.set_axis_on()
         scatter(figure, place, (codes[:, 0], codes[:, 1]), labels)
+        place.set_aspect("equal", "datalim")
         name_clouds(place, codes, labels)
         place.set_title(name, fontsize=9)
         place.set_xlabel("first number", fontsize=8)
         place.set_ylabel("second number", fontsize=8)
-        place.set_aspect("equal", "datalim")
         place.tick_params(labelsize=7)
     return figure
 
