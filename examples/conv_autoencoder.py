@@ -434,14 +434,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pictures = {
         "curves": figures.learning_curves(
             {"mean squared error": {v: curves(autoencoders[v, first], "loss") for v in VARIANTS}},
-            f"Autoencoders on {what}\ntraining: with dropout; validation: without",
+            f"Autoencoders on {what}\ntraining: with dropout, while the parameters change; validation: without",
         ),
         "classifier_curves": figures.learning_curves(
             {
                 quantity: {kind: curves(classifiers[kind, first], name) for kind in CLASSIFIERS}
                 for quantity, name in (("accuracy", "accuracy"), ("cross-entropy (nats)", "loss"))
             },
-            f"Classifiers on {what}",
+            f"Classifiers on {what}\n"
+            "training loss: with dropout, while the parameters change; all else: without, after each epoch",
         ),
         "reconstructions": figures.rows_of_images(
             {**rows, f"PCA-{first}": shown[f"PCA-{first}"]},

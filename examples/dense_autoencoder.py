@@ -269,7 +269,9 @@ def draw(
         rows |= {f"{n}, {kind}": models[n, kind].reconstruct(train[:SHOWN]) for kind in KINDS}
         rows[f"{n}, PCA"] = pca[n].reconstruct(train[:SHOWN])
     pictures = {
-        "loss": losses(args, baselines, trainers, f"Autoencoders of {what}: training loss by epoch"),
+        "loss": losses(
+            args, baselines, trainers, f"Autoencoders of {what}: training loss by epoch, pixels from 0 to {white}"
+        ),
         "code_use": code_use(scores, f"For how many images is a number of the code not 0?\n{what}"),
         "reconstructions": figures.rows_of_images(
             {name: np.clip(images / white, 0, 1) for name, images in rows.items()},

@@ -56,6 +56,7 @@ from scratchnn.evaluation import (
     predicted_classes,
     principal_components,
     reconstruction_error,
+    t_sne,
 )
 from scratchnn.layers import Layer
 from scratchnn.parameters import Array
@@ -196,12 +197,6 @@ def score_code(model: Autoencoder, images: data.DataSet) -> dict[str, Any]:
     }
 
 
-def tsne(x: Array, seed: int) -> Array:
-    from sklearn.manifold import TSNE
-
-    return TSNE(2, init="pca", random_state=seed).fit_transform(x)
-
-
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--runs", type=cli.positive_int, default=1, help="autoencoders of each kind (default: 1)")
@@ -294,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first = {kind: ts[0].model.reconstruct(shown[:10]) for kind, ts in codes.items()}
     pictures = {
         "views": figures.views(
-            {**panels, "PCA": pca.encode(shown), "t-SNE": tsne(shown, args.seed)},
+            {**panels, "PCA": pca.encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)},
             labels[:SHOWN],
             f"{len(shown):,} test images of {args.data} by two numbers",
         ),
@@ -310,14 +305,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
         "curves": figures.learning_curves(
             {"mean squared error": {kind: curves(ts, "loss") for kind, ts in codes.items()}},
-            f"Codes of two numbers, {args.data}; runs: {args.runs}",
+            f"Codes of two numbers, {args.data}; runs: {args.runs}\n"
+            "training: normalised by each batch, while the parameters change\n"
+            "validation: by running averages, which lag behind",
         ),
         "classifier_curves": figures.learning_curves(
             {
                 quantity: {"classifier": curves([sorter], name)}
                 for quantity, name in (("accuracy", "accuracy"), ("cross-entropy (nats)", "loss"))
             },
-            f"Classifier on {args.data}, seed {args.seed}\ntraining loss: with dropout, while the parameters change",
+            f"Classifier on {args.data}, seed {args.seed}\n"
+            "training loss: with dropout, normalised by each batch, while the parameters change\n"
+            "all else: without dropout, by running averages",
         ),
         "confusion": figures.confusion_matrix(
             counts,

@@ -59,11 +59,11 @@ CLASSIFIER_EPOCHS = {"digits": 40, "mnist": 5, "fashion-mnist": 5}
 SMALL_VAE = ["--data", "digits", "--latent", "10", "--hidden", "100", "--epochs", "100"]
 BETA1 = 0.5  # of Adam: with its usual 0.9 the two players answer what the other did long ago (Radford et al. 2016)
 DROPOUT = 0.3
-GAMES = {"batch-norm": "batch normalisation in the generator", "plain": "none there"}
+GAMES = {"batch-norm": "batch normalisation in the generator", "plain": "no batch normalisation"}
 N_CLASSES = 10  # of each of the three data sets
 N_SAMPLES, SAMPLES_SEED = 2000, 2014  # images made to be looked at, and the noise they are made from
 FILMED = 8  # of them are kept of every epoch
-STILL_STEPS = (0, 10, 100, 1000)  # of the generator against a discriminator that is held still
+STILL_STEPS = (10, 100, 1000)  # of the generator against a discriminator that is held still
 CLAIMS = {
     "000": "GANs make images of higher quality and realism than VAEs, and are harder to train",
     "001": "VAEs make more varied images; GANs are less stable in training and may suffer mode collapse",
@@ -277,20 +277,21 @@ def effective_classes(shares: Array) -> float:
 
 
 def held_still(gan: GAN, lr: float, rng: np.random.Generator, batch_size: int) -> dict[int, Array]:
-    """Images from the same noise after some steps of a generator whose opponent learns no more: {step: (n, D)}.
+    """Images from the same noise before and after steps of a generator whose opponent learns no more: {step: (n, D)}.
 
     All is in evaluation mode: no coins are thrown, and batch normalisation cannot keep the images of a batch apart.
     """
     twin = copy.deepcopy(gan)
     twin.train(False)
     optimizer = Adam(twin.generator, lr=lr, beta1=BETA1)
-    noise, images = samples_noise(twin), {}
-    for step in tqdm(range(STILL_STEPS[-1] + 1), desc="discriminator held still", leave=False, disable=None):
-        if step in STILL_STEPS:
-            images[step] = twin.generate(noise)
+    noise = samples_noise(twin)
+    images = {0: twin.generate(noise)}
+    for step in tqdm(range(1, STILL_STEPS[-1] + 1), desc="discriminator held still", leave=False, disable=None):
         _, dloss = batch_mean(twin.generator_loss(twin.generator.forward(twin.noise(batch_size, rng))))
         twin.generator_backward(dloss)
         optimizer.step()
+        if step in STILL_STEPS:
+            images[step] = twin.generate(noise)
     return images
 
 
@@ -429,7 +430,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "document": {"claims": CLAIMS},
             "settings": {
                 **settings,
-                "epochs": args.epochs,
+                "epochs": len(games["plain"].history),
                 "scaling": f"pixels / {images.train.white}",
                 "samples": N_SAMPLES,
                 "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",

@@ -164,8 +164,9 @@ def train_in_folder(
     if holds_same_run(checkpoint, trainer.settings):
         trainer.restore(checkpoint)
         done = len(trainer.history)
+        more = f", more than the {epochs} asked for" if done > epochs else ""
         what_now = "going on" if done < epochs else "nothing left to train"
-        print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run: {what_now}", flush=True)
+        print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run{more}: {what_now}", flush=True)
     if len(trainer.history) < epochs:
         trainer.fit(train, epochs=epochs, batch_size=batch_size, checkpoint=checkpoint, **options)
     if recorded:

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
-from scratchnn.data import Images
+from scratchnn.data import DataSet, Images
 from scratchnn.likelihoods import Bernoulli
 from scratchnn.parameters import Array
 from scratchnn.vae import VAE
@@ -241,6 +241,17 @@ def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
     _, vectors = np.linalg.eigh(scatter)  # in columns, the smallest eigenvalue first
     directions = vectors[:, ::-1][:, :n_numbers].T
     return PrincipalComponents(mean.astype(first.dtype), directions.astype(first.dtype))
+
+
+def t_sne(images: DataSet, n: int, seed: int) -> Array:
+    """The first n test images in two dimensions (n, 2), from their first 50 principal components."""
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    first = principal_components(images.train, min(50, images.train.pixels.shape[1])).encode(images.test[:n])
+    perplexity = min(30.0, (n - 1) / 3)
+    with threadpool_limits(1):  # its threads wait for one another by spinning: on a busy machine that takes minutes
+        return np.asarray(TSNE(2, init="pca", perplexity=perplexity, random_state=seed).fit_transform(first))
 
 
 def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> float:

@@ -160,12 +160,12 @@ class LatentExplorer(Blitted):
         names = [f"z{k}".translate(SUBSCRIPTS) for k in dimensions]
         self.axes = figure.add_axes((0.07, 0.25, 0.46, 0.69))
         figures.scatter(figure, self.axes, tuple(means[:, self.plane].T), images.labels)
-        if images.labels is not None:
-            figures.name_clouds(self.axes, means[:, self.plane], images.labels)
         self.axes.set_aspect("equal")
         self.axes.grid(alpha=0.25)
         reach = (-1.03 * self.limit, 1.03 * self.limit)
         self.axes.set(xlabel=f"mean of {names[0]}", ylabel=f"mean of {names[1]}", xlim=reach, ylim=reach)
+        if images.labels is not None:
+            figures.name_clouds(self.axes, means[:, self.plane], images.labels)
         self.axes.set_title(f"where the encoder puts {len(images):,} images", fontsize=11)
         cross: dict[str, Any] = {"color": "black", "linewidth": 0.8, "alpha": 0.7}
         self.cross = self.axes.axvline(**cross), self.axes.axhline(**cross)

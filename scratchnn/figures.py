@@ -17,6 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from scratchnn.checkpoints import written_whole
 from scratchnn.parameters import Array
@@ -57,18 +59,27 @@ def image_grid(
     """Images (n, D) with values in [0, 1], `columns` to a row: samples, or a manifold with the z of its columns."""
     sheet = mosaic(images, image_shape, columns)
     width = 6.0
-    figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + 0.25 * (2 + title.count("\n")), title)
+    beside, below = (0.0, 0.0) if ticks is None else (0.58, 0.43)  # inches; what ticks and their names take
+    height = (width - beside) * sheet.shape[0] / sheet.shape[1] + below
+    figure = new_figure(width, height + 0.35 + 0.2 * title.count("\n"), title)
     axes = figure.add_subplot()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     if ticks is None:
         axes.set_axis_off()
         return figure
-    shown = np.unique(np.linspace(0, columns - 1, 7).round().astype(int))
-    height, width = image_shape
-    axes.set_xticks(shown * (width + 1) + width / 2, [f"{ticks[k]:.1f}" for k in shown])
-    axes.set_yticks(shown * (height + 1) + height / 2, [f"{ticks[::-1][k]:.1f}" for k in shown])
+    values = MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(ticks[0], ticks[-1])
+    values = values[(values >= ticks[0]) & (values <= ticks[-1])]  # round numbers, which may lie between two columns
+    names = [f"{value:g}".replace("-", "−") for value in values]
+    across, down = (middles(columns, size) for size in reversed(image_shape))
+    axes.set_xticks(np.interp(values, ticks, across), names)
+    axes.set_yticks(np.interp(values, ticks, down[::-1]), names)
     axes.set(xlabel="z₁", ylabel="z₂")
     return figure
+
+
+def middles(n: int, size: int, gap: int = 1) -> Array:
+    """Where the middles of n images of `size` pixels are in a mosaic; pixel k reaches from k − ½ to k + ½."""
+    return np.arange(n) * (size + gap) + (size - 1) / 2
 
 
 def loss_curve(
@@ -155,10 +166,10 @@ def latent_scatter(means: Array, title: str, labels: Array | None = None) -> Fig
     figure = new_figure(6.4, 6, title)
     axes = figure.add_subplot()
     scatter(figure, axes, (means[:, 0], means[:, 1]), labels)
+    axes.set_aspect("equal", "datalim")
     if labels is not None:
         name_clouds(axes, means, labels)
     axes.set(xlabel="mean of z₁", ylabel="mean of z₂")
-    axes.set_aspect("equal", "datalim")
     axes.grid(alpha=0.25)
     return figure
 
@@ -227,11 +238,34 @@ def scatter(figure: Figure, axes: Any, coordinates: tuple[Array, ...], labels: A
 
 
 def name_clouds(axes: Any, means: Array, labels: Array) -> None:
-    """Writes every class into the middle of its means (N, 2)."""
-    for label in np.unique(labels):
-        colour, middle = CLASS_COLOURS[label % len(CLASS_COLOURS)], np.median(means[labels == label], axis=0)
+    """Writes every class into the middle of its means (N, 2), or beside it, with a line to it, where another stands.
+
+    The axes must have the same scale, by `set_aspect`.
+    """
+    axes.apply_aspect()  # otherwise the limits are those of the data, one by one, until the figure is drawn
+    classes = np.unique(labels)
+    centres = np.stack([np.median(means[labels == label], axis=0) for label in classes])
+    places = pushed_apart(centres, 0.07 * max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())))
+    for label, centre, place in zip(classes, centres, places, strict=True):
+        colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "linewidth": 2, "alpha": 0.9}
-        axes.annotate(str(label), middle, fontsize=12, weight="bold", ha="center", va="center", bbox=box)
+        line = {"arrowstyle": "-", "color": colour, "linewidth": 2, "shrinkB": 0}
+        axes.annotate(
+            str(label), centre, place, fontsize=12, weight="bold", ha="center", va="center", bbox=box, arrowprops=line
+        )
+
+
+def pushed_apart(points: Array, gap: float) -> Array:
+    """Points (n, 2), those that are nearer to each other than `gap` moved until none are."""
+    turns = np.arange(len(points))[:, None] + [0, np.pi / 2]
+    points = points + 1e-3 * gap * np.cos(turns)  # where several coincide, each needs a direction of its own
+    while True:
+        between = points[:, None] - points
+        distance = np.linalg.norm(between, axis=2) + np.diag(np.full(len(points), np.inf))
+        if distance.min() >= gap:
+            return points
+        missing = np.maximum(1.05 * gap / distance - 1, 0)  # a little more than all, so that there is an end
+        points = points + 0.1 * np.sum(missing[..., None] * between, axis=1)
 
 
 def confusion_matrix(counts: Array, title: str) -> Figure:
@@ -282,21 +316,25 @@ def learning_curves(panels: Mapping[str, Mapping[str, tuple[Array, Array]]], tit
     and E epochs. The band is one standard deviation of the validation curve, and is left out where R is 1.
     """
     figure = new_figure(1.5 + 5 * len(panels), 4.8, title)
+    colours = dict(zip(next(iter(panels.values())), itertools.cycle(CLASS_COLOURS), strict=False))
+    styles: dict[str, Any] = {"training": "-", "validation": "--"}
+    handles: list[Any] = [Line2D([], [], color="black", linestyle=style, label=part) for part, style in styles.items()]
     for axes, (quantity, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for (name, both), colour in zip(curves.items(), itertools.cycle(CLASS_COLOURS), strict=False):
-            for runs, style, label in zip(both, ("-", "--"), (name, None), strict=True):
+        for name, both in curves.items():
+            for runs, style in zip(both, styles.values(), strict=True):
                 epochs = np.arange(1, runs.shape[1] + 1)
-                axes.plot(epochs, runs.mean(axis=0), style, color=colour, label=label, marker=".", markersize=4)
+                axes.plot(epochs, runs.mean(axis=0), style, color=colours[name], marker=".", markersize=4)
             if len(runs) > 1:
                 middle, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
-                axes.fill_between(epochs, middle - spread, middle + spread, color=colour, alpha=0.2, linewidth=0)
+                axes.fill_between(epochs, middle - spread, middle + spread, color=colours[name], alpha=0.2, linewidth=0)
         axes.set(xlabel="epoch", ylabel=quantity)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
-    handles, labels = axes.get_legend_handles_labels()
-    styles = [Line2D([], [], color="black", linestyle=style) for style in ("-", "--")]
-    names = [*labels, "training", "validation"]
-    figure.legend(handles=[*handles, *styles], labels=names, fontsize=8, loc="outside lower center", ncols=4)
+    if axes.collections:  # bands
+        handles.append(Patch(color="black", alpha=0.2, linewidth=0, label="validation ± standard deviation"))
+    names = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=names, fontsize=8, loc="outside lower left", ncols=3)
+    figure.legend(handles=handles, fontsize=8, loc="outside lower right")
     return figure
 
 
@@ -309,7 +347,7 @@ def rows_of_images(rows: Mapping[str, Array], image_shape: tuple[int, int], titl
     axes = figure.add_subplot()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_anchor("W")  # width that is left over goes to the right; were it shared out, the names would be cut
-    axes.set_yticks(np.arange(len(rows)) * (height + 1) + height / 2, list(rows))
+    axes.set_yticks(middles(len(rows), height), list(rows))
     axes.set_xticks([])
     axes.tick_params(length=0)
     for side in axes.spines.values():
@@ -328,8 +366,11 @@ def views(panels: Mapping[str, Array], labels: Array, title: str) -> Figure:
     for place, (name, codes) in zip(places, panels.items(), strict=False):
         place.set_axis_on()
         scatter(figure, place, (codes[:, 0], codes[:, 1]), labels)
+        place.set_aspect("equal", "datalim")
         name_clouds(place, codes, labels)
         place.set_title(name, fontsize=9)
+        place.set_xlabel("first number", fontsize=8)
+        place.set_ylabel("second number", fontsize=8)
         place.tick_params(labelsize=7)
     return figure
 
@@ -343,7 +384,8 @@ def probability_bars(
     """
     n_classes = probabilities.shape[1]
     n_rows = -(-len(images) // columns)
-    figure = new_figure(2.7 * columns, 1.35 * n_rows + 0.6, title)
+    figure = new_figure(2.7 * columns, 1.35 * n_rows + 0.9, title)
+    of_right, of_wrong = "#3f90da", "#bd1f01"
     places = figure.subplots(n_rows, 2 * columns, squeeze=False, width_ratios=[1, 1.4] * columns)
     for place in places.flat:
         place.set_axis_off()
@@ -354,12 +396,15 @@ def probability_bars(
         guess = int(p.argmax())
         right = guess == label
         verdict = f"{guess}: {100 * p[guess]:.0f} %" + ("" if right else f", right: {label}")
-        picture.set_title(verdict, fontsize=7, pad=2, color="#3f90da" if right else "#bd1f01")
+        picture.set_title(verdict, fontsize=7, pad=2, color=of_right if right else of_wrong)
         colours = ["#94a4a2"] * n_classes
-        colours[guess] = "#bd1f01"
-        colours[label] = "#3f90da"
+        colours[guess] = of_wrong
+        colours[label] = of_right
         bars.set_axis_on()
         bars.bar(range(n_classes), p, color=colours)
         bars.set(ylim=(0, 1), yticks=[], xticks=range(n_classes))
         bars.tick_params(labelsize=6, length=0, pad=1)
+    legend = ((of_right, "the right class"), (of_wrong, "the most probable class, where it is not the right one"))
+    handles = [Patch(color=colour, label=name) for colour, name in legend]
+    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=2)
     return figure

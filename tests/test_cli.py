@@ -38,9 +38,9 @@ def test_a_training_goes_on_in_its_folder_or_is_found_ready(tmp_path, monkeypatc
     np.testing.assert_array_equal(parts.model.params, whole.model.params)
     assert parts.iteration_losses == whole.iteration_losses
     monkeypatch.setattr(Trainer, "step", lambda self, batch: pytest.fail("trained again"))
-    for epochs in (4, 3):
+    for epochs, more in ((4, ""), (3, ", more than the 3 asked for")):
         found = train(tmp_path / "parts", epochs)
-        assert "has 4 epochs of this run: nothing left to train" in capsys.readouterr().out
+        assert f"has 4 epochs of this run{more}: nothing left to train" in capsys.readouterr().out
         np.testing.assert_array_equal(found.model.params, whole.model.params)
         np.testing.assert_array_equal(load_model(tmp_path / "parts")[0].params, whole.model.params)
         assert json.loads((tmp_path / "parts/history.json").read_text()) == found.history == parts.history

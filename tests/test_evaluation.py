@@ -22,6 +22,7 @@ from scratchnn.evaluation import (
     mean_image_loss,
     predicted_classes,
     principal_components,
+    t_sne,
 )
 from scratchnn.training import evaluate
 
@@ -247,3 +248,14 @@ def test_the_error_of_two_draws_by_hand(rng):
 def test_a_unit_is_active_above_a_hundredth():
     use = LatentUse(kl=np.zeros(3), spread=np.array([0.009, 0.011, 0.2]))
     assert use.active.tolist() == [False, True, True]
+
+
+def test_t_sne_keeps_neighbours_and_repeats_itself():
+    """The nearest other image is of the same class more often than not; by chance it is for one in ten."""
+    images = data.load("digits")
+    first, again = (t_sne(images, 120, 3) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (120, 2)
+    distance = np.linalg.norm(first[:, None] - first, axis=2) + np.diag(np.full(120, np.inf))
+    labels = data.labels_of(images.test)[:120]
+    assert np.mean(labels[distance.argmin(axis=1)] == labels) > 0.6

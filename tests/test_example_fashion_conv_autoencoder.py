@@ -41,7 +41,7 @@ def printed_and_finished(few_images, tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     monkeypatch.setattr(fashion_conv_autoencoder.figures, "save", lambda figure, path: None)
-    monkeypatch.setattr(fashion_conv_autoencoder, "tsne", lambda x, seed: x[:, :2])
+    monkeypatch.setattr(fashion_conv_autoencoder, "t_sne", lambda images, n, seed: images.test[:n][:, :2])
 
 
 def in_short(layers) -> str:

@@ -113,16 +113,8 @@ def test_neighbours_do_not_count_an_image_itself(monkeypatch):
     np.testing.assert_array_equal(verdicts, [0, 0, 1, 1, 1])
 
 
-def test_t_sne_keeps_neighbours_and_repeats_itself():
-    images = data.load("digits")
-    first, again = (fashion_latent_2d.t_sne(images, 120, 3) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    labels = images.test.labels[:120]
-    assert np.mean(fashion_latent_2d.neighbours_verdicts(first, labels) == labels) > 0.6
-
-
 def make_small(monkeypatch) -> None:
-    """t-SNE takes longer than all the rest; its own test is above."""
+    """t-SNE takes longer than all the rest; its own test is with the evaluation."""
     monkeypatch.setattr(fashion_latent_2d, "t_sne", lambda images, n, seed: images.test[:n][:, 20:22])
 
 
@@ -232,6 +224,20 @@ def test_another_run_is_not_overwritten(printed_and_finished):
     text = fails(fashion_latent_2d.main, "--out", folder, *SMALL, "--seed", 3)
     assert "holds another run, which would be lost: it has seed = 0, and this run has 3" in text
     assert (folder / "sigma-0.1/checkpoint.npz").read_bytes() == before
+
+
+def test_titles_tell_the_epochs_of_the_folder_and_not_those_asked_for(printed_and_finished, monkeypatch):
+    _, folder = printed_and_finished
+    make_small(monkeypatch)
+    titles = {}
+    monkeypatch.setattr(
+        fashion_latent_2d.figures, "save", lambda figure, path: titles.update({path.stem: figure.get_suptitle()})
+    )
+    printed = succeeds(fashion_latent_2d.main, "--out", folder, *SMALL, "--epochs", 1)
+    assert len(titles) == 4 and all("epochs: 3" in title for title in titles.values())
+    for name in ("sigma-0.1", "sigma-1"):
+        there = folder / name / "checkpoint.npz"
+        assert f"{there} has 3 epochs of this run, more than the 1 asked for: nothing left to train" in printed
 
 
 def test_help_has_examples():

@@ -227,7 +227,7 @@ def printed_and_finished(tmp_path_factory):
 def make_small(monkeypatch) -> None:
     monkeypatch.setattr(gan, "SMALL_VAE", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
     monkeypatch.setattr(gan, "CLASSIFIER_EPOCHS", {"digits": 2})
-    monkeypatch.setattr(gan, "STILL_STEPS", (0, 5))
+    monkeypatch.setattr(gan, "STILL_STEPS", (5,))
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -296,7 +296,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
 
 def test_held_still_a_generator_ends_at_what_pleases_most(rng, monkeypatch):
     """A discriminator that likes a first pixel of 1 and a second of 0: all images become that one."""
-    monkeypatch.setattr(gan, "STILL_STEPS", (0, 400))
+    monkeypatch.setattr(gan, "STILL_STEPS", (400,))
     forward, modes = ReLU.forward, set()
     monkeypatch.setattr(ReLU, "forward", lambda self, x: modes.add(self.training) or forward(self, x))
     generator = Sequential([Dense(3, 8, rng), ReLU(), Dense(8, 2, rng), Sigmoid()])
@@ -304,7 +304,11 @@ def test_held_still_a_generator_ends_at_what_pleases_most(rng, monkeypatch):
     judge.W = np.array([[1.0], [-1.0]])
     whole = GAN(generator, Sequential([judge]), 3)
     before = whole.params.copy()
+    steps, step = [], Adam.step
+    monkeypatch.setattr(Adam, "step", lambda self: steps.append(1) or step(self))
     images = gan.held_still(whole, 0.02, rng, 50)
+    assert list(images) == [0, 400] and len(steps) == 400
+    np.testing.assert_array_equal(images[0], whole.generate(gan.samples_noise(whole)))
     np.testing.assert_array_equal(whole.params, before)
     assert modes == {False} and whole.generator.layers[1].training  # no coins, no statistics of the batch
     assert images[0].std(axis=0).min() > 0.05

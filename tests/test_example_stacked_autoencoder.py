@@ -182,6 +182,12 @@ def test_bars_are_the_probabilities_and_say_which_class_is_right(rng):
     assert colours[0][1] == "#3f90da" and colours[0].count("#94a4a2") == 2
     assert colours[1] == ["#bd1f01", "#94a4a2", "#3f90da"]
     assert [axes.get_title() for axes in pictures] == ["1: 70 %", "0: 50 %, right: 2"]
+    (legend,) = figure.legends
+    named = zip(legend.get_patches(), legend.get_texts(), strict=True)
+    assert {to_hex(patch.get_facecolor()): text.get_text() for patch, text in named} == {
+        "#3f90da": "the right class",
+        "#bd1f01": "the most probable class, where it is not the right one",
+    }
 
 
 def test_help_has_examples():

@@ -182,6 +182,89 @@ def test_the_label_curve_shows_mean_and_spread_on_a_logarithmic_axis():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["raw", "one"]
 
 
+clouds = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=10)
+
+
+@given(clouds, st.floats(0.01, 100))
+def test_names_that_would_hide_each_other_are_pushed_apart(points, gap):
+    """Also those that coincide. One that nobody comes near stays where it is, but for a thousandth of the gap."""
+    points = np.array(points, float)
+    places = figures.pushed_apart(points, gap)
+    distance = np.linalg.norm(places[:, None] - places, axis=2) + np.diag(np.full(len(points), np.inf))
+    assert distance.min() >= gap
+    if len(points) == 1:
+        np.testing.assert_allclose(places, points, atol=1.5e-3 * gap)
+
+
+def test_names_with_room_stay_in_the_middle_of_their_clouds():
+    points = np.array([[0.0, 0], [0, 0.1], [5, 5]])
+    places = figures.pushed_apart(points, 1.0)
+    np.testing.assert_allclose(places[2], points[2], atol=1.5e-3)
+    np.testing.assert_allclose(places[:2].mean(axis=0), [0, 0.05], atol=1.5e-3)  # both give way alike
+
+
+def test_names_of_overlapping_clouds_can_all_be_read(rng, tmp_path):
+    """All classes around one point: ten boxes, no two of which overlap, each with a line to its cloud."""
+    labels = np.repeat(np.arange(10), 20)
+    codes = rng.normal(size=(200, 2))
+    for figure in (figures.latent_scatter(codes, "t", labels), figures.views(dict.fromkeys("abc", codes), labels, "t")):
+        figures.save(figure, tmp_path / "names.png")
+        for axes in figure.axes:
+            boxes = [text.get_bbox_patch().get_window_extent() for text in axes.texts]
+            assert len(boxes) == 10
+            assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+            for label, text in enumerate(axes.texts):
+                np.testing.assert_array_equal(text.xy, np.median(codes[labels == label], axis=0))
+
+
+def test_views_have_one_scale_on_both_axes(rng, tmp_path):
+    """A code on a line looks like one: a step of 1 is as long upwards as to the right."""
+    line = np.column_stack([np.linspace(0, 9, 30), np.zeros(30)])
+    codes = {"line": line, "all but a point": 1e-7 * line, "cloud": rng.normal(size=(30, 2))}
+    figure = figures.views(codes, np.arange(30) % 3, "t")
+    figures.save(figure, tmp_path / "views.png")
+    assert [axes.get_title() for axes in figure.axes] == list(codes)
+    for axes in figure.axes:
+        (x0, y0), (x1, y1) = axes.transData.transform([[0, 0], [1, 1]])
+        assert x1 - x0 == pytest.approx(y1 - y0)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("first number", "second number")
+
+
+@pytest.mark.parametrize("spacing, values", [("linear", range(-3, 4)), ("quantile", np.arange(-1.5, 2, 0.5))])
+def test_the_ticks_of_a_manifold_are_round_and_stand_where_z_has_that_value(spacing, values):
+    """With 20 columns of 8 + 1 pixels; between two columns z is read off the straight line through their middles."""
+    (axes,) = figures.manifold(lambda z: np.zeros((len(z), 64)), (8, 8), "t", spacing).axes
+    expected = [f"{value:g}".replace("-", "\N{MINUS SIGN}") for value in values]
+    column = figures.latent_grid(20, spacing)[:20, 0]
+    for ticks, sign in ((axes.get_xticks(), 1), (axes.get_yticks(), -1)):
+        middle = (20 * 9 - 1) / 2 - 0.5  # the first pixel reaches from −½ to ½
+        places = middle + sign * 9 * (np.interp(values, column, np.arange(20)) - 9.5)
+        np.testing.assert_allclose(ticks, places, atol=1e-9)
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == expected
+
+
+def test_names_of_rows_stand_at_the_middle_of_their_images(rng):
+    figure = figures.rows_of_images({"a": rng.random((3, 64)), "b": rng.random((3, 64))}, (8, 8), "t")
+    assert figure.axes[0].get_yticks().tolist() == [3.5, 12.5]  # pixels 0 to 7, a white line, pixels 9 to 16
+
+
+@pytest.mark.parametrize("n_runs", [1, 3])
+def test_the_legends_of_learning_curves_tell_colours_from_styles(n_runs, rng):
+    curves = {name: (rng.random((n_runs, 5)), rng.random((n_runs, 5))) for name in ("a", "b")}
+    figure = figures.learning_curves({"loss": curves, "accuracy": curves}, "t")
+    colours, styles = figure.legends
+    shown = {line.get_color() for line in figure.axes[0].lines}
+    assert [text.get_text() for text in colours.get_texts()] == ["a", "b"]
+    assert [patch.get_facecolor() for patch in colours.get_patches()] == [to_rgba(c) for c in figures.CLASS_COLOURS[:2]]
+    assert shown == set(figures.CLASS_COLOURS[:2]) and not colours.get_lines()
+    assert [line.get_linestyle() for line in styles.get_lines()] == ["-", "--"]
+    assert {line.get_color() for line in styles.get_lines()} == {"black"}
+    band = ["validation ± standard deviation"] if n_runs > 1 else []
+    assert [text.get_text() for text in styles.get_texts()] == ["training", "validation", *band]
+    assert [len(axes.collections) for axes in figure.axes] == [2 * len(band)] * 2
+
+
 @pytest.mark.parametrize("side, n", [(8, 10), (8, 2), (28, 12)])
 @pytest.mark.parametrize("long", ["x", "no-output-dropout", "a name with as many letters as fit a sentence", 20 * "W"])
 def test_names_of_rows_are_never_cut(long, side, n, rng, tmp_path):
