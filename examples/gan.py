@@ -47,7 +47,8 @@ from scratchnn import (
 )
 from scratchnn.checkpoints import CheckpointError, fingerprint, load_model
 from scratchnn.evaluation import accuracy, predicted_classes
-from scratchnn.layers.layer import Composite, Layer, expect
+from scratchnn.layers.checks import expect
+from scratchnn.layers.layer import Composite, Layer
 from scratchnn.losses import batch_mean
 from scratchnn.parameters import Array
 from scratchnn.training import Trainer

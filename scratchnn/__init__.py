@@ -4,6 +4,7 @@ Where to read, in this order; a module imports only those above it.
 
     parameters.py           one flat vector, and windows into it (on a first reading, take it on trust)
     init.py                 how large initial weights should be
+    layers/checks.py        what layers refuse, in one sentence (to be skipped)
     layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
     layers/activations.py   the nonlinearities in between

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from scratchnn.layers.activations import sigmoid
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.checks import expect
+from scratchnn.layers.layer import Layer
 from scratchnn.parameters import Array
 
 

@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer, expect, expect_layer, whole
+from scratchnn.layers.checks import expect, whole
+from scratchnn.layers.layer import Composite, Layer, expect_layer
 from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.parameters import Array
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.layer import Layer, expect, expect_dtype, expect_generator, whole
+from scratchnn.layers.checks import expect, expect_dtype, expect_generator, whole
+from scratchnn.layers.layer import Layer
 from scratchnn.parameters import Array, Gradient, Parameter
 
 

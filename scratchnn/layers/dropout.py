@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect, expect_generator, kind, real
+from scratchnn.layers.checks import expect, expect_generator, kind, real
+from scratchnn.layers.layer import Layer
 from scratchnn.parameters import Array
 
 

@@ -17,8 +17,9 @@ from functools import reduce
 
 import numpy as np
 
+from scratchnn.layers.checks import expect
 from scratchnn.layers.convolution import pieces
-from scratchnn.layers.layer import Layer, expect
+from scratchnn.layers.layer import Layer
 from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
 from scratchnn.parameters import Array
 

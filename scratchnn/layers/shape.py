@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.layer import Layer, expect, whole
+from scratchnn.layers.checks import expect, whole
+from scratchnn.layers.layer import Layer
 from scratchnn.parameters import Array
 
 Pair = tuple[int, int]  # vertical, horizontal
