@@ -39,79 +39,6 @@ from scratchnn.parameters import Array, Flat, carve
 Self = TypeVar("Self", bound="Layer")
 
 
-DTYPES = (np.float32, np.float64)
-
-
-def kind(value: Any) -> str:
-    """What a value is, for a message: "an array of uint8", "the class ReLU", "a list"."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
-
-
-def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
-    """Raises unless `array` holds floats and has this shape; a letter in `shape`, as in ("N", 784), fits any size."""
-    wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
-        raise TypeError(
-            f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
-            f"convert it, as in np.asarray({name}, np.float32)" + ", and scale pixels to [0, 1]" * (name == "x")
-        )
-    if shape is None:
-        return
-    fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
-    if array.ndim != len(shape) or not all(fits):
-        hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
-        raise ValueError(f"{owner!r} expects {name} of shape{wanted}, got {array.shape}{hint}")
-
-
-def expect_dtype(layer: Layer, x: Array) -> None:
-    """Raises unless x is of the layer's own dtype: NumPy would compute in the wider of the two, and say nothing."""
-    if x.dtype != layer.params.dtype:
-        other = f", or the model with model.astype(np.{x.dtype})" if x.dtype in DTYPES else ""
-        raise TypeError(
-            f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
-            f"convert x with x.astype(np.{layer.params.dtype}){other}"
-        )
-
-
-def expect_float_type(owner: str, dtype: Any) -> None:
-    """Raises unless it is one that networks are trained or checked in."""
-    if np.dtype(dtype) not in DTYPES:
-        raise ValueError(f"{owner} computes in float32 or float64, got dtype={np.dtype(dtype)}")
-
-
-def expect_generator(owner: str, rng: Any) -> None:
-    """Raises unless a layer is given what it draws its numbers with."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{owner} needs a generator of random numbers, rng = np.random.default_rng(seed), got {rng!r}")
-
-
-def expect_layer(owner: str, name: str, part: Any) -> None:
-    """Raises unless a part of a model is a layer that is made already."""
-    if not isinstance(part, Layer):
-        raise TypeError(
-            f"{owner} needs as its {name} one object that is a layer, got {kind(part)}: "
-            "make one of a list with Sequential([…]), and of a class by calling it, as in ReLU()"
-        )
-
-
-def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
-    """A size as an int; ValueError unless it is a whole number from `least` upwards."""
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise ValueError(f"{owner} needs as its {name} a whole number from {least} upwards, got {value!r}")
-    return number
-
-
-def real(value: Any) -> float:
-    """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
-    return float(value) if isinstance(value, Real) else math.nan
-
-
 class Layer:
     """The contract that every layer keeps, and the memory of its parameters.
 
@@ -345,3 +272,79 @@ class Sequential(Composite):
 
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(map(repr, self.layers))}])"
+
+
+# ---- what layers are given, checked once for all of them, each mistake in one sentence
+
+DTYPES = (np.float32, np.float64)
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message: "an array of uint8", "the class ReLU", "a list"."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
+    """Raises unless `array` holds floats and, if one is given, has this shape; a letter, as in ("N", 784), fits all."""
+    wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
+        pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
+        raise TypeError(
+            f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
+            f"convert it, as in np.asarray({name}, np.float32){pixels}"
+        )
+    if shape is None:
+        return
+    fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
+    if array.ndim != len(shape) or not all(fits):
+        hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
+        raise ValueError(f"{owner!r} expects {name} of shape{wanted}, got {array.shape}{hint}")
+
+
+def expect_dtype(layer: Layer, x: Array) -> None:
+    """Raises unless x is of the layer's own dtype: NumPy would compute in the wider of the two, and say nothing."""
+    if x.dtype != layer.params.dtype:
+        other = f", or the model with model.astype(np.{x.dtype})" if x.dtype in DTYPES else ""
+        raise TypeError(
+            f"{layer!r} holds {layer.params.dtype} and was given x as {x.dtype}: "
+            f"convert x with x.astype(np.{layer.params.dtype}){other}"
+        )
+
+
+def expect_float_type(owner: str, dtype: Any) -> None:
+    """Raises unless it is one that networks are trained or checked in."""
+    if np.dtype(dtype) not in DTYPES:
+        raise ValueError(f"{owner} computes in float32 or float64, got dtype={np.dtype(dtype)}")
+
+
+def expect_generator(owner: str, rng: Any) -> None:
+    """Raises unless a layer is given what it draws its numbers with."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{owner} needs a generator of random numbers, rng = np.random.default_rng(seed), got {rng!r}")
+
+
+def expect_layer(owner: str, name: str, part: Any) -> None:
+    """Raises unless a part of a model is a layer that is made already."""
+    if not isinstance(part, Layer):
+        raise TypeError(
+            f"{owner} needs as its {name} one object that is a layer, got {kind(part)}: "
+            "make one of a list with Sequential([…]), and of a class by calling it, as in ReLU()"
+        )
+
+
+def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
+    """A size as an int; ValueError unless it is a whole number from `least` upwards."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{owner} needs as its {name} a whole number from {least} upwards, got {value!r}")
+    return number
+
+
+def real(value: Any) -> float:
+    """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
+    return float(value) if isinstance(value, Real) else math.nan
