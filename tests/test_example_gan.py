@@ -342,7 +342,7 @@ def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch):
     before = (folder / "plain/checkpoint.npz").read_bytes()
     run = ["--vae", folder / "vae", "--out", folder, *SMALL]
     assert "holds another run, which would be lost" in fails(gan.main, *run, "--seed", 3)
-    assert "its optimizer is Adam(lr=0.001" in fails(gan.main, *run, "--lr", 0.5)
+    assert "it has optimizer = Adam(lr=0.001" in fails(gan.main, *run, "--lr", 0.5)
     assert (folder / "plain/checkpoint.npz").read_bytes() == before
 
 

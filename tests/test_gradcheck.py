@@ -563,10 +563,9 @@ class MeanTakenForAConstant(BatchNorm):
 
 class StatisticsTakenForConstants(BatchNorm):
     def backward(self, dy, need_dx=True):
-        self.training = False
-        dx = super().backward(dy, need_dx)
-        self.training = True
-        return dx
+        *kept, _ = self.cache
+        self.cache = (*kept, False)  # as if forward had been in evaluation mode
+        return super().backward(dy, need_dx)
 
 
 class GammaForgotten(BatchNorm):

@@ -26,12 +26,13 @@ def kind(value: Any) -> str:
 
 
 def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
-    """Raises unless `array` holds floats and has this shape; a letter in `shape`, as in ("N", 784), fits any size."""
+    """Raises unless `array` holds floats and, if one is given, has this shape; a letter, as in ("N", 784), fits all."""
     wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
+        pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
         raise TypeError(
             f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
-            f"convert it, as in np.asarray({name}, np.float32)" + ", and scale pixels to [0, 1]" * (name == "x")
+            f"convert it, as in np.asarray({name}, np.float32){pixels}"
         )
     if shape is None:
         return
