@@ -121,7 +121,7 @@ def test_an_interrupted_run_goes_on_on_all_ranks(tmp_path):
     resumed, whole = (load_model(tmp_path / name)[0].params for name in ("resumed", "whole"))
     assert resumed.tobytes() == whole.tobytes()
     refused = ranks(1, "--epochs", 2, "--out", tmp_path / "whole", *SMALL)
-    assert "its ranks is 2, and this run's is 1" in refused.stderr
+    assert "it has ranks = 2, and this run has 1" in refused.stderr
 
 
 @needs_mpi

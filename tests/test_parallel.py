@@ -244,7 +244,7 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(tmp_path):
 
 def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path):
     trained(made(normalised), 1, 2, tmp_path / "checkpoint.npz")
-    with pytest.raises(CheckpointError, match="its threads is 2, and this run's is 3"):
+    with pytest.raises(CheckpointError, match="it has threads = 2, and this run has 3"):
         trained(made(normalised), 2, 3, tmp_path / "checkpoint.npz")
 
 
