@@ -508,3 +508,14 @@ def test_the_project_s_own_page_and_table_can_be_renewed():
     assert results.renewed_readme(readme, {}, ROOT / "README.md") == readme
     shown = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert all((ROOT / "docs" / name).exists() for name in shown)
+
+
+def test_the_game_on_one_data_set_is_enough(here):
+    shutil.rmtree(here / "runs/gan-mnist")
+    run(here)
+    page = (here / "docs/results.md").read_text()
+    assert (
+        "GAN" in page
+        and "Fashion-MNIST: classes of the images" in page
+        and "python examples/gan.py --data mnist" not in page
+    )

@@ -288,5 +288,7 @@ def test_two_threads_train_the_same_network_to_rounding_and_to_the_same_bits_eve
     assert two.tobytes() == again.tobytes()
     # Adam's steps of 0.001 have the gradient's sign and hardly its size: where it is nearly 0, rounding decides
     assert 0 < np.linalg.norm(two - one) < 1e-3 * np.linalg.norm(one)
-    assert "it has threads = 2, and this run has 3" in fails(vae.main, "--epochs", 3, "--threads", 3, "--out", tmp_path / "two", *SMALL)
+    assert "it has threads = 2, and this run has 3" in fails(
+        vae.main, "--epochs", 3, "--threads", 3, "--out", tmp_path / "two", *SMALL
+    )
     assert "expected a whole number of at least 1, got 0" in fails(vae.main, "--threads", 0)
