@@ -35,7 +35,7 @@ printed here): a number that is 0 for every image of a batch gets no gradient an
 Classifiers on the encoder of as-printed; the first and the last are trained for the first N alone:
 
     as-printed         Dense(N, 10), ReLU, Dropout behind the encoder: a ReLU and dropout on logits. A class whose logit
-                       is below 0 for all images learns nothing more
+                       is below 0 for all images gets no gradient; only changes in the encoder can bring it back
     logits             Dense(N, 10) alone
     untrained          the same, the encoder started afresh: what has the autoencoder been good for?
 """

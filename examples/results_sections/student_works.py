@@ -309,10 +309,10 @@ for all test images, and the code is as much shorter than that of PCA.
 {classifiers}
 
 The classifier is the trained encoder of as-printed and a dense layer, all of it trained with the labels. *as-printed*
-has a ReLU and dropout on its logits, as in the document's appendix: a class whose logit is below 0 for all images
-learns nothing more, and is never found. *logits* does without, as the document's text has it; the document's
-cross-entropy for N = 64 is {cross_entropy}. *untrained* is logits from a fresh encoder, so the difference between these
-two is what the autoencoder has been good for.
+has a ReLU and dropout on its logits, as in the document's appendix: a class whose logit is below 0 for all images gets
+no gradient and is never found, until changes in the encoder happen to lift it above 0 again. *logits* does without, as
+the document's text has it; the document's cross-entropy for N = 64 is {cross_entropy}. *untrained* is logits from a
+fresh encoder, so the difference between these two is what the autoencoder has been good for.
 
 {figures}
 """
