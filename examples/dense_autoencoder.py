@@ -12,7 +12,8 @@ Beside train_loss, the mean over the batches of an epoch while the parameters ch
 parameters. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too high in the first epoch,
 and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2 numbers, followed by a slow
 decline, is no first epoch: a fresh network starts from 10,000. Most likely the cell had been run before, and its 40
-epochs come on top of others; ours are 40 in all, and --epochs adds to them.
+epochs come on top of others; ours are 40 in all, and --epochs adds to them. That alone does not explain the difference:
+with seed 0 the loss is 3,178 after 40 epochs and still above 3,000 after 80, nearly a third of it that of dead pixels.
 
 *Dead units.* A ReLU is 0 for every input whose sum is negative. A unit for which that is so with all images of the data
 gets no gradient, and never comes back. In a wide layer one unit less is no loss. In a code of 8 numbers, or of 2, it

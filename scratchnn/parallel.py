@@ -22,9 +22,10 @@ what one thread would have drawn for the whole batch is drawn, and each part tak
 Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
 averages; their variance lacks what the parts' means differ by.
 
-*Why it is faster than the threads of the matrix library.* These divide single products, and an element-wise NumPy
-function has one thread in any case. Here a thread has everything of its rows. So the library gets one thread while this
-runs, and no more threads than cores are of use.
+*What it has over the threads of the matrix library.* These divide single products, and an element-wise NumPy function
+has one thread in any case. Here a thread has everything of its rows, but its products are smaller. Which of the two
+wins depends on network and machine: `python -m benchmarks` races them. The library gets one thread while this runs, and
+no more threads than cores are of use.
 """
 
 from __future__ import annotations
@@ -130,9 +131,8 @@ class ParallelTrainer(Trainer):
         self.threads = threads
         self.replicas = [replica_of(model) for _ in range(threads)]
         self.pool = ThreadPoolExecutor(threads)
-        # every layer that draws noise for itself, and its copies
-        self.drawing = [same for same in zip(*(made.walk() for made in (model, *self.replicas)), strict=True)
-                        if hasattr(same[0], "rng")]  # fmt: skip
+        # every layer of the model, and its copies
+        self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
 
     def fit(self, *args: Any, **options: Any) -> None:
         """As `Trainer.fit`. While it lasts the matrix library has one thread, everywhere in this process."""
@@ -143,13 +143,15 @@ class ParallelTrainer(Trainer):
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
         parts = parts_of(n, self.threads)
         replicas = self.replicas[: len(parts)]
-        generators = [self.rng, *(layer.rng for layer, *_ in self.drawing)]
+        generators = [self.rng, *(layer.rng for layer, *_ in self.layers if hasattr(layer, "rng"))]
         draws = {id(rng): Draws(rng, n) for rng in generators}
 
         def gradient(r: int) -> dict[str, Array]:
             noise = {key: PartOfDraws(whole, parts[r]) for key, whole in draws.items()}
-            for layer, *copies in self.drawing:
-                copies[r].rng = noise[id(layer.rng)]
+            for layer, *copies in self.layers:
+                copies[r].training = layer.training  # a part may have been frozen in the meantime
+                if hasattr(layer, "rng"):
+                    copies[r].rng = noise[id(layer.rng)]
             for name, average in self.model.buffers.items():
                 replicas[r].buffers[name][...] = average
             return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[id(self.rng)])

@@ -208,6 +208,17 @@ def test_batch_norm_normalises_each_part_and_averages_their_averages(threads):
     assert abs(grads - after_a_step(normalised, None, n=11).model.grads).max() > 1e-3 * abs(grads).max()
 
 
+def test_a_layer_that_is_frozen_later_on_is_frozen_on_every_thread():
+    model, rng = made(normalised)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    trainer.step(batch_for(model, 11))
+    before = {name: average.copy() for name, average in model.buffers.items()}
+    model.network.layers[1].train(False)
+    trainer.step(batch_for(model, 11))
+    for name, average in model.buffers.items():
+        np.testing.assert_allclose(average, before[name], rtol=1e-15)
+
+
 def trained(model_and_rng, epochs: int, threads: int, folder=None) -> ParallelTrainer:
     model, rng = model_and_rng
     x, labels = batch_for(model, 23)

@@ -80,7 +80,8 @@ reconstruction though not in every image; the last column is the part of the fin
 autoencoders none has a smaller error than PCA: where a row is below that of PCA, it is because of the ReLUs inside.
 
 With 2 numbers the document's first printed epoch, 3181.5, cannot be a first epoch: a fresh network starts from 10,000.
-Most likely its 40 epochs come on top of others, so its number is that of a longer training than ours.
+Most likely its 40 epochs come on top of others. More epochs alone do not close the gap, though: pixels that have died
+stay dead, and how many die is a matter of the initial values.
 
 {figures}
 """

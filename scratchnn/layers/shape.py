@@ -9,8 +9,9 @@ like x[:, :, 1:27, 1:27] out of them, and NumPy copies a piece as fast as its ru
 row running fastest, a run is 26 numbers. With the *batch* running fastest it is 26 times 100 examples, and a stride of
 two leaves runs of 100 where the other order has runs of one. So those layers compute with (C, H, W, N) and return their
 result as a view with its axes in the usual order. ReLU and its kin keep whatever order in memory they are given, so a
-stack of such layers rearranges its first input and nothing else. Columns are made three to five times as fast that way
-(benchmarks/techniques.py).
+stack of such layers rearranges its first input and nothing else. What it brings depends on the runs: for the columns of
+one channel of 28 × 28 nothing, for 16 of 13 × 13 a quarter of the time, with a stride of two three quarters
+(python -m benchmarks.techniques).
 """
 
 from __future__ import annotations
