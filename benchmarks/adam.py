@@ -43,8 +43,8 @@ class Vectors:
 class WholeAdam(Adam):
     """All entries as one block."""
 
-    def blocks(self) -> list[slice]:
-        return [slice(0, len(self.model.params))]
+    def blocks(self, entries: slice) -> list[slice]:
+        return [entries]
 
 
 class OneLineAdam(Adam):
@@ -65,14 +65,13 @@ class SharedAdam(Adam):
 
     def __init__(self, model: Any, threads: int) -> None:
         super().__init__(model)
-        self.pool, self.shares = ThreadPoolExecutor(threads), parts_of(len(self.blocks()), threads)
+        self.pool, self.shares = ThreadPoolExecutor(threads), parts_of(len(model.params), threads)
 
     def step(self) -> None:
         self.begin()
-        blocks = self.blocks()
 
-        def share(rows: slice) -> None:
-            for block in blocks[rows]:
+        def share(entries: slice) -> None:
+            for block in self.blocks(entries):
                 self.update(block)
 
         list(self.pool.map(share, self.shares))

@@ -90,14 +90,16 @@ class BinaryCrossEntropy(Layer):
                 f"{self!r} expects targets in [0, 1], got values from {target.min():g} to {target.max():g}: "
                 "scale pixels first (x / 255), and look for NaN or infinite values"
             )
-        self.cache = (logits, target)
+        e = np.exp(-np.abs(logits))  # at most 1
+        self.cache = (logits, target, e)
         # softplus, its two terms apart: for a sure and right logit the first two cancel exactly
-        return np.sum(np.maximum(logits, 0) - target * logits + np.log1p(np.exp(-np.abs(logits))), axis=1)
+        return np.sum(np.maximum(logits, 0) - target * logits + np.log1p(e), axis=1)
 
     def backward(self, dloss: Array) -> Array:
-        logits, target = self.take_cache()
+        logits, target, e = self.take_cache()
         expect(self, "dloss", dloss, logits.shape[:1])
-        return dloss[:, None] * (sigmoid(logits) - target)
+        p = np.maximum(logits >= 0, e) / (1 + e)  # sigmoid: 1/(1 + e) for l ≥ 0, and e/(1 + e) for l < 0, with e = e^l
+        return dloss[:, None] * (p - target)
 
     def mean(self, logits: Array) -> Array:
         """What is predicted: the probabilities (N, D)."""

@@ -8,6 +8,10 @@ step goes through the vectors in blocks that stay in the processor's cache from 
 no bit of the result; and since no block needs another, several threads can share them out (scratchnn/parallel.py):
 
     step()         begin(), then update(block) for every block
+
+How large a block should be is a matter of two costs. Every call has its own, a part of a microsecond, and more where
+two threads call: each has to wait until the other lets go of the interpreter. And a cache has its size. Measured on two
+threads: blocks of 32,768 entries need 1.8 times as long as blocks of 131,072, on one thread 1.05 times.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import numpy as np
 
 from scratchnn.parameters import Array
 
-BLOCK = 32_768  # entries: five blocks of float32 are 640 kB; smaller ones spend the time on the calls
+BLOCK = 131_072  # entries: five blocks of float32 are 2.6 MB
 
 
 class Model(Protocol):
@@ -44,16 +48,17 @@ class Optimizer:
     lr: float
     update: Callable[[slice], None]  # steps these entries of `params`, given those of `grads`
 
-    def blocks(self) -> list[slice]:
-        n = len(self.model.params)
-        return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    def blocks(self, entries: slice) -> list[slice]:
+        """These entries of `params`, from entries.start to entries.stop, cut into blocks."""
+        starts = range(entries.start, entries.stop, BLOCK)
+        return [slice(start, min(start + BLOCK, entries.stop)) for start in starts]
 
     def begin(self) -> None:
         """What happens once a step, before the first block."""
 
     def step(self) -> None:
         self.begin()
-        for block in self.blocks():
+        for block in self.blocks(slice(0, len(self.model.params))):
             self.update(block)
 
 

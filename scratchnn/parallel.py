@@ -105,10 +105,10 @@ class PartOfDraws:
         return drawn
 
 
-def replica_of(model: Any) -> Any:
-    """A copy of a model that has the model's own `params`, and `grads`, caches and averages for itself."""
+def replica_of(model: Any, grads: Array) -> Any:
+    """A copy of a model that reads its `params` and writes these `grads`; caches and averages are the copy's own."""
     replica = copy.deepcopy(model)
-    replica.bind(model.params, np.zeros_like(model.grads))
+    replica.bind(model.params, grads)
     return replica
 
 
@@ -129,7 +129,9 @@ class ParallelTrainer(Trainer):
         # how many threads there are shows in the last bits of all that comes out
         super().__init__(model, optimizer, rng, {**(settings or {}), "threads": threads})
         self.threads = threads
-        self.replicas = [replica_of(model) for _ in range(threads)]
+        # the first has the model's own gradients, to which those of the others are added
+        others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
+        self.replicas = [replica_of(model, grads) for grads in (model.grads, *others)]
         self.pool = ThreadPoolExecutor(threads)
         # every layer of the model, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
@@ -161,13 +163,12 @@ class ParallelTrainer(Trainer):
             average[...] = np.mean([replica.buffers[name] for replica in replicas], axis=0)
 
         self.optimizer.begin()
-        blocks, grads = self.optimizer.blocks(), self.model.grads
-        shares = parts_of(len(blocks), self.threads)
+        grads = self.model.grads
+        shares = parts_of(len(grads), self.threads)
 
         def update(r: int) -> None:
-            for block in blocks[shares[r]]:
-                grads[block] = replicas[0].grads[block]
-                for replica in replicas[1:]:
+            for block in self.optimizer.blocks(shares[r]):
+                for replica in replicas[1:]:  # the first has written into `grads`
                     grads[block] += replica.grads[block]
                 self.optimizer.update(block)
 
