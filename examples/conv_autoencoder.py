@@ -32,7 +32,7 @@ channels, too.
 printed here): a number that is 0 for every image of a batch gets no gradient and stays there. PCA, which is linear, has
 64 numbers that count, and own-linear has them too.
 
-Classifiers on the encoder of as-printed; the first and the last are trained for the first N alone:
+Classifiers on the encoder of as-printed; the last is trained for the first N alone:
 
     as-printed         Dense(N, 10), ReLU, Dropout behind the encoder: a ReLU and dropout on logits. A class whose logit
                        is below 0 for all images gets no gradient; only changes in the encoder can bring it back
@@ -355,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     errors, shown = baselines(images, args.codes)
 
     autoencoders: dict[tuple[str, int], list[Trained]] = {key: [] for key in wanted}
-    kinds = [(kind, n) for n in args.codes for kind in CLASSIFIERS if n == first or kind == "logits"]
+    kinds = [(kind, n) for n in args.codes for kind in CLASSIFIERS if n == first or kind != "untrained"]
     classifiers: dict[tuple[str, int], list[Trained]] = {key: [] for key in kinds}
     for seed in seeds:
         for variant, n in wanted:

@@ -16,7 +16,7 @@ from results_sections.runs import verdict
 from scripts import fails
 
 ROOT = Path(__file__).parent.parent
-CLASSIFIERS = [("as-printed", 64), ("logits", 64), ("untrained", 64), ("logits", 128), ("logits", 256)]
+CLASSIFIERS = [(kind, n) for n in (64, 128, 256) for kind in ("as-printed", "logits")] + [("untrained", 64)]
 NAMES = [section.name for section in results.SECTIONS]
 PAGE = "# x\n\n" + "".join(f"<!-- {name} -->\nold {name}\n<!-- /{name} -->\n\n" for name in NAMES) + "rest\n"
 README = f"# x\n\n<!-- results -->\n{results.HEADER}\n| old <!-- frey-face --> | 1 | 2 |\n<!-- /results -->\n\nrest\n"
