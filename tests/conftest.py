@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a core, and so do the scripts it starts
+    threadpool_limits(1)
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
