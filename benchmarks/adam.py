@@ -23,6 +23,7 @@ from benchmarks.options import run_alone
 from benchmarks.peers import OURS, on_threads, peers_at_hand
 from benchmarks.results import Measured, Race
 from scratchnn import Adam
+from scratchnn.optim import BLOCK
 from scratchnn.parallel import parts_of
 from scratchnn.parameters import Array
 
@@ -77,6 +78,14 @@ class SharedAdam(Adam):
         list(self.pool.map(share, self.shares))
 
 
+class SmallBlocks(SharedAdam):
+    """The same in smaller blocks: four times as many calls, for each of which a thread needs the interpreter."""
+
+    def blocks(self, entries: slice) -> list[slice]:
+        starts = range(entries.start, entries.stop, BLOCK // 4)
+        return [slice(start, min(start + BLOCK // 4, entries.stop)) for start in starts]
+
+
 def measure(args: argparse.Namespace) -> list[Measured]:
     rng = np.random.default_rng(0)
     params = network(784, 500, 20, rng).params
@@ -87,6 +96,7 @@ def measure(args: argparse.Namespace) -> list[Measured]:
     makers: dict[str, Callable[[Any], Any]] = {OURS: Adam, WHOLE: WholeAdam, ONE_LINE: OneLineAdam}
     if args.threads > 1:
         makers[on_threads(args.threads)] = lambda model: SharedAdam(model, args.threads)
+        makers[f"the same in blocks of {BLOCK // 4:,}"] = lambda model: SmallBlocks(model, args.threads)
     for who, make in makers.items():
         vectors = Vectors(params, grads)
         steppers[who] = make(vectors).step, vectors.params

@@ -34,6 +34,13 @@ fails. Dropout draws differently everywhere, so it is switched off for this chec
 images in an order of its own; everybody else has the same one.
 """
 
+REMEDY = """\
+What could go is what stands between the matrix products. NumPy passes through memory once for every call, `Adam` ten
+times and a cross-entropy a dozen times; the peers have these fused into one pass, by a compiler (JAX, `torch.compile`)
+or by hand (fused Adam). That takes compiled code, which this library does not have. The products themselves are the
+matrix library's, and half a batch costs it more than half the time, since it lays out the weights anew for every part.
+"""
+
 TECHNIQUES = """\
 ## What makes it fast
 
@@ -44,11 +51,21 @@ TECHNIQUES = """\
 - **Columns are made a band at a time** (`scratchnn/layers/convolution.py`): the product finds them in the cache.
 - **The lowest layer computes no dx** (`need_dx=False`, `scratchnn/layers/layer.py`): nobody needs the derivative with
   respect to the data.
+- **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
 - **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
   is shared out, too. The column "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
+- **Freed memory is kept** for the next step (`cli.keep_freed_memory`). Every script begins with it, and so do these
+  benchmarks: whoever takes part has it.
 
 The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
 code has stayed.
+
+What was predicted, and why. *Columns*: the same bytes, in runs that are longer by the batch; the shorter run is about
+as long as what NumPy does to begin one. *Bands*: columns of a small batch fit into the last cache either way, those of
+a large one do not. *need_dx*: counting multiplications. *Exponential*: counting calls of exp and log1p, the latter at
+four times the former, as NumPy has no vector instructions for it here. *New arrays*: what the allocator does is little
+beside a product. *One copy of a view*: its inner loop is the same, so nothing. *Freed memory*: each page fault costs
+the system as much as filling the page.
 """
 
 GROWTH = """\
@@ -124,6 +141,9 @@ def duels_text(duels: Duels) -> str:
         for label, (one, other) in duels.rows.items()
     ]
     head = ["", f"{duels.one} (ms)", f"{duels.other} (ms)", "ratio (median, min–max)"]
+    if duels.predicted:
+        head.append("predicted")
+        rows = [[*row, duels.predicted[row[0]]] for row in rows]
     note = duels.note or "Medians of processor time on one thread."
     return "\n".join([f"### {duels.title}", "", note, "", table(head, rows)])
 
@@ -168,9 +188,26 @@ def bars_text(measured: Sequence[Measured]) -> str:
     lines.append(table(["", "ratio (median, min–max)", "at most", "hope", ""], rows))
     parts = {result.name: result for result in measured if isinstance(result, Parts)}
     for name in missed(races):
+        lines.append(f"\n{needed(name, races)}")
         if name in parts:
-            lines.append(f"\n{spent_on(parts[name])}")
+            lines[-1] += f" {spent_on(parts[name])}"
+    if missed(races):
+        lines.append(f"\n{REMEDY}")
     return "\n".join(lines)
+
+
+def needed(name: str, races: Sequence[Race]) -> str:
+    """A sentence: how much of the time would have to go for every bar and every hope of this race."""
+    (race,) = (race for race in races if race.name == name)
+    targets = []
+    for bar in BARS:
+        if bar.race == name and bar.rival in race.times:
+            ratio_now = float(np.median(race.ratio(race.best, bar.rival)))
+            targets += [limit / ratio_now for limit in (bar.bar, bar.hope) if limit is not None]
+    least = min(targets)
+    return (
+        f"*{race.title}*: for all that is asked and hoped for, {100 * (1 - least):.0f} % of the time would have to go."
+    )
 
 
 def spent_on(parts: Parts) -> str:
@@ -179,7 +216,7 @@ def spent_on(parts: Parts) -> str:
     medians = {name: 1e3 * float(np.median(values)) for name, values in times.items()}
     whole = sum(medians.values())
     shares = [f"{name} {100 * medians[name] / whole:.0f} %" for name in sorted(medians, key=lambda n: -medians[n])]
-    text = f"*{parts.title}*: a step of {who} spends its {whole:.2f} ms on {', '.join(shares)}"
+    text = f"A step of {who} spends its {whole:.2f} ms on {', '.join(shares)}"
     return text + ("." if parts.floor is None else f"; {FLOOR} need {100e3 * parts.floor / whole:.0f} %.")
 
 

@@ -47,7 +47,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Duels:
-    """Pairs of programs for the same thing; `rows` has the times (rounds,) of the one and the other."""
+    """Pairs of programs for the same thing; `rows` has the times (rounds,) of the one and the other.
+
+    `predicted` says by row what the ratio was expected to be before anything was timed.
+    """
 
     name: str
     title: str
@@ -55,6 +58,7 @@ class Duels:
     other: str
     rows: Mapping[str, tuple[Array, Array]]
     note: str = ""
+    predicted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks.contest import race
 from benchmarks.options import run_alone
 from benchmarks.results import Duels, Measured
-from scratchnn import Conv2D, Dense
+from scratchnn import BinaryCrossEntropy, Conv2D, Dense
 from scratchnn.layers import convolution
+from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.shape import Pair, batch_first
 from scratchnn.parameters import Array
 
@@ -30,7 +31,7 @@ from vae import network
 
 BATCH, REPEATS = 100, 5
 
-Pairs = Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]
+Pairs = Iterator[tuple[str, str, Callable[[], Any], Callable[[], Any]]]  # what, the ratio predicted, one and other
 
 
 def columns_of_rows(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
@@ -55,6 +56,7 @@ def memory_of_images(rng: np.random.Generator) -> Pairs:
         geometry = (kernel, kernel), (stride, stride), ((size - kernel) // stride + 1,) * 2
         yield (
             f"columns of {C} × {size} × {size}, kernel {kernel}, stride {stride}: batch last / image rows last",
+            "below 0.5",
             partial(convolution.columns, x, *geometry),
             partial(columns_of_rows, in_rows, *geometry),
         )
@@ -74,6 +76,7 @@ def bands(rng: np.random.Generator) -> Pairs:
         bound = convolution.COLUMNS_BYTES
         yield (
             f"Conv2D(16, 32, 3) on {n} images of 13 × 13: columns in bands / all at once",
+            "1" if n == BATCH else "below 1",
             partial(step, bound),
             partial(step, 2**40),
         )
@@ -87,7 +90,32 @@ def lowest_layer(rng: np.random.Generator) -> Pairs:
         vae.encoder.forward(x)
         vae.encoder.backward(dy, need_dx=need_dx)
 
-    yield "the thesis's encoder: need_dx=False / =True", lambda: backward(False), lambda: backward(True)
+    sizes = [layer.W.size for layer in vae.encoder.walk() if isinstance(layer, Dense)]
+    share = 1 - sizes[0] / (3 * sum(sizes))  # of the products, which are three a layer
+    yield "the thesis's encoder: need_dx=False / =True", f"{share:.2f}", lambda: backward(False), lambda: backward(True)
+
+
+class SigmoidAgain(BinaryCrossEntropy):
+    """Backward as if forward had kept nothing but its inputs."""
+
+    def backward(self, dloss: Array) -> Array:
+        logits, target, _ = self.take_cache()
+        return dloss[:, None] * (sigmoid(logits) - target)
+
+
+def exponential(rng: np.random.Generator) -> Pairs:
+    logits, target = rng.standard_normal((BATCH, 784), np.float32), rng.random((BATCH, 784), np.float32)
+    dloss = np.full(BATCH, 1 / BATCH, np.float32)
+
+    def step(loss: BinaryCrossEntropy) -> None:
+        loss.forward(logits, target)
+        loss.backward(dloss)
+
+    kept, again = BinaryCrossEntropy(), SigmoidAgain()
+    yield (
+        "binary cross-entropy of 100 × 784: exponential kept / computed again", "0.7",
+        lambda: step(kept), lambda: step(again),
+    )  # fmt: skip
 
 
 def tried(rng: np.random.Generator) -> Pairs:
@@ -106,11 +134,12 @@ def tried(rng: np.random.Generator) -> Pairs:
         np.sum(dy, axis=0, out=layer.db)
         np.matmul(dy, layer.W.T, out=dx)
 
-    yield "Dense(500, 500), a step: results in new arrays / in arrays made once", plain, into_buffers
+    yield "Dense(500, 500), a step: results in new arrays / in arrays made once", "1", plain, into_buffers
     images = rng.random((16, 13, 13, BATCH), np.float32)
     geometry = (3, 3), (1, 1), (11, 11)
     yield (
         "columns of 16 × 13 × 13, kernel 3: piece by piece / one copy of a sliding view",
+        "1",
         lambda: convolution.columns(images, *geometry),
         lambda: columns_of_a_view(images, *geometry),
     )
@@ -118,20 +147,22 @@ def tried(rng: np.random.Generator) -> Pairs:
 
 def duels(name: str, title: str, pairs: Pairs, rounds: int) -> Duels:
     rows: dict[str, tuple[Array, Array]] = {}
-    for label, one, other in pairs:
+    predicted: dict[str, str] = {}
+    for label, expected, one, other in pairs:
 
         def turn(run: Callable[[], Any]) -> Callable[[int], Any]:
             return lambda number: [run() for _ in range(REPEATS)]
 
         times: Mapping[str, Array] = race({"one": turn(one), "other": turn(other)}, rounds, label, time.process_time)
         rows[label] = times["one"] / REPEATS, times["other"] / REPEATS
-    return Duels(name, title, "as it is", "otherwise", rows)
+        predicted[label] = expected
+    return Duels(name, title, "as it is", "otherwise", rows, predicted=predicted)
 
 
 def measure(args: argparse.Namespace) -> list[Measured]:
     rng = np.random.default_rng(1)
     with threadpool_limits(1):
-        kept = [*memory_of_images(rng), *bands(rng), *lowest_layer(rng)]
+        kept = [*memory_of_images(rng), *bands(rng), *lowest_layer(rng), *exponential(rng)]
         return [
             duels("techniques", "What single decisions bring", iter(kept), args.rounds),
             duels("tried", "What was tried, and is not in the library", tried(rng), args.rounds),

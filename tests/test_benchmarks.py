@@ -180,7 +180,8 @@ def test_the_ways_of_writing_adam_agree_and_another_does_not():
         vectors = adam.Vectors(params, grads)
         return make(vectors).step, vectors.params
 
-    makers = [adam.Adam, adam.WholeAdam, adam.OneLineAdam, lambda model: adam.SharedAdam(model, 2)]
+    makers = [adam.Adam, adam.WholeAdam, adam.OneLineAdam, lambda model: adam.SharedAdam(model, 2),
+              lambda model: adam.SmallBlocks(model, 2)]  # fmt: skip
     assert adam.same_way({str(k): stepper(make) for k, make in enumerate(makers)}) < contest.TOLERANCE
     slower = stepper(lambda model: adam.Adam(model, lr=0.99e-3))
     with pytest.raises(DisagreementError, match="they are not the same optimiser"):
@@ -206,7 +207,8 @@ def made_up(ratio: float) -> list[Measured]:
     times = {"scratchnn": {"data": np.array([1e-3]), "forward": np.array([3e-3])}}
     return [
         *races, Parts("vae", "The VAE", times, floor=2e-3),
-        Duels("tried", "Pairs", "one", "other", {"a pair": (np.array([1e-3, 2e-3]), np.array([2e-3, 4e-3]))}),
+        Duels("tried", "Pairs", "one", "other", {"a pair": (np.array([1e-3, 2e-3]), np.array([2e-3, 4e-3]))},
+              predicted={"a pair": "0.4"}),
         Growth("A step", "images", [1, 2, 4], np.array([[1, 1.1], [2, 2.1], [4, 4.1]]), np.array([5e6, 6e6, 8e6])),
         Growth("A step", "threads", [1, 2], np.array([[4.0, 4.0], [2.0, 1.0]]), linear=False),
     ]  # fmt: skip
@@ -219,7 +221,9 @@ def test_a_bar_is_met_or_missed_and_a_missed_hope_is_explained():
         assert verdict(bar, races) == (f"{ratio:.2f} ({ratio:.2f}–{ratio:.2f})", words)
     assert missed([result for result in made_up(0.2) if isinstance(result, Race)]) == []
     text = bars_text(made_up(10.0))
-    assert "a step of scratchnn spends its 4.00 ms on forward 75 %, data 25 %" in text
+    assert "A step of scratchnn spends its 4.00 ms on forward 75 %, data 25 %" in text
+    hardest = min(limit for bar in BARS if bar.race == "vae" for limit in (bar.bar, bar.hope))
+    assert f"*Race of vae*: for all that is asked and hoped for, {100 * (1 - hardest / 10):.0f} % of the time" in text
     assert "the matrix products alone need 50 %" in text
     assert bars_text([]).count("not measured") == len(BARS)
 
@@ -237,7 +241,7 @@ def test_the_page_has_what_was_measured_and_nothing_else(tmp_path):
         "`python -m benchmarks --rounds 3`", "A processor.", "Note: X=1 is set.", "### Race of vae",
         "Largest disagreement in the check, relative: 2e-06", "Skipped: jax, not installed (No module named 'jax').",
         "![Times of all contestants](figures/performance-races.png)", "| 0.50 (0.50–0.50) |",
-        "Memory: 4 + 1 × size MB, off by 0 % at the most.", "| 0.50 (0.50–0.50) |", "0.38 (0.25–0.50)",
+        "Memory: 4 + 1 × size MB, off by 0 % at the most.", " 0.50 (0.50–0.50) |       0.4 |", "0.38 (0.25–0.50)",
     ):  # fmt: skip
         assert text in page, text
     assert {path.name for path in (tmp_path / "docs/figures").iterdir()} == {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib import import_module
 
 import numpy as np
@@ -118,3 +120,22 @@ def test_figures_over_runs_are_means_and_single_values():
         "error": {"mean": 0.375, "runs": [0.5, 0.25]},
         "dead": {"mean": 1.5, "runs": [3, 0]},
     }
+
+
+def test_kept_memory_has_no_page_faults():
+    """In a process of its own, since it cannot be taken back; arrays of 4 MB as a step of training asks for them."""
+    pytest.importorskip("resource")
+    code = (
+        "import resource, sys; import numpy as np; from scratchnn import cli\n"
+        "done = cli.keep_freed_memory() if sys.argv[1] == 'keep' else None\n"
+        "def step(): return sum(array[0] for array in [np.ones(2**20, np.float32) for _ in range(8)])\n"
+        "[step() for _ in range(3)]; before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "[step() for _ in range(10)]; print(done, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    found = {}
+    for which in ("keep", "return"):
+        command = [sys.executable, "-c", code, which]
+        found[which] = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    if found["keep"][0] == "False":
+        pytest.skip("this C library cannot be asked to keep memory")
+    assert int(found["keep"][1]) < 10 < 1000 < int(found["return"][1])
