@@ -35,10 +35,11 @@ images in an order of its own; everybody else has the same one.
 """
 
 REMEDY = """\
-What could go is what stands between the matrix products. NumPy passes through memory once for every call, `Adam` ten
-times and a cross-entropy a dozen times; the peers have these fused into one pass, by a compiler (JAX, `torch.compile`)
-or by hand (fused Adam). That takes compiled code, which this library does not have. The products themselves are the
-matrix library's, and half a batch costs it more than half the time, since it lays out the weights anew for every part.
+What could go is what stands between the matrix products. NumPy passes through memory once for every call, ten times in
+`Adam` and more often in a cross-entropy; the peers have these fused into one pass, by a compiler (JAX, `torch.compile`)
+or by hand (fused Adam). That takes compiled code, which this library does not have. The products are the matrix
+library's, and half a batch costs it more than half the time: all weights are read, and all of dW is written, for either
+half.
 """
 
 TECHNIQUES = """\
