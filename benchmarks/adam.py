@@ -105,7 +105,7 @@ def measure(args: argparse.Namespace) -> list[Measured]:
             steppers[who] = module.adam_stepper(params, grads, fused)
 
     with threadpool_limits(args.threads):
-        disagreement = same_way(steppers)
+        disagreement = same_way(steppers, grads)
 
         def turn(step: Callable[[], object]) -> Callable[[int], object]:
             return lambda number: [step() for _ in range(STEPS)]
@@ -117,11 +117,16 @@ def measure(args: argparse.Namespace) -> list[Measured]:
     return [Race("adam", title, a_step, ours, "A step.", disagreement, skipped)]
 
 
-def same_way(steppers: dict[str, tuple[Callable[[], object], Array]]) -> float:
-    """The largest difference of an entry after SAME_STEPS steps, in units of the way that it may have gone."""
-    for step, _ in steppers.values():
-        for _ in range(SAME_STEPS):
+def same_way(steppers: dict[str, tuple[Callable[[], object], Array]], grads: Array) -> float:
+    """The largest difference of an entry after SAME_STEPS steps, in units of the way that it may have gone.
+
+    All read their gradient from `grads`, which is another one in every step: with a constant gradient m̂ = g and
+    v̂ = g², whatever beta1 and beta2 are.
+    """
+    for _ in range(SAME_STEPS):
+        for step, _ in steppers.values():
             step()
+        grads[...] = np.roll(grads, 1)
     first, *others = steppers
     largest = 0.0
     for who in others:

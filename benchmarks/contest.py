@@ -7,8 +7,8 @@ network in which no number is dropped, and the times are those of the network wi
 
 *How nearly the same.* Sums in another order differ in float32 by some 10⁻⁷ of their value. Adam enlarges that where a
 gradient is nearly 0: a step has the size of the learning rate whatever the size of the gradient, so there it may go
-either way. Such entries hardly change the loss. `TOLERANCE` leaves room for that; a learning rate or an initial value
-that is off by a hundredth does not pass.
+either way. Such entries hardly change the loss. `TOLERANCE` leaves room for that; initial values that are off by a
+hundredth do not pass, nor does twice the learning rate (tests/test_benchmarks.py).
 
 *Turns.* A machine's speed drifts, so ratios are taken within a round, and their median over the rounds is reported.
 The first round is not counted: in it programs are compiled and memory is fetched. Between two turns there is a pause,

@@ -3,7 +3,8 @@
     python -m benchmarks.convolution --rounds 5
 
 It is the network of examples/conv_autoencoder.py, with dropout as printed and without. Then each of its layers, forward
-and backward, against PyTorch's on one thread, by processor time, after a check that both return the same numbers.
+and backward, against PyTorch's on one thread, by processor time, after a check that both return the same numbers:
+the result, and the gradients of input and parameters.
 """
 
 from __future__ import annotations
@@ -55,18 +56,18 @@ def layer_by_layer(args: argparse.Namespace, rng: np.random.Generator) -> Duels:
 
 
 def duel(module: Any, layer: Layer, x: Array, dy: Array, need_dx: bool, rounds: int) -> tuple[Array, Array]:
-    """Times of ours and PyTorch's, after a check of y and dx; x and dy lie in memory as either would have them."""
+    """Times of ours and PyTorch's, after a check of all results; x and dy lie in memory as either would have them."""
     there = module.layer_stepper(layer, x, dy, need_dx)
     like_y = np.empty_like(layer.forward(x))
     like_y[...] = dy
     option = {} if need_dx or not layer.params.size else {"need_dx": False}
 
-    def here() -> tuple[Any, Any]:
-        return layer.forward(x), layer.backward(like_y, **option)
+    def here() -> list[Any]:
+        return [layer.forward(x), layer.backward(like_y, **option), *layer.gradients.values()]
 
-    for mine, other in zip(here(), there(), strict=True):
-        if mine is not None:
-            np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-4)
+    for what, mine, other in zip(("y", "dx", *layer.gradients), here(), there(), strict=True):
+        if mine is not None and np.linalg.norm(mine - np.asarray(other)) > contest.TOLERANCE * np.linalg.norm(mine):
+            raise contest.DisagreementError(f"{layer!r} and its twin in PyTorch have another {what}")
     runs = {"here": lambda number: here(), "there": lambda number: there()}
     times = contest.race(runs, rounds, repr(layer), time.process_time)
     return times["here"], times["there"]

@@ -128,22 +128,25 @@ def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], 
 
 
 def adam_stepper(params: Array, grads: Array, fused: bool) -> tuple[Callable[[], object], Array]:
-    """A step of Adam on a copy of these parameters, and the copy."""
+    """A step of Adam on a copy of these parameters, and the copy; the gradients are read where they are."""
     vector = nn.Parameter(torch.from_numpy(params.copy()))
-    vector.grad = torch.from_numpy(grads.copy())
+    vector.grad = torch.from_numpy(grads)
     return torch.optim.Adam([vector], fused=fused).step, vector.detach().numpy()
 
 
-def layer_stepper(layer: Any, x: Array, dy: Array, need_dx: bool) -> Callable[[], tuple[Array, Any]]:
-    """Forward and backward of the layer's twin; returns y and dx, which is None unless needed."""
+def layer_stepper(layer: Any, x: Array, dy: Array, need_dx: bool) -> Callable[[], list[Any]]:
+    """Forward and backward of the layer's twin; returns y, dx, which is None unless needed, and dW and db if any."""
     twin, own_dy = in_torch(layer), torch.from_numpy(dy)
     own_x = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_(need_dx)
 
-    def step() -> tuple[Array, Any]:
+    def step() -> list[Any]:
         twin.zero_grad()
         own_x.grad = None
         y = twin(own_x)
         y.backward(own_dy)
-        return y.detach().numpy(), own_x.grad
+        gradients = [np.asarray(parameter.grad) for parameter in twin.parameters()]
+        if isinstance(layer, Dense):
+            gradients[0] = gradients[0].T
+        return [y.detach().numpy(), own_x.grad, *gradients]
 
     return step

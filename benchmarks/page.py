@@ -46,7 +46,9 @@ TECHNIQUES = """\
 ## What makes it fast
 
 - **Adam goes through the parameters in blocks** that stay in the processor's cache for all of its ten calls
-  (`scratchnn/optim.py`). The race "Adam" has the same in whole arrays and in one line.
+  (`scratchnn/optim.py`). Counting arrays that come from memory and go there, a step has 7 instead of some 25, so a
+  quarter of the time was predicted wherever the cache does not hold everything anyway. The race "Adam" has the same in
+  whole arrays and in one line. Smaller blocks mean more calls, and two threads wait for each other at every call.
 - **Images lie in memory with the batch running fastest** (`scratchnn/layers/shape.py`): pieces of images are then long
   runs of neighbours, and copied as fast as memory allows.
 - **Columns are made a band at a time** (`scratchnn/layers/convolution.py`): the product finds them in the cache.
@@ -54,19 +56,21 @@ TECHNIQUES = """\
   respect to the data.
 - **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
 - **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
-  is shared out, too. The column "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
+  is shared out, too. Predicted was what the products take in either case, and a share of all the rest. The column
+  "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
 - **Freed memory is kept** for the next step (`cli.keep_freed_memory`). Every script begins with it, and so do these
   benchmarks: whoever takes part has it.
 
 The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
 code has stayed.
 
-What was predicted, and why. *Columns*: the same bytes, in runs that are longer by the batch; the shorter run is about
-as long as what NumPy does to begin one. *Bands*: columns of a small batch fit into the last cache either way, those of
-a large one do not. *need_dx*: counting multiplications. *Exponential*: counting calls of exp and log1p, the latter at
-four times the former, as NumPy has no vector instructions for it here. *New arrays*: what the allocator does is little
-beside a product. *One copy of a view*: its inner loop is the same, so nothing. *Freed memory*: each page fault costs
-the system as much as filling the page.
+*Predicted* is what counting leads one to expect. *Columns*: the same bytes, in runs that are longer by the batch; the
+shorter run is about as long as what NumPy does to begin one. *Bands*: columns of a small batch fit into the last cache
+either way, those of a large one do not. *need_dx*: counting multiplications. *Exponential*: counting calls of exp and
+log1p, the latter at four times the former: for it NumPy has vector instructions only where there is AVX-512. *New
+arrays*: what the allocator does is little beside a product. *One copy of a view*: its inner loop is the same, so
+nothing. *A batch of floats*: a quarter of the bytes to gather, but one pass more. *Freed memory*: each page fault costs
+the system as much as filling the page; where there are none, nothing.
 """
 
 GROWTH = """\
@@ -217,7 +221,7 @@ def spent_on(parts: Parts) -> str:
     medians = {name: 1e3 * float(np.median(values)) for name, values in times.items()}
     whole = sum(medians.values())
     shares = [f"{name} {100 * medians[name] / whole:.0f} %" for name in sorted(medians, key=lambda n: -medians[n])]
-    text = f"A step of {who} spends its {whole:.2f} ms on {', '.join(shares)}"
+    text = f"A step of `{who}` spends its {whole:.2f} ms on {', '.join(shares)}"
     return text + ("." if parts.floor is None else f"; {FLOOR} need {100e3 * parts.floor / whole:.0f} %.")
 
 

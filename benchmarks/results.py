@@ -49,7 +49,7 @@ class Parts:
 class Duels:
     """Pairs of programs for the same thing; `rows` has the times (rounds,) of the one and the other.
 
-    `predicted` says by row what the ratio was expected to be before anything was timed.
+    `predicted` says by row what ratio counting operations, or bytes, would lead one to expect.
     """
 
     name: str

@@ -21,6 +21,7 @@ from benchmarks.contest import race
 from benchmarks.options import run_alone
 from benchmarks.results import Duels, Measured
 from scratchnn import BinaryCrossEntropy, Conv2D, Dense
+from scratchnn.data import Images
 from scratchnn.layers import convolution
 from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.shape import Pair, batch_first
@@ -135,6 +136,12 @@ def tried(rng: np.random.Generator) -> Pairs:
         np.matmul(dy, layer.W.T, out=dx)
 
     yield "Dense(500, 500), a step: results in new arrays / in arrays made once", "1", plain, into_buffers
+    bytes_ = Images(rng.integers(0, 256, (55_000, 784), dtype=np.uint8), 255)
+    floats, rows = bytes_[:], rng.permutation(55_000)[:BATCH]
+    yield (
+        "a batch: gathered as bytes and scaled / gathered from floats made once", "1",
+        lambda: bytes_[rows], lambda: floats[rows],
+    )  # fmt: skip
     images = rng.random((16, 13, 13, BATCH), np.float32)
     geometry = (3, 3), (1, 1), (11, 11)
     yield (

@@ -7,7 +7,7 @@ flat vector `grads` of every rank by the sum over all ranks, makes it the gradie
 makes the same step, and the parameters stay the same to the bit: only gradients ever travel.
 
 Noise is that of one process: each rank draws it for the whole batch and takes its rows. So R ranks come to what one
-comes to, but for the last bits, as the sum over the rows is put together in another order. (A network with BatchNorm
+comes to but for rounding, as the sum over the rows is put together in another order. (A network with BatchNorm
 would normalise the rows of a rank by their own mean and variance, and each rank would keep running averages of its
 own; this one has none.)
 
@@ -79,7 +79,7 @@ class RanksTrainer(Trainer):
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
+    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
     parser.add_argument("--latent", type=cli.positive_int, default=2, help="latent dimensions (default: 2)")
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
     parser.add_argument("--cost", action="store_true", help="train nothing; print what a step would cost")

@@ -39,13 +39,15 @@ EXAMPLES = """\
   python examples/latent_sizes.py --epochs 30                                  embedded digits
   python examples/latent_sizes.py --data mnist --jobs 2                        the thesis's table: an hour or two
   python examples/latent_sizes.py --data frey-face --latents 2 --epochs 1000
-  python examples/latent_sizes.py --data mnist --dask tcp://that-machine:8786  on the workers of a cluster
+  python examples/latent_sizes.py --data mnist fashion-mnist --dask tcp://that-machine:8786  on a cluster's workers
 """
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.parser(__doc__ or "", EXAMPLES)
-    parser.add_argument("--data", choices=data.DATA_SETS, default="digits", help="data set (default: digits)")
+    parser.add_argument(
+        "--data", choices=data.DATA_SETS, nargs="+", default=["digits"], help="data sets (default: digits)"
+    )
     parser.add_argument("--latents", type=cli.positive_int, nargs="+", default=[2, 5, 10, 20, 50], metavar="Z")
     parser.add_argument("--seeds", type=cli.seed, nargs="+", default=[0, 1, 2], metavar="SEED")
     parser.add_argument("--epochs", type=cli.positive_int, help="of each run (default: that of examples/vae.py)")
@@ -56,14 +58,25 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="of a Dask scheduler, whose workers train; --jobs is left out"
     )
-    parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for all runs, the table and the figure; in it one for each of several data sets",
+    )
     args = parser.parse_args(arguments)
-    args.epochs = args.epochs or vae.EPOCHS[args.data]
-    args.out = args.out or Path("runs") / f"latent-sizes-{args.data}-{args.epochs}-epochs"
-    if args.dask:
-        args.out = args.out.resolve()  # a worker may stand in another folder
     args.latents, args.seeds = sorted(set(args.latents)), sorted(set(args.seeds))
+    args.data = list(dict.fromkeys(args.data))
     return args
+
+
+def of_one_data_set(args: argparse.Namespace, name: str) -> argparse.Namespace:
+    """The options, with this data set, its number of epochs and its folder."""
+    epochs = args.epochs or vae.EPOCHS[name]
+    out = args.out and (args.out if len(args.data) == 1 else args.out / name)
+    out = out or Path("runs") / f"latent-sizes-{name}-{epochs}-epochs"
+    if args.dask:
+        out = out.resolve()  # a worker may stand in another folder
+    return argparse.Namespace(**{**vars(args), "data": name, "epochs": epochs, "out": out})
 
 
 @contextlib.contextmanager
@@ -92,8 +105,8 @@ def workers(scheduler: str | None) -> Iterator[None]:
         yield
 
 
-def one_run(z: int, seed: int, args: argparse.Namespace) -> tuple[int, int]:
-    """Trains and evaluates one network; what it prints goes into log.txt in its folder."""
+def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
+    """Trains and evaluates one network; what it prints goes into log.txt in its folder, which is returned."""
     folder = args.out / f"z{z}-seed{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     shared = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
@@ -102,7 +115,7 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> tuple[int, int]:
         vae.main([f"--{name}={value}" for name, value in training.items()])
         if not evaluated(folder, args):
             log_likelihood.main([str(folder), f"--samples={args.samples}"])
-    return z, seed
+    return folder
 
 
 def evaluated(folder: Path, args: argparse.Namespace) -> bool:
@@ -137,18 +150,26 @@ def refuse_longer_runs(args: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    images = data.load(args.data)  # downloaded once, before the runs ask for it all at once
-    cli.prepare_folder(args.out)
-    refuse_longer_runs(args)
-    jobs = [joblib.delayed(one_run)(z, seed, args) for z in args.latents for seed in args.seeds]
-    print(images)
+    sweeps = [of_one_data_set(args, name) for name in args.data]
+    images = [data.load(sweep.data) for sweep in sweeps]  # downloaded once, before the runs ask for it all at once
+    for sweep, of_sweep in zip(sweeps, images, strict=True):
+        cli.prepare_folder(sweep.out)
+        refuse_longer_runs(sweep)
+        print(f"{of_sweep}; epochs: {sweep.epochs}")
+    runs = itertools.product(args.latents, args.seeds, sweeps)
+    jobs = [joblib.delayed(one_run)(z, seed, sweep) for z, seed, sweep in runs]
     with workers(args.dask):
         where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"
-        print(f"{len(jobs)} runs of {args.epochs} epochs, {where}; each writes a log.txt into its folder")
+        print(f"{len(jobs)} runs, {where}; each writes a log.txt into its folder")
         finished = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
-        for z, seed in tqdm(finished, total=len(jobs), unit="run", disable=None):
-            tqdm.write(f"finished: {args.out / f'z{z}-seed{seed}'}")
+        for folder in tqdm(finished, total=len(jobs), unit="run", disable=None):
+            tqdm.write(f"finished: {folder}")
+    for sweep, of_sweep in zip(sweeps, images, strict=True):
+        put_together(sweep, of_sweep)
 
+
+def put_together(args: argparse.Namespace, images: data.DataSet) -> None:
+    """The table and the figure of one data set's runs."""
     rows = {z: row(z, args) for z in args.latents}
     print(table(rows, args))
     cli.write_json(

@@ -110,8 +110,8 @@ class Adam(Optimizer):
 
         lr m̂ / (√v̂ + ε) = lr (m/w1) / (√(v/w2) + ε) = [lr √w2 / w1] · m / (√v + ε √w2).
 
-    (TensorFlow 1, which made the thesis's figures, leaves √(1 − β2^t) out in front of ε: after a few steps nobody can
-    tell.)
+    (TensorFlow 1, which made the thesis's figures, leaves √(1 − β2^t) out in front of ε: that shows where √v̂ is not
+    much larger than ε = 10⁻⁸, and hardly anywhere else.)
     """
 
     def __init__(

@@ -15,24 +15,26 @@ and between the two, and behind the second, everybody waits for everybody. (`gra
 processes on different machines, step 2 is an Allreduce: examples/data_parallel.py.)
 
 *What is the same.* The cut and the order of the sum are fixed, so the same number of threads gives the same bits. For
-another number the sum over the rows is put together in another order, and differs in its last bits. Noise is the same:
-what one thread would have drawn for the whole batch is drawn, and each part takes its rows of it (`Draws`).
+another number the sum over the rows is put together in another order, and the gradient of a step differs in its last
+bits. Over a training Adam enlarges that: a gradient near 0 has a step of the full size, and its sign may be a matter of
+rounding. Noise is the same: what one thread would have drawn for the whole batch is drawn, and each part takes its rows
+of it (`Draws`).
 
 *What is not.* `BatchNorm` normalises a part by the mean and variance of that part, not of the batch ("ghost batches",
 Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
-averages; their variance lacks what the parts' means differ by.
+averages. Parts have at least two rows, without which there is no variance.
 
 *What it has over the threads of the matrix library.* These divide single products, and an element-wise NumPy function
 has one thread in any case. Here a thread has everything of its rows, but its products are smaller. Which of the two
-wins depends on network and machine: `python -m benchmarks` races them. The library gets one thread while this runs, and
-no more threads than cores are of use.
+wins depends on network and machine: `python -m benchmarks` races them. The library gets one thread
+during `fit`, where threadpoolctl can tell it so, and no more threads than cores are of use.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any
 
@@ -137,13 +139,13 @@ class ParallelTrainer(Trainer):
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
 
     def fit(self, *args: Any, **options: Any) -> None:
-        """As `Trainer.fit`. While it lasts the matrix library has one thread, everywhere in this process."""
+        """As `Trainer.fit`. While it lasts the matrix library has one thread, for the held-out loss as well."""
         with threadpool_limits(1):
             super().fit(*args, **options)
 
     def step(self, batch: Any) -> dict[str, float]:
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
-        parts = parts_of(n, self.threads)
+        parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
         generators = [self.rng, *(layer.rng for layer, *_ in self.layers if hasattr(layer, "rng"))]
         draws = {id(rng): Draws(rng, n) for rng in generators}
@@ -185,4 +187,6 @@ class ParallelTrainer(Trainer):
             with np.errstate(over="ignore", invalid="ignore"):
                 return work(r)
 
-        return list(self.pool.map(quietly, range(n)))
+        running = [self.pool.submit(quietly, r) for r in range(n)]
+        wait(running)  # for all, even if one has failed: the others still write
+        return [part.result() for part in running]

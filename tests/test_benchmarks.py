@@ -182,10 +182,11 @@ def test_the_ways_of_writing_adam_agree_and_another_does_not():
 
     makers = [adam.Adam, adam.WholeAdam, adam.OneLineAdam, lambda model: adam.SharedAdam(model, 2),
               lambda model: adam.SmallBlocks(model, 2)]  # fmt: skip
-    assert adam.same_way({str(k): stepper(make) for k, make in enumerate(makers)}) < contest.TOLERANCE
-    slower = stepper(lambda model: adam.Adam(model, lr=0.99e-3))
-    with pytest.raises(DisagreementError, match="they are not the same optimiser"):
-        adam.same_way({"one": stepper(adam.Adam), "slower": slower})
+    assert adam.same_way({str(k): stepper(make) for k, make in enumerate(makers)}, grads) < contest.TOLERANCE
+    for other in ({"lr": 0.99e-3}, {"beta1": 0.89}, {"beta2": 0.99}):
+        wrong = stepper(lambda model, other=other: adam.Adam(model, **other))
+        with pytest.raises(DisagreementError, match="they are not the same optimiser"):
+            adam.same_way({"one": stepper(adam.Adam), "other": wrong}, grads)
 
 
 def test_the_fit_finds_a_line_and_says_how_far_others_are_from_it():
@@ -221,7 +222,7 @@ def test_a_bar_is_met_or_missed_and_a_missed_hope_is_explained():
         assert verdict(bar, races) == (f"{ratio:.2f} ({ratio:.2f}–{ratio:.2f})", words)
     assert missed([result for result in made_up(0.2) if isinstance(result, Race)]) == []
     text = bars_text(made_up(10.0))
-    assert "A step of scratchnn spends its 4.00 ms on forward 75 %, data 25 %" in text
+    assert "A step of `scratchnn` spends its 4.00 ms on forward 75 %, data 25 %" in text
     hardest = min(limit for bar in BARS if bar.race == "vae" for limit in (bar.bar, bar.hope))
     assert f"*Race of vae*: for all that is asked and hoped for, {100 * (1 - hardest / 10):.0f} % of the time" in text
     assert "the matrix products alone need 50 %" in text

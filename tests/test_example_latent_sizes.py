@@ -12,7 +12,7 @@ import vae
 from conftest import ROOT
 from threadpoolctl import threadpool_limits
 
-from scratchnn import cli
+from scratchnn import cli, data
 from scratchnn.checkpoints import read_checkpoint
 
 SMALL = ["--hidden", "12", "--batch-size", "200", "--epochs", "2", "--samples", "4"]
@@ -48,6 +48,22 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
         np.testing.assert_array_equal(arrays["params"], others["params"])
         assert (tmp_path / "there" / run / "log.txt").read_text().count("epoch 2/2") == 1
     assert capsys.readouterr().out.count("finished: ") == 4
+
+
+def test_several_data_sets_are_one_sweep_with_a_folder_each(tmp_path, monkeypatch, capsys):
+    digits = data.load("digits")
+    half = data.DataSet("half", digits.train.split(500)[0], digits.validation, digits.test, digits.image_shape)
+    monkeypatch.setattr(data, "load", lambda name, *split: {"digits": digits, "mnist": half}[name])
+    command = ["--data", "digits", "mnist", "--latents", "3", "--seeds", "0", "1", f"--out={tmp_path}", *SMALL]
+    latent_sizes.main(command)
+    printed = capsys.readouterr().out
+    assert "4 runs, 1 at a time" in printed and printed.count("train loss") == 2
+    found = {name: json.loads((tmp_path / name / "summary.json").read_text()) for name in ("digits", "mnist")}
+    assert [summary["settings"]["data"] for summary in found.values()] == ["digits", "mnist"]
+    first, second = (summary["figures"]["3"]["train_loss"] for summary in found.values())
+    assert len(first) == len(second) == 2 and set(first).isdisjoint(second)
+    latent_sizes.main(["--latents", "3", "--seeds", "0", "1", f"--out={tmp_path / 'alone'}", *SMALL])
+    assert json.loads((tmp_path / "alone/summary.json").read_text())["figures"] == found["digits"]["figures"]
 
 
 def test_workers_of_several_threads_are_refused(tmp_path, monkeypatch, capsys):

@@ -281,13 +281,14 @@ def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
     assert record["held_out_loss"] < 130
 
 
-def test_two_threads_train_the_same_network_to_rounding_and_to_the_same_bits_every_time(tmp_path):
-    for folder, threads in (("one", 1), ("two", 2), ("again", 2)):
+def test_several_threads_train_the_same_network_to_rounding_and_to_the_same_bits_every_time(tmp_path):
+    for folder, threads in (("one", 1), ("two", 2), ("again", 2), ("four", 4)):
         succeeds(vae.main, "--epochs", 2, "--threads", threads, "--out", tmp_path / folder, *SMALL)
-    one, two, again = (load_model(tmp_path / folder)[0].params for folder in ("one", "two", "again"))
+    one, two, again, four = (load_model(tmp_path / folder)[0].params for folder in ("one", "two", "again", "four"))
     assert two.tobytes() == again.tobytes()
-    # Adam's steps of 0.001 have the gradient's sign and hardly its size: where it is nearly 0, rounding decides
-    assert 0 < np.linalg.norm(two - one) < 1e-3 * np.linalg.norm(one)
+    for several in (two, four):
+        # Adam's steps of 0.001 have the gradient's sign and hardly its size: where it is nearly 0, rounding decides
+        assert 0 < np.linalg.norm(several - one) < 1e-3 * np.linalg.norm(one)
     assert "it has threads = 2, and this run has 3" in fails(
         vae.main, "--epochs", 3, "--threads", 3, "--out", tmp_path / "two", *SMALL
     )

@@ -188,6 +188,11 @@ def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_
     assert not np.shares_memory(second.grads, model.grads)
 
 
+def test_a_part_has_two_rows_at_least_since_one_has_no_variance():
+    several = after_a_step(normalised, 2, n=3)
+    np.testing.assert_array_equal(several.model.params, after_a_step(normalised, 1, n=3).model.params)
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_batch_norm_normalises_each_part_and_averages_their_averages(threads):
     several = after_a_step(normalised, threads, n=11)
