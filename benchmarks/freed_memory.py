@@ -4,7 +4,7 @@
 
 What was asked of the C library cannot be taken back, so every turn is a process of its own. Beside the times the page
 faults of a step are counted; where the system does not count them, or the C library cannot be asked, the two columns
-are alike. All contestants of the other benchmarks run with it, so PyTorch is asked as well what it makes of it.
+are alike. The other benchmarks are run without it, by everybody; PyTorch is asked here as well what it makes of it.
 """
 
 from __future__ import annotations

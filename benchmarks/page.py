@@ -58,8 +58,9 @@ TECHNIQUES = """\
 - **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
   is shared out, too. Predicted was what the products take in either case, and a share of all the rest. The column
   "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
-- **Freed memory is kept** for the next step (`cli.keep_freed_memory`). Every script begins with it, and so do these
-  benchmarks: whoever takes part has it.
+- **Freed memory is kept** for the next step where a script makes its trainer (`cli.keep_freed_memory`). It is a matter
+  of the process and not of a framework, so the contests do without it: everybody has the C library as it is. What it
+  brings, to PyTorch as well, has a table of its own.
 
 The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
 code has stayed.

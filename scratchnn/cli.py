@@ -91,7 +91,11 @@ def training_parser(
 def trainer(
     threads: int, model: Any, optimizer: Adam | SGD, rng: np.random.Generator, settings: Mapping[str, Any]
 ) -> Trainer:
-    """What trains the model with so many --threads. With one, the matrix library may use threads of its own."""
+    """What trains the model with so many --threads, in a process that keeps freed memory.
+
+    With one thread, the matrix library may use threads of its own.
+    """
+    keep_freed_memory()
     if threads == 1:
         return Trainer(model, optimizer, rng, settings)
     return ParallelTrainer(model, optimizer, rng, settings, threads=threads)
@@ -223,12 +227,11 @@ def keep_freed_memory() -> bool:
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Runs a script's `main`, freed memory being kept; a mistake of its user ends it with one sentence and status 1."""
+    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line
             stream.reconfigure(errors="replace", line_buffering=True)
-    keep_freed_memory()
     try:
         main(None)
     except (DataError, CheckpointError, DivergedError, OptionError, OutputError) as error:
