@@ -9,7 +9,8 @@ values and averages of the batch normalisation are this library's.
 the document saw, beside PCA and t-SNE, which show clouds. Its code has a ReLU behind it. Where one of the two numbers
 is below 0 for all images, the ReLU makes it 0 for all, no gradient flows back through it, and it stays there. One dead
 number of two makes a line; two make a point, and the decoder shows one image to everybody. How many networks start that
-way is counted here, before they have learned anything, and the first that starts with one dead number is trained,
+way is counted here, before they have learned anything and as far as 100 images show (on all of Fashion-MNIST such a
+number came to life again), and the first that starts with one dead number is trained,
 beside one that does not (relu-code) and one without the ReLU (linear-code), to which it cannot happen. A code can lie
 near a line for other reasons as well, so the share of its variance along its main direction is printed: 1 is a line.
 

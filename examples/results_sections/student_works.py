@@ -369,7 +369,7 @@ The document's network is on a picture that its text does not hold, so this one 
 
 {classes}
 
-**The code of two numbers.** {epochs} epochs, {runs}; mean squared error of a pixel from 0 to 1. *relu-code*
+**The code of two numbers.** Epochs: {epochs}; {runs}; mean squared error of a pixel from 0 to 1. *relu-code*
 is the printed network, a ReLU behind its code, *linear-code* the same without that ReLU, and *collapsed* the printed
 one again, from the first start with a dead number.
 
@@ -378,8 +378,9 @@ one again, from the first start with a dead number.
 The document saw the data "on a single line, whatever their class". With a ReLU behind the code that happens if one of
 its numbers is below 0 for all images: it is 0 for all, gets no gradient and stays there. Of {n} networks that have
 learned nothing yet, as far as 100 images show, {none} have no such number, {one} have one, which makes a line, and
-{two} have two, which make a point. The last column is the share of the code's variance along its main direction: at 1
-the code is a line, whatever the reason. Without the ReLU nothing is cut off there.
+{two} have two, which make a point. What is dead for 100 images need not be for all, and can come to life in training:
+how it went with *collapsed* stands in the table. The last column is the share of the code's variance along its main
+direction: at 1 the code is a line, whatever the reason. Without the ReLU nothing is cut off there.
 
 {figures}
 """
