@@ -46,8 +46,8 @@ TECHNIQUES = """\
 ## What makes it fast
 
 - **Adam goes through the parameters in blocks** that stay in the processor's cache for all of its ten calls
-  (`scratchnn/optim.py`). Counting arrays that come from memory and go there, a step has 7 instead of some 25, so a
-  quarter of the time was predicted wherever the cache does not hold everything anyway. The race "Adam" has the same in
+  (`scratchnn/optim.py`). Counting arrays that come from memory and go there, a step has 7 instead of some 25: a
+  quarter of the time is to be expected, unless the cache holds everything anyway. The race "Adam" has the same in
   whole arrays and in one line. Smaller blocks mean more calls, and two threads wait for each other at every call.
 - **Images lie in memory with the batch running fastest** (`scratchnn/layers/shape.py`): pieces of images are then long
   runs of neighbours, and copied as fast as memory allows.
@@ -56,7 +56,7 @@ TECHNIQUES = """\
   respect to the data.
 - **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
 - **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
-  is shared out, too. Predicted was what the products take in either case, and a share of all the rest. The column
+  is shared out, too. To be expected is what the products take in either case, and a share of the rest. The column
   "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
 - **Freed memory is kept** for the next step where a script makes its trainer (`cli.keep_freed_memory`). It is a matter
   of the process and not of a framework, so the contests do without it: everybody has the C library as it is. What it
@@ -70,8 +70,7 @@ shorter run is about as long as what NumPy does to begin one. *Bands*: columns o
 either way, those of a large one do not. *need_dx*: counting multiplications. *Exponential*: counting calls of exp and
 log1p, the latter at four times the former: for it NumPy has vector instructions only where there is AVX-512. *New
 arrays*: what the allocator does is little beside a product. *One copy of a view*: its inner loop is the same, so
-nothing. *A batch of floats*: a quarter of the bytes to gather, but one pass more. *Freed memory*: each page fault costs
-the system as much as filling the page; where there are none, nothing.
+nothing. *A batch of floats*: a quarter of the bytes to gather, but one pass more.
 """
 
 GROWTH = """\

@@ -10,9 +10,9 @@ the document saw, beside PCA and t-SNE, which show clouds. Its code has a ReLU b
 is below 0 for all images, the ReLU makes it 0 for all, no gradient flows back through it, and it stays there. One dead
 number of two makes a line; two make a point, and the decoder shows one image to everybody. How many networks start that
 way is counted here, before they have learned anything and as far as 100 images show (on all of Fashion-MNIST such a
-number came to life again), and the first that starts with one dead number is trained,
-beside one that does not (relu-code) and one without the ReLU (linear-code), to which it cannot happen. A code can lie
-near a line for other reasons as well, so the share of its variance along its main direction is printed: 1 is a line.
+number came to life again). The first that starts with one dead number is trained, beside one that does not (relu-code)
+and one without the ReLU (linear-code), to which it cannot happen. A code can lie near a line for other reasons as well,
+so the share of its variance along its main direction is printed: 1 is a line.
 
 The classifier's network is on a picture that the text does not hold; described are an autoencoder whose encoder is used
 again, 93 % of the test images right, and training curves that leave the validation curves behind. Here: four 3×3

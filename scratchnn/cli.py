@@ -215,7 +215,7 @@ def keep_freed_memory() -> bool:
     A step of training frees arrays of some megabytes, and the next asks for the same again. glibc returns them (it
     unmaps what is large, and trims the end of its heap), and the pages that it gets anew must be filled with zeros
     first, a page fault for every 4 kB. On one thread a step of the convolutional autoencoder has thousands of them,
-    which take up to a quarter of its time; with this it has none (python -m benchmarks.freed_memory). It holds for
+    which take up to a third of its time; with this it has none (python -m benchmarks.freed_memory). It holds for
     this process, from now on, and other programs do without that memory.
     """
     trim_threshold, mmap_threshold = -1, -3  # malloc.h; the second takes no more than 32 MB

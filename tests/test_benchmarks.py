@@ -13,7 +13,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))
 from benchmarks import __main__ as benchmarks
-from benchmarks import adam, contest, ours, peers
+from benchmarks import adam, contest, convolution, ours, peers
 from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import DisagreementError, order, race, same_losses, without_dropout
 from benchmarks.ours import Ours
@@ -187,6 +187,27 @@ def test_the_ways_of_writing_adam_agree_and_another_does_not():
         wrong = stepper(lambda model, other=other: adam.Adam(model, **other))
         with pytest.raises(DisagreementError, match="they are not the same optimiser"):
             adam.same_way({"one": stepper(adam.Adam), "other": wrong}, grads)
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 1, 2, 3])
+def test_a_layer_whose_twin_returns_something_else_is_not_timed(wrong):
+    """y, dx, dW or db of a made-up peer is off by a hundredth, or NaN."""
+    rng = np.random.default_rng(0)
+    layer, x, dy = Dense(4, 3, rng, b=0.5), rng.random((5, 4), np.float32), rng.random((5, 3), np.float32)
+
+    class Peer:
+        @staticmethod
+        def layer_stepper(layer, x, dy, need_dx):
+            results = [layer.forward(x), layer.backward(dy), layer.dW.copy(), layer.db.copy()]
+            if wrong is not None:
+                results[wrong] = results[wrong] * (np.nan if wrong == 1 else 1.01)
+            return lambda: results
+
+    if wrong is None:
+        assert all(times.shape == (1,) for times in convolution.duel(Peer, layer, x, dy, True, 1))
+        return
+    with pytest.raises(DisagreementError, match=f"have another {('y', 'dx', 'W', 'b')[wrong]}"):
+        convolution.duel(Peer, layer, x, dy, True, 1)
 
 
 def test_the_fit_finds_a_line_and_says_how_far_others_are_from_it():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -191,6 +192,21 @@ def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_
 def test_a_part_has_two_rows_at_least_since_one_has_no_variance():
     several = after_a_step(normalised, 2, n=3)
     np.testing.assert_array_equal(several.model.params, after_a_step(normalised, 1, n=3).model.params)
+
+
+def test_a_part_that_fails_is_told_of_when_the_others_have_finished():
+    model, rng = made(vae)
+    finished = []
+
+    def work(r: int) -> None:
+        if r == 0:
+            raise ZeroDivisionError
+        time.sleep(0.05)
+        finished.append(r)
+
+    with pytest.raises(ZeroDivisionError):
+        ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2).everywhere(work, 2)
+    assert finished == [1]
 
 
 @pytest.mark.parametrize("threads", [2, 3])
