@@ -134,9 +134,11 @@ class ParallelTrainer(Trainer):
         # the first has the model's own gradients, to which those of the others are added
         others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
         self.replicas = [replica_of(model, grads) for grads in (model.grads, *others)]
-        self.pool = ThreadPoolExecutor(threads)
-        # every layer of the model, and its copies
+        self.pool = ThreadPoolExecutor(max(1, threads - 1))  # the first part is computed where `fit` runs
+        # every layer of the model, and its copies; those that draw for themselves; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
+        self.drawing = [(layer, copies) for layer, *copies in self.layers if hasattr(layer, "rng")]
+        self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
 
     def fit(self, *args: Any, **options: Any) -> None:
         """As `Trainer.fit`. While it lasts the matrix library has one thread, for the held-out loss as well."""
@@ -147,22 +149,22 @@ class ParallelTrainer(Trainer):
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
-        generators = [self.rng, *(layer.rng for layer, *_ in self.layers if hasattr(layer, "rng"))]
+        generators = [self.rng, *(layer.rng for layer, _ in self.drawing)]
         draws = {id(rng): Draws(rng, n) for rng in generators}
 
         def gradient(r: int) -> dict[str, Array]:
             noise = {key: PartOfDraws(whole, parts[r]) for key, whole in draws.items()}
             for layer, *copies in self.layers:
                 copies[r].training = layer.training  # a part may have been frozen in the meantime
-                if hasattr(layer, "rng"):
-                    copies[r].rng = noise[id(layer.rng)]
-            for name, average in self.model.buffers.items():
-                replicas[r].buffers[name][...] = average
+            for layer, copies in self.drawing:
+                copies[r].rng = noise[id(layer.rng)]
+            for average, *copies in self.averages:
+                copies[r][...] = average
             return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[id(self.rng)])
 
         terms_of_parts = self.everywhere(gradient, len(parts))
-        for name, average in self.model.buffers.items():
-            average[...] = np.mean([replica.buffers[name] for replica in replicas], axis=0)
+        for average, *copies in self.averages:
+            average[...] = np.mean(copies[: len(parts)], axis=0)
 
         self.optimizer.begin()
         grads = self.model.grads
@@ -180,13 +182,16 @@ class ParallelTrainer(Trainer):
         return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
 
     def everywhere(self, work: Callable[[int], Any], n: int) -> list[Any]:
-        """work(0) … work(n − 1), each on a thread; returns what they return when all are done."""
+        """work(0) … work(n − 1), the first here and each of the others on a thread; returns what they return."""
 
         def quietly(r: int) -> Any:
             # a loss that overflows is caught in `fit`, by name and place; NumPy's settings are those of a thread
             with np.errstate(over="ignore", invalid="ignore"):
                 return work(r)
 
-        running = [self.pool.submit(quietly, r) for r in range(n)]
-        wait(running)  # for all, even if one has failed: the others still write
-        return [part.result() for part in running]
+        running = [self.pool.submit(quietly, r) for r in range(1, n)]
+        try:
+            first = quietly(0)
+        finally:
+            wait(running)  # for all, even if one has failed: the others still write
+        return [first, *(part.result() for part in running)]

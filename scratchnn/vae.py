@@ -178,8 +178,7 @@ class VAE(Composite):
 
     def split(self, heads: Array) -> tuple[Array, Array]:
         expect("the encoder of a VAE", "its output", heads, ("N", 2 * self.n_z))
-        mean, log_var = np.split(heads, 2, axis=1)
-        return mean, log_var
+        return heads[:, : self.n_z], heads[:, self.n_z :]
 
     def __repr__(self) -> str:
         return f"VAE({self.encoder!r}, {self.decoder!r}, {self.likelihood!r}, n_z={self.n_z})"

@@ -27,19 +27,27 @@ def kind(value: Any) -> str:
 
 def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
     """Raises unless `array` holds floats and, if one is given, has this shape; a letter, as in ("N", 784), fits all."""
-    wanted = "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
         raise TypeError(
-            f"{owner!r} expects {name} to be an array{wanted} of floats, got {kind(array)}: "
+            f"{owner!r} expects {name} to be an array{written(shape)} of floats, got {kind(array)}: "
             f"convert it, as in np.asarray({name}, np.float32){pixels}"
         )
-    if shape is None:
-        return
-    fits = [isinstance(want, str) or want == size for want, size in zip(shape, array.shape, strict=False)]
-    if array.ndim != len(shape) or not all(fits):
+    if shape is not None and not fits(array.shape, shape):
         hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
-        raise ValueError(f"{owner!r} expects {name} of shape{wanted}, got {array.shape}{hint}")
+        raise ValueError(f"{owner!r} expects {name} of shape{written(shape)}, got {array.shape}{hint}")
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
+    """Whether a shape is the one wanted, up to its letters. Asked some thirty times a step: hence the short way."""
+    return shape == wanted or (
+        len(shape) == len(wanted)
+        and all(isinstance(want, str) or want == size for want, size in zip(wanted, shape, strict=True))
+    )
+
+
+def written(shape: tuple[int | str, ...] | None) -> str:
+    return "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
 def expect_dtype(layer: Any, x: Array) -> None:

@@ -60,7 +60,7 @@ class Dense(Layer):
         (x,) = self.take_cache()
         expect(self, "dy", dy, (len(x), self.n_out))
         np.matmul(x.T, dy, out=self.dW)  # (n_in, N) (N, n_out)
-        np.sum(dy, axis=0, out=self.db)  # (n_out,)
+        dy.sum(axis=0, out=self.db)  # (n_out,)
         return dy @ self.W.T if need_dx else None  # (N, n_out) (n_out, n_in)
 
     def __repr__(self) -> str:
