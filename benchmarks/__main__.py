@@ -4,8 +4,8 @@
     python -m benchmarks --only vae adam --rounds 3           some of it, printed and not written
     python -m benchmarks --steps 50 --page /tmp/page.md       short epochs, to see whether all runs
 
-Each part can be run alone as well: python -m benchmarks.thesis_epoch, dense_epoch, convolution, adam, techniques,
-freed_memory, growth; and python -m benchmarks.slider_latency, which is not on the page.
+Each part can be run alone as well: python -m benchmarks.thesis_epoch, dense_epoch, convolution, adam, same_result,
+techniques, freed_memory, growth; and python -m benchmarks.slider_latency, which is not on the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import adam, convolution, dense_epoch, freed_memory, growth, techniques, thesis_epoch
+from benchmarks import adam, convolution, dense_epoch, freed_memory, growth, same_result, techniques, thesis_epoch
 from benchmarks.machine import limits, machine
 from benchmarks.options import Measure, finish, parser
 from benchmarks.page import bars_text, text_of, write_page
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Measure] = {
     "dense": dense_epoch.measure,
     "conv": convolution.measure,
     "adam": adam.measure,
+    "same": same_result.measure,
     "techniques": techniques.measure,
     "memory": freed_memory.measure,
     "growth": growth.measure,

@@ -82,8 +82,7 @@ def measure(args: argparse.Namespace) -> list[Measured]:
         title = f"The convolutional autoencoder, 64 numbers, {how}"
         model = autoencoder(variant, 28, N_CODE, np.random.default_rng(0))
         race = race_epochs(variant, title, model, train, args, adam=ADAM, batch_size=BATCH, peers=PEERS)
-        measured.append(race)
-        measured.append(parts(variant, title, model, train, args, adam=ADAM, batch_size=BATCH))
+        measured += [race, *parts(variant, title, model, train, args, adam=ADAM, batch_size=BATCH)]
     if peers_at_hand([peer for peer in ("pytorch",) if peer in args.peers], args.threads)[0]:
         measured.append(layer_by_layer(args, np.random.default_rng(0)))
     return measured

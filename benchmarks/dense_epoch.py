@@ -32,7 +32,7 @@ def measure(args: argparse.Namespace) -> list[Measured]:
     model = autoencoder(N_CODE, "relu", 784, np.random.default_rng(0))
     title, batch_size = "The dense autoencoder, 8 numbers", BATCH_SIZES[N_CODE]
     race = race_epochs("dense", title, model, train, args, adam=ADAM, batch_size=batch_size, peers=PEERS)
-    return [race, parts("dense", title, model, train, args, adam=ADAM, batch_size=batch_size)]
+    return [race, *parts("dense", title, model, train, args, adam=ADAM, batch_size=batch_size)]
 
 
 if __name__ == "__main__":

@@ -127,11 +127,13 @@ def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], 
     return {**field, name: InPyTorch(model, adam, fused=True, compiled=True)}, {}
 
 
-def adam_stepper(params: Array, grads: Array, fused: bool) -> tuple[Callable[[], object], Array]:
-    """A step of Adam on a copy of these parameters, and the copy; the gradients are read where they are."""
-    vector = nn.Parameter(torch.from_numpy(params.copy()))
-    vector.grad = torch.from_numpy(grads)
-    return torch.optim.Adam([vector], fused=fused).step, vector.detach().numpy()
+def adam_stepper(params: Array, grads: Array, sizes: list[int], fused: bool) -> tuple[Callable[[], object], Array]:
+    """A step of Adam on a copy of these parameters, in tensors of these sizes; and the copy. `grads` are not copied."""
+    vector = torch.from_numpy(params.copy())
+    tensors = [nn.Parameter(tensor) for tensor in vector.split(sizes)]
+    for tensor, gradient in zip(tensors, torch.from_numpy(grads).split(sizes), strict=True):
+        tensor.grad = gradient
+    return torch.optim.Adam(tensors, fused=fused).step, vector.numpy()
 
 
 def layer_stepper(layer: Any, x: Array, dy: Array, need_dx: bool) -> Callable[[], list[Any]]:

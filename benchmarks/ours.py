@@ -7,6 +7,7 @@ import copy
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy as np
 from scratchnn import Adam, Dense
 from scratchnn.data import Images
 from scratchnn.losses import batch_mean
-from scratchnn.parallel import ParallelTrainer
+from scratchnn.parallel import ParallelTrainer, gradient_of_part, parts_of
 from scratchnn.parameters import Array
 from scratchnn.training import Trainer
 
 PARTS = ("data", "forward", "backward", "Adam")
+PHASES = ("data", "forward and backward", "sum and Adam", "the rest")  # of a step on several threads
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,37 @@ class Ours:
         times.append(time.perf_counter())
         return dict(zip(PARTS, np.diff(times), strict=True))
 
+    def step_in_phases(self, images: Images, rows: Array) -> dict[str, float]:
+        """Seconds of each of PHASES in a step of ParallelTrainer; the two in the middle last until all are done."""
+        phases: list[float] = []
+        everywhere = self.trainer.everywhere
+
+        def timed(*work: Any) -> Any:
+            began = time.perf_counter()
+            results = everywhere(*work)
+            phases.append(time.perf_counter() - began)
+            return results
+
+        self.trainer.everywhere = timed
+        times = [time.perf_counter()]
+        x = images[rows]
+        times.append(time.perf_counter())
+        self.trainer.step(x)
+        times.append(time.perf_counter())
+        self.trainer.everywhere = everywhere
+        data, step = np.diff(times)
+        return dict(zip(PHASES, (data, *phases, step - sum(phases)), strict=True))
+
+    def first_part_alone(self, x: Array) -> Callable[[int], None]:
+        """So many times forward and backward of the first thread's part of a batch; the others have nothing to do."""
+        part, rng = x[parts_of(len(x), self.trainer.threads)[0]], np.random.default_rng(0)
+
+        def run(steps: int) -> None:
+            for _ in range(steps):
+                gradient_of_part(self.trainer.replicas[0], part, len(x), rng)
+
+        return run
+
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
@@ -96,3 +129,15 @@ def products(model: Any, batch_size: int) -> Callable[[int], None]:
                     dy @ layer.W.T
 
     return run
+
+
+def products_on_threads(model: Any, batch_size: int, threads: int) -> Callable[[int], None]:
+    """The same products, a part of the batch on each thread and all at once."""
+    runs = [products(model, rows.stop - rows.start) for rows in parts_of(batch_size, threads)]
+    pool = ThreadPoolExecutor(threads)
+
+    def run_all(steps: int) -> None:
+        for part in [pool.submit(run, steps) for run in runs]:
+            part.result()
+
+    return run_all

@@ -13,7 +13,7 @@ from matplotlib.ticker import EngFormatter
 from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import SAME_STEPS, TOLERANCE
 from benchmarks.peers import FLOOR
-from benchmarks.results import Duels, Growth, Measured, Parts, Race, line
+from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
 from scratchnn import cli, figures
 from scratchnn.parameters import Array
 
@@ -39,7 +39,10 @@ What could go is what stands between the matrix products. NumPy passes through m
 `Adam` and more often in a cross-entropy; the peers have these fused into one pass, by a compiler (JAX, `torch.compile`)
 or by hand (fused Adam). That takes compiled code, which this library does not have. The products are the matrix
 library's, and half a batch costs it more than half the time: all weights are read, and all of dW is written, for either
-half.
+half. And threads of Python have one interpreter: a NumPy function lets go of it while it computes, and must have it
+back before the next one begins, so that many short calls on two threads take longer than on one. What that costs is the
+difference, in the table of phases, between forward and backward and one part while no other is at work. It would take
+an interpreter without that lock, or processes that share the memory of the parameters.
 """
 
 TECHNIQUES = """\
@@ -108,6 +111,8 @@ def text_of(measured: Measured) -> str:
         return parts_text(measured)
     if isinstance(measured, Duels):
         return duels_text(measured)
+    if isinstance(measured, Sameness):
+        return sameness_text(measured)
     return growth_text(measured)
 
 
@@ -133,10 +138,11 @@ def parts_text(parts: Parts) -> str:
     for who, times in parts.times.items():
         medians = [1e3 * float(np.median(times[name])) for name in names]
         rows.append([who, *(f"{value:.2f}" for value in medians), f"{sum(medians):.2f}"])
-    lines = [f"### {parts.title}: the parts of a step", "", "Medians, milliseconds a step.", ""]
+    lines = [f"### {parts.title}", "", "Medians, milliseconds a step.", ""]
     lines.append(table(["", *names, "sum"], rows))
-    if parts.floor is not None:
-        lines.append(f"\nOf forward and backward, {FLOOR} are {1e3 * parts.floor:.2f} ms.")
+    if parts.beside:
+        beside = [f"{what} {1e3 * seconds:.2f} ms" for what, seconds in parts.beside.items()]
+        lines.append(f"\nTo be held against forward and backward of `{next(iter(parts.times))}`: {', '.join(beside)}.")
     return "\n".join(lines)
 
 
@@ -175,6 +181,16 @@ def growth_text(growth: Growth) -> str:
     return "\n".join([*lines, table(head, rows)])
 
 
+def sameness_text(same: Sameness) -> str:
+    head = ["threads", "gradient of the first step", "losses", "the same again"]
+    rows = [
+        [str(threads), f"{gradient:.1g}", f"{losses:.1g}", "the same bits" if again else "**other bits**"]
+        for threads, gradient, losses, again in zip(same.threads, same.gradients, same.losses, same.again, strict=True)
+    ]
+    note = f"Relative differences from {same.threads[0]} thread: of the gradient in norm, of a step's loss at the most."
+    return "\n".join([f"### {same.title}", "", note, "", table(head, rows)])
+
+
 def fitted(what: str, unit: str, sizes: Sequence[float], values: Array) -> str:
     a, b, off = line(sizes, values)
     sign = "+" if b >= 0 else "−"
@@ -191,22 +207,50 @@ def bars_text(measured: Sequence[Measured]) -> str:
         rows.append([f"{bar.what} ÷ {bar.rival}", value, f"{bar.bar:g}", hope, met])
     lines = ["## Is it fast enough?", "", "The fastest of ours ÷ the other.", ""]
     lines.append(table(["", "ratio (median, min–max)", "at most", "hope", ""], rows))
-    parts = {result.name: result for result in measured if isinstance(result, Parts)}
+    lines += [f"\n{same_in_short(result)}" for result in measured if isinstance(result, Sameness)]
+    straight = [result for result in measured if isinstance(result, Growth) and asked_to_be_linear(result)]
+    if straight:
+        lines.append(f"\n{linear_in_short(straight)}")
     for name in missed(races):
-        lines.append(f"\n{needed(name, races)}")
-        if name in parts:
-            lines[-1] += f" {spent_on(parts[name])}"
+        (race,) = (race for race in races if race.name == name)
+        spent = [
+            spent_on(result, race.best)
+            for result in measured
+            if isinstance(result, Parts) and result.name == name and race.best in result.times
+        ]
+        lines.append("\n" + " ".join([needed(race), *spent]))
     if missed(races):
         lines.append(f"\n{REMEDY}")
     return "\n".join(lines)
 
 
-def needed(name: str, races: Sequence[Race]) -> str:
+def same_in_short(same: Sameness) -> str:
+    again = "every number of them ends with the same bits again" if all(same.again) else "**the bits differ**"
+    return (
+        f"*The same training on {', '.join(map(str, same.threads))} threads*: the gradient of a step differs by "
+        f"{max(same.gradients):.1g} of its norm, a step's loss by {max(same.losses):.1g} of its value at the most; "
+        f"repeated, {again}."
+    )
+
+
+def asked_to_be_linear(growth: Growth) -> bool:
+    return growth.linear and growth.quantity.startswith(("images", "parameters"))
+
+
+def linear_in_short(growths: Sequence[Growth]) -> str:
+    time = max(line(growth.sizes, np.median(growth.times, axis=1))[2] for growth in growths)
+    memory = max(line(growth.sizes, growth.memory)[2] for growth in growths if growth.memory is not None)
+    return (
+        "*Cost against images and parameters*: a line through the medians is off by "
+        f'{100 * time:.0f} % of the time and {100 * memory:.0f} % of the memory at the most; see "How it grows".'
+    )
+
+
+def needed(race: Race) -> str:
     """A sentence: how much of the time would have to go for every bar and every hope of this race."""
-    (race,) = (race for race in races if race.name == name)
     targets = []
     for bar in BARS:
-        if bar.race == name and bar.rival in race.times:
+        if bar.race == race.name and bar.rival in race.times:
             ratio_now = float(np.median(race.ratio(race.best, bar.rival)))
             targets += [limit / ratio_now for limit in (bar.bar, bar.hope) if limit is not None]
     least = min(targets)
@@ -215,14 +259,13 @@ def needed(name: str, races: Sequence[Race]) -> str:
     )
 
 
-def spent_on(parts: Parts) -> str:
-    """A sentence: the parts of a step of the first contestant, largest first."""
-    who, times = next(iter(parts.times.items()))
-    medians = {name: 1e3 * float(np.median(values)) for name, values in times.items()}
+def spent_on(parts: Parts, who: str) -> str:
+    """A sentence: the parts of a step of this contestant, largest first."""
+    medians = {name: 1e3 * float(np.median(values)) for name, values in parts.times[who].items()}
     whole = sum(medians.values())
     shares = [f"{name} {100 * medians[name] / whole:.0f} %" for name in sorted(medians, key=lambda n: -medians[n])]
     text = f"A step of `{who}` spends its {whole:.2f} ms on {', '.join(shares)}"
-    return text + ("." if parts.floor is None else f"; {FLOOR} need {100e3 * parts.floor / whole:.0f} %.")
+    return text + (f"; {FLOOR} need {100e3 * parts.beside[FLOOR] / whole:.0f} %." if FLOOR in parts.beside else ".")
 
 
 def epochs_figure(races: Sequence[Race]) -> Figure:
@@ -284,7 +327,11 @@ def page_text(measured: Sequence[Measured], intro: Mapping[str, str | int | floa
         return [f"![{caption}](figures/{name})"] if name in pictures else []
 
     sections = [INTRO.format(same_steps=SAME_STEPS, tolerance=TOLERANCE, **intro), bars_text(measured)]
-    sections += ["## The contests", *shown("performance-races.png", "Times of all contestants"), *texts(Race, Parts)]
+    sections += [
+        "## The contests",
+        *shown("performance-races.png", "Times of all contestants"),
+        *texts(Race, Parts, Sameness),
+    ]
     sections += pairs(of_layers=True)
     sections += [TECHNIQUES, *pairs(of_layers=False)]
     sections += [GROWTH, *shown("performance-growth.png", "Time and memory against size"), *texts(Growth)]

@@ -37,12 +37,15 @@ class Race:
 
 @dataclass(frozen=True)
 class Parts:
-    """Times (steps,) of each part of a step, by contestant; `floor` is that of the matrix products of a step."""
+    """Times (steps,) of each part of a step, by contestant.
+
+    `beside` has what is to be held against forward and backward of the first contestant, by name.
+    """
 
     name: str
     title: str
     times: Mapping[str, Mapping[str, Array]]
-    floor: float | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,22 @@ class Growth:
     linear: bool = True
 
 
-Measured = Race | Parts | Duels | Growth
+@dataclass(frozen=True)
+class Sameness:
+    """A training on each of these numbers of threads, against the first of them, and against itself.
+
+    `gradients` are those of the first step, as the norm of the difference ÷ the norm; `losses` the largest relative
+    difference of a step's loss; `again` says whether a second run ended with the same bits.
+    """
+
+    title: str
+    threads: Sequence[int]
+    gradients: Sequence[float]
+    losses: Sequence[float]
+    again: Sequence[bool]
+
+
+Measured = Race | Parts | Duels | Growth | Sameness
 
 
 def line(x: Sequence[float], y: Array) -> tuple[float, float, float]:

@@ -29,7 +29,7 @@ def measure(args: argparse.Namespace) -> list[Measured]:
     title = "The thesis's VAE, z = 20"
     race = race_epochs("vae", title, model, train, args, adam=ADAM, batch_size=BATCH,
                        peers=("pytorch", "jax", "tensorflow"))  # fmt: skip
-    return [race, parts("vae", title, model, train, args, adam=ADAM, batch_size=BATCH)]
+    return [race, *parts("vae", title, model, train, args, adam=ADAM, batch_size=BATCH)]
 
 
 if __name__ == "__main__":

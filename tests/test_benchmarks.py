@@ -18,7 +18,7 @@ from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import DisagreementError, order, race, same_losses, without_dropout
 from benchmarks.ours import Ours
 from benchmarks.page import bars_text, text_of, write_page
-from benchmarks.results import Duels, Growth, Measured, Parts, Race, line
+from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
 from scratchnn import VAE, Autoencoder, Bernoulli, Dense, Dropout, MeanSquaredError, ReLU, Sequential
 from scratchnn.data import Images
 
@@ -228,7 +228,8 @@ def made_up(ratio: float) -> list[Measured]:
     ]  # fmt: skip
     times = {"scratchnn": {"data": np.array([1e-3]), "forward": np.array([3e-3])}}
     return [
-        *races, Parts("vae", "The VAE", times, floor=2e-3),
+        *races, Parts("vae", "The VAE", times, {peers.FLOOR: 2e-3}),
+        Sameness("The same steps", (1, 2), (0, 3e-7), (0, 4e-3), (True, True)),
         Duels("tried", "Pairs", "one", "other", {"a pair": (np.array([1e-3, 2e-3]), np.array([2e-3, 4e-3]))},
               predicted={"a pair": "0.4"}),
         Growth("A step", "images", [1, 2, 4], np.array([[1, 1.1], [2, 2.1], [4, 4.1]]), np.array([5e6, 6e6, 8e6])),
