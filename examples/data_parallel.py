@@ -31,7 +31,7 @@ from scratchnn import VAE, Adam, cli, data, figures
 from scratchnn.checkpoints import fingerprint
 from scratchnn.losses import batch_mean
 from scratchnn.optim import SGD
-from scratchnn.parallel import Draws, PartOfDraws, gradient_of_part, parts_of
+from scratchnn.parallel import RowsOfDraws, gradient_of_part, parts_of
 from scratchnn.training import DivergedError, Trainer, evaluate
 
 try:
@@ -70,7 +70,7 @@ class RanksTrainer(Trainer):
         n, ranks = len(batch), self.comm.size
         # a last batch with fewer rows than ranks leaves some with none: they add 0, and draw what the others draw
         rows = (parts_of(n, ranks) + ranks * [slice(n, n)])[self.comm.rank]
-        terms = gradient_of_part(self.model, batch[rows], n, PartOfDraws(Draws(self.rng, n), rows))
+        terms = gradient_of_part(self.model, batch[rows], n, RowsOfDraws(self.rng, n, rows))
         self.comm.Allreduce(MPI.IN_PLACE, self.model.grads)  # grads ← Σ_r grads of rank r
         self.optimizer.step()
         means = np.array([batch_mean(values, n)[0] for values in terms.values()])

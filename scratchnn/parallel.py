@@ -17,8 +17,8 @@ processes on different machines, step 2 is an Allreduce: examples/data_parallel.
 *What is the same.* The cut and the order of the sum are fixed, so the same number of threads gives the same bits. For
 another number the sum over the rows is put together in another order, and the gradient of a step differs in its last
 bits. Over a training Adam enlarges that: a gradient near 0 has a step of the full size, and its sign may be a matter of
-rounding. Noise is the same: what one thread would have drawn for the whole batch is drawn, and each part takes its rows
-of it (`Draws`).
+rounding. Noise is the same: the parts draw in turn, each for its rows, what one thread would have drawn for the whole
+batch at once (`InTurn`).
 
 *What is not.* `BatchNorm` normalises a part by the mean and variance of that part, not of the batch ("ghost batches",
 Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
@@ -35,7 +35,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from threading import Lock
+from math import inf
+from threading import Condition
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ from scratchnn.losses import batch_mean
 from scratchnn.optim import SGD, Adam
 from scratchnn.parameters import Array
 from scratchnn.training import Trainable, Trainer
+
+Draw = Callable[[tuple[int, ...]], Array]  # by shape
 
 
 def parts_of(n: int, parts: int) -> list[slice]:
@@ -67,44 +70,72 @@ def gradient_of_part(model: Trainable, part: Any, n: int, rng: Any) -> dict[str,
     return terms
 
 
-class Draws:
-    """What a generator draws for a whole batch, so that every part can have its rows of it.
+class Noise:
+    """In the place of a generator: noise for some rows of a batch, the same that these rows have in the whole.
 
-    All parts ask for the same things in the same order. Whoever comes first draws for all n rows.
+    A generator fills an array from its first row to its last, and the next call goes on where this one ended. So a
+    part of the rows can have its noise in two ways: `RowsOfDraws` draws for all and keeps some, for whoever has a
+    generator of his own; `InTurn` draws for some, after all who have the rows before.
     """
 
-    def __init__(self, rng: np.random.Generator, n: int) -> None:
-        self.rng, self.n = rng, n
-        self.drawn: list[Array] = []
-        self.lock = Lock()
-
-    def get(self, number: int, draw: Callable[..., Array], shape: tuple[int, ...], **options: Any) -> Array:
-        """The draw of this number, counted from 0, for all rows: (n, …)."""
-        with self.lock:
-            if number == len(self.drawn):
-                self.drawn.append(draw((self.n, *shape), **options))
-            return self.drawn[number]
-
-
-class PartOfDraws:
-    """In the place of a generator: it returns these rows of what the generator draws for the whole batch."""
-
-    def __init__(self, draws: Draws, rows: slice) -> None:
-        self.draws, self.rows = draws, rows
-        self.number = 0
+    def __init__(self, rng: np.random.Generator, rows: slice) -> None:
+        self.rng, self.rows, self.size = rng, rows, rows.stop - rows.start
 
     def standard_normal(self, size: tuple[int, ...]) -> Array:
-        return self.take(self.draws.rng.standard_normal, size)
+        return self.checked(self.rng.standard_normal, size)
 
     def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
-        return self.take(self.draws.rng.random, size, dtype=dtype)
+        return self.checked(lambda shape: self.rng.random(shape, dtype=dtype), size)
 
-    def take(self, draw: Callable[..., Array], size: tuple[int, ...], **options: Any) -> Array:
-        drawn = self.draws.get(self.number, draw, size[1:], **options)[self.rows]
-        if drawn.shape != size:
-            raise ValueError(f"noise is cut by rows: a part of {len(drawn)} of them cannot have noise of shape {size}")
-        self.number += 1
-        return drawn
+    def checked(self, draw: Draw, size: tuple[int, ...]) -> Array:
+        if size[0] != self.size:
+            raise ValueError(f"noise is cut by rows: a part of {self.size} of them cannot have noise of shape {size}")
+        return self.drawn(draw, size)
+
+    def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
+        raise NotImplementedError
+
+
+class RowsOfDraws(Noise):
+    """Draws for all n rows, and returns these rows."""
+
+    def __init__(self, rng: np.random.Generator, n: int, rows: slice) -> None:
+        super().__init__(rng, rows)
+        self.n = n
+
+    def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
+        return draw((self.n, *size[1:]))[self.rows]
+
+
+class Turns:
+    """How many times each part has drawn from a generator that all of them share, on threads of their own."""
+
+    def __init__(self, parts: int) -> None:
+        self.made: list[float] = [0] * parts
+        self.changed = Condition()
+
+
+class InTurn(Noise):
+    """Draws for these rows when it is their turn: all parts before have drawn as well, and all others once less."""
+
+    def __init__(self, rng: np.random.Generator, rows: slice, turns: Turns, part: int) -> None:
+        super().__init__(rng, rows)
+        self.turns, self.part = turns, part
+
+    def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
+        made, part = self.turns.made, self.part
+        with self.turns.changed:
+            self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))
+            array = draw(size)
+            made[part] += 1
+            self.turns.changed.notify_all()
+        return array
+
+    def leave(self) -> None:
+        """Nobody has to wait for this part any more: it is done, or has failed."""
+        with self.turns.changed:
+            self.turns.made[self.part] = inf
+            self.turns.changed.notify_all()
 
 
 def replica_of(model: Any, grads: Array) -> Any:
@@ -150,17 +181,21 @@ class ParallelTrainer(Trainer):
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
         generators = [self.rng, *(layer.rng for layer, _ in self.drawing)]
-        draws = {id(rng): Draws(rng, n) for rng in generators}
+        turns = {rng: Turns(len(parts)) for rng in generators}
 
         def gradient(r: int) -> dict[str, Array]:
-            noise = {key: PartOfDraws(whole, parts[r]) for key, whole in draws.items()}
+            noise = {rng: InTurn(rng, parts[r], turns[rng], r) for rng in turns}
             for layer, *copies in self.layers:
                 copies[r].training = layer.training  # a part may have been frozen in the meantime
             for layer, copies in self.drawing:
-                copies[r].rng = noise[id(layer.rng)]
+                copies[r].rng = noise[layer.rng]
             for average, *copies in self.averages:
                 copies[r][...] = average
-            return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[id(self.rng)])
+            try:
+                return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[self.rng])
+            finally:
+                for part in noise.values():
+                    part.leave()
 
         terms_of_parts = self.everywhere(gradient, len(parts))
         for average, *copies in self.averages:

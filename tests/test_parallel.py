@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ from scratchnn import (
     parallel,
 )
 from scratchnn.checkpoints import CheckpointError
-from scratchnn.parallel import Draws, ParallelTrainer, PartOfDraws, gradient_of_part, parts_of
+from scratchnn.parallel import InTurn, ParallelTrainer, RowsOfDraws, Turns, gradient_of_part, parts_of
 from scratchnn.training import DivergedError, Trainer
 
 N, D = 7, 16  # a batch that neither 2 nor 3 threads divide
@@ -96,17 +98,15 @@ def after_a_step(make: Callable[[np.random.Generator], Any], threads: int | None
 
 def sum_of_magnitudes(make: Callable[[np.random.Generator], Any], n: int = N) -> np.ndarray:
     """Σ_n |∂loss_n/∂params| / n: the gradients of single examples, each with its own noise, from the definition."""
-    model, rng = made(make)
-    generators = [rng, *(layer.rng for layer in model.walk() if hasattr(layer, "rng"))]
-    draws = {id(generator): Draws(generator, n) for generator in generators}
-    layers = [(layer, layer.rng) for layer in model.walk() if hasattr(layer, "rng")]
-    total = np.zeros_like(model.grads)
+    total = np.zeros(())
     for rows in parts_of(n, n):
-        noise = {key: PartOfDraws(whole, rows) for key, whole in draws.items()}
-        for layer, generator in layers:
-            layer.rng = noise[id(generator)]
-        gradient_of_part(model, parallel.rows_of(batch_for(model, n), rows), n, noise[id(rng)])
-        total += abs(model.grads)
+        model, rng = made(make)
+        layers = [layer for layer in model.walk() if hasattr(layer, "rng")]
+        noise = {generator: RowsOfDraws(generator, n, rows) for generator in (rng, *(layer.rng for layer in layers))}
+        for layer in layers:
+            layer.rng = noise[layer.rng]
+        gradient_of_part(model, parallel.rows_of(batch_for(model, n), rows), n, noise[rng])
+        total = total + abs(model.grads)
     return total
 
 
@@ -133,12 +133,8 @@ def test_the_comparison_notices(make, mistake, monkeypatch):
         right_cut = parallel.parts_of
         monkeypatch.setattr(parallel, "parts_of", lambda n, parts: right_cut(n, parts)[:1] if n == N else [slice(0, n)])
     else:
-        right_init = PartOfDraws.__init__
-
-        def first_rows(self: PartOfDraws, draws: Draws, rows: slice) -> None:
-            right_init(self, draws, slice(0, rows.stop - rows.start))
-
-        monkeypatch.setattr(PartOfDraws, "__init__", first_rows)
+        right_init = InTurn.__init__
+        monkeypatch.setattr(InTurn, "__init__", lambda self, rng, *rest: right_init(self, copy.deepcopy(rng), *rest))
     grads = after_a_step(make, 2).model.grads
     assert (abs(grads - after_a_step(make, None).model.grads) > bound).any()
 
@@ -158,24 +154,57 @@ def test_parts_are_consecutive_and_of_nearly_the_same_size(n, parts):
     assert len(sizes) == min(n, parts) and min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
 
 
+def drawn(rng: Any, n: int) -> list[np.ndarray]:
+    """Noise of every kind; an odd number of draws in single precision leaves half of a draw of the generator over."""
+    return [rng.standard_normal((n, 2)), rng.random((n, 3, 1), np.float32), rng.random((n, 1)),
+            rng.random((n, 1), np.float32), rng.standard_normal((n, 1))]  # fmt: skip
+
+
 @given(n=st.integers(1, 9), parts=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_parts_of_draws_are_the_rows_of_the_whole_draw_whoever_comes_first(n, parts, seed):
-    whole = np.random.default_rng(seed)
-    expected = whole.standard_normal((n, 2)), whole.random((n, 3, 2), np.float32), whole.standard_normal((n, 1))
-    draws = Draws(np.random.default_rng(seed), n)
-    got: dict[int, Any] = {}
-    rows = parts_of(n, parts)
-    for number in np.random.default_rng(seed).permutation(len(rows)):
-        part, size = PartOfDraws(draws, rows[number]), rows[number].stop - rows[number].start
-        shapes = part.standard_normal((size, 2)), part.random((size, 3, 2), np.float32), part.standard_normal((size, 1))
-        got[number] = shapes
-    for k, array in enumerate(expected):
-        np.testing.assert_array_equal(np.concatenate([got[number][k] for number in range(len(rows))]), array)
+    def generator() -> np.random.Generator:
+        return np.random.default_rng(seed)
+
+    def part(r: int, rng: Any) -> list[np.ndarray]:
+        time.sleep(1e-4 * order[r])
+        return drawn(rng, rows[r].stop - rows[r].start)
+
+    whole, shared, rows = generator(), generator(), parts_of(n, parts)
+    expected = drawn(whole, n)
+    order, turns = generator().permutation(len(rows)), Turns(len(rows))
+    with ThreadPoolExecutor(len(rows)) as pool:
+        in_turn = list(pool.map(lambda r: part(r, InTurn(shared, rows[r], turns, r)), range(len(rows))))
+    each_for_itself = [part(r, RowsOfDraws(generator(), n, rows[r])) for r in range(len(rows))]
+    for got in (in_turn, each_for_itself):
+        for arrays in zip(expected, *got, strict=True):
+            np.testing.assert_array_equal(np.concatenate(arrays[1:]), arrays[0])
+    assert shared.bit_generator.state == whole.bit_generator.state
 
 
-def test_noise_that_is_not_cut_by_rows_is_refused():
+@pytest.mark.parametrize("leaver", [0, 1])
+def test_nobody_waits_for_a_part_that_has_left(leaver):
+    turns, rng = Turns(2), np.random.default_rng(0)
+    gone, stays = (InTurn(rng, slice(part, part + 1), turns, part) for part in (leaver, 1 - leaver))
+    gone.leave()
+    assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_a_part_that_fails_before_it_draws_does_not_stop_the_others(fails, monkeypatch):
+    model, rng = made(vae)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    monkeypatch.setattr(trainer.replicas[fails], "loss_terms", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.step(batch_for(model))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [RowsOfDraws(np.random.default_rng(0), 7, slice(0, 3)), InTurn(np.random.default_rng(0), slice(0, 3), Turns(1), 0)],
+)
+def test_noise_that_is_not_cut_by_rows_is_refused(noise):
     with pytest.raises(ValueError, match=r"a part of 3 of them cannot have noise of shape \(4, 2\)"):
-        PartOfDraws(Draws(np.random.default_rng(0), 7), slice(0, 3)).random((4, 2))
+        noise.random((4, 2))
 
 
 def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_own():
@@ -212,13 +241,12 @@ def test_a_part_that_fails_is_told_of_when_the_others_have_finished():
 @pytest.mark.parametrize("threads", [2, 3])
 def test_batch_norm_normalises_each_part_and_averages_their_averages(threads):
     several = after_a_step(normalised, threads, n=11)
-    model, rng = made(normalised)
+    model, _ = made(normalised)
     x, labels = batch_for(model, 11)
-    draws = Draws(rng, 11)
     grads, averages = np.zeros_like(model.grads), {name: [] for name in model.buffers}
     for rows in parts_of(11, threads):
-        fresh, _ = made(normalised)
-        fresh.network.layers[3].rng = PartOfDraws(draws, rows)
+        fresh, rng = made(normalised)
+        fresh.network.layers[3].rng = RowsOfDraws(rng, 11, rows)
         gradient_of_part(fresh, (x[rows], labels[rows]), 11, None)
         grads += fresh.grads
         for name, average in fresh.buffers.items():
