@@ -60,7 +60,8 @@ TECHNIQUES = """\
 - **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
 - **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
   is shared out, too. To be expected is what the products take in either case, and a share of the rest. The column
-  "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`.
+  "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`. Noise is drawn in turn: one part computes while
+  the next one draws.
 - **Freed memory is kept** for the next step where a script makes its trainer (`cli.keep_freed_memory`). It is a matter
   of the process and not of a framework, so the contests do without it: everybody has the C library as it is. What it
   brings, to PyTorch as well, has a table of its own.
