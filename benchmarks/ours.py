@@ -96,10 +96,11 @@ class Ours:
     def first_part_alone(self, x: Array) -> Callable[[int], None]:
         """So many times forward and backward of the first thread's part of a batch; the others have nothing to do."""
         part, rng = x[parts_of(len(x), self.trainer.threads)[0]], np.random.default_rng(0)
+        model = copy.deepcopy(self.model)  # whose layers draw for themselves, and not in turn with other parts
 
         def run(steps: int) -> None:
             for _ in range(steps):
-                gradient_of_part(self.trainer.replicas[0], part, len(x), rng)
+                gradient_of_part(model, part, len(x), rng)
 
         return run
 

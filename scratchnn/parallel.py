@@ -124,6 +124,8 @@ class InTurn(Noise):
 
     def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
         made, part = self.turns.made, self.part
+        if made[part] == inf:
+            raise RuntimeError("a part that has left the turns wants to draw: a replica is used outside of a step")
         with self.turns.changed:
             self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))
             array = draw(size)

@@ -18,6 +18,7 @@ from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import DisagreementError, order, race, same_losses, without_dropout
 from benchmarks.ours import Ours
 from benchmarks.page import bars_text, text_of, write_page
+from benchmarks.parts import ALONE, parts
 from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
 from scratchnn import VAE, Autoencoder, Bernoulli, Dense, Dropout, MeanSquaredError, ReLU, Sequential
 from scratchnn.data import Images
@@ -141,6 +142,18 @@ def test_a_race_without_peers_has_ours_and_the_floor():
     assert result.ours == ("scratchnn", "scratchnn, 2 threads")
     assert all(times.shape == (1,) and (times > 0).all() for times in result.times.values())
     assert result.note == "An epoch of 10 images, 2 steps of 5."
+
+
+@pytest.mark.parametrize("make", [vae, dropping])
+def test_a_step_has_parts_and_on_several_threads_phases(make):
+    args = argparse.Namespace(rounds=2, steps=3, threads=2, peers=[])
+    one, several = parts("name", "Step", make(), images(), args, adam=ADAM, batch_size=BATCH)
+    assert (one.title, several.title) == ("Step: the parts of a step", "Step: the phases of a step on 2 threads")
+    for result, who, names in ((one, "scratchnn", ours.PARTS), (several, "scratchnn, 2 threads", ours.PHASES)):
+        assert tuple(result.times[who]) == names
+        assert all(times.shape == (6,) and (times > 0).all() for times in result.times[who].values())
+    assert set(one.beside) == {peers.FLOOR} and set(several.beside) == {peers.FLOOR, ALONE}
+    assert all(seconds > 0 for seconds in (*one.beside.values(), *several.beside.values()))
 
 
 @pytest.mark.parametrize("option", ["--threads=0", "--rounds=0", "--steps=-1"])

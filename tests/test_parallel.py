@@ -189,6 +189,12 @@ def test_nobody_waits_for_a_part_that_has_left(leaver):
     assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
 
 
+def test_whoever_has_left_is_refused_and_does_not_wait_for_ever():
+    trainer = after_a_step(convolutional, 2)
+    with pytest.raises(RuntimeError, match="a replica is used outside of a step"):
+        trainer.replicas[0].loss_terms(batch_for(trainer.model)[:3], trainer.rng)
+
+
 @pytest.mark.parametrize("fails", [0, 1])
 def test_a_part_that_fails_before_it_draws_does_not_stop_the_others(fails, monkeypatch):
     model, rng = made(vae)
