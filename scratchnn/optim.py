@@ -11,7 +11,7 @@ no bit of the result; and since no block needs another, several threads can shar
 
 How large a block should be is a matter of two costs. Every call has its own, a part of a microsecond, and more where
 two threads call: each has to wait until the other lets go of the interpreter. And a cache has its size. On two threads
-blocks of 32,768 entries need one and a half times as long as blocks of 131,072 (python -m benchmarks.adam).
+blocks of 32,768 entries need a quarter to a half more time than blocks of 131,072 (python -m benchmarks.adam).
 """
 
 from __future__ import annotations
