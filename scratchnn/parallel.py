@@ -33,6 +33,7 @@ during `fit`, where threadpoolctl can tell it so, and no more threads than cores
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from math import inf
@@ -70,7 +71,7 @@ def gradient_of_part(model: Trainable, part: Any, n: int, rng: Any) -> dict[str,
     return terms
 
 
-class Noise:
+class Noise(ABC):
     """In the place of a generator: noise for some rows of a batch, the same that these rows have in the whole.
 
     A generator fills an array from its first row to its last, and the next call goes on where this one ended. So a
@@ -79,7 +80,7 @@ class Noise:
     """
 
     def __init__(self, rng: np.random.Generator, rows: slice) -> None:
-        self.rng, self.rows, self.size = rng, rows, rows.stop - rows.start
+        self.rng, self.size = rng, rows.stop - rows.start
 
     def standard_normal(self, size: tuple[int, ...]) -> Array:
         return self.checked(self.rng.standard_normal, size)
@@ -92,8 +93,9 @@ class Noise:
             raise ValueError(f"noise is cut by rows: a part of {self.size} of them cannot have noise of shape {size}")
         return self.drawn(draw, size)
 
+    @abstractmethod
     def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
-        raise NotImplementedError
+        """What `draw` makes for these rows: an array of this size, (rows, …)."""
 
 
 class RowsOfDraws(Noise):
@@ -101,7 +103,7 @@ class RowsOfDraws(Noise):
 
     def __init__(self, rng: np.random.Generator, n: int, rows: slice) -> None:
         super().__init__(rng, rows)
-        self.n = n
+        self.n, self.rows = n, rows
 
     def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
         return draw((self.n, *size[1:]))[self.rows]

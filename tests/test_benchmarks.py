@@ -258,10 +258,29 @@ def test_a_bar_is_met_or_missed_and_a_missed_hope_is_explained():
     assert missed([result for result in made_up(0.2) if isinstance(result, Race)]) == []
     text = bars_text(made_up(10.0))
     assert "A step of `scratchnn` spends its 4.00 ms on forward 75 %, data 25 %" in text
+    assert "*The same training on 1, 2 threads*: the gradient of a step differs by 3e-07 of its norm" in text
+    assert "every number of them ends with the same bits again" in text
     hardest = min(limit for bar in BARS if bar.race == "vae" for limit in (bar.bar, bar.hope))
     assert f"*Race of vae*: for all that is asked and hoped for, {100 * (1 - hardest / 10):.0f} % of the time" in text
     assert "the matrix products alone need 50 %" in text
     assert bars_text([]).count("not measured") == len(BARS)
+
+
+def test_the_furthest_from_a_line_is_told_of_what_should_be_one():
+    def growth(quantity: str, bend: float, linear: bool = True) -> Growth:
+        sizes = np.array([1.0, 2.0, 3.0])
+        return Growth("A step", quantity, list(sizes), (sizes + bend * (sizes == 2))[:, None], sizes, linear)
+
+    off = line([1, 2, 3], np.array([1, 2.5, 3]))[2]
+    assert 0.05 < off < 0.2
+    text = bars_text([growth("images", 0), growth("parameters (width)", 0.5), growth("threads", 9, linear=False),
+                      growth("latent dimensions", 9)])  # fmt: skip
+    assert f"a line through the medians is off by {100 * off:.0f} % of the time and 0 % of the memory" in text
+
+
+def test_other_bits_in_a_second_run_are_told():
+    other = Sameness("The same steps", (1, 2), (0, 0), (0, 0), (True, False))
+    assert "**the bits differ**" in bars_text([other]) and text_of(other).count("**other bits**") == 1
 
 
 def written(tmp_path: Path, measured: Sequence[Measured]) -> str:

@@ -47,6 +47,7 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
 
 
 def written(shape: tuple[int | str, ...] | None) -> str:
+    """A shape in a message, as in " (N, 784)"; nothing where any shape will do."""
     return "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 

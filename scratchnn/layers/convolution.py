@@ -32,8 +32,8 @@ goes forward as the other goes backward. Margins of zeros follow the same rule: 
 Inside, images are (C, H, W, N), the batch running fastest (shape.py says why). The columns are KH·KW times as large as
 the image they come from, so they are never made all at once: a few rows of windows, then the product, and the same
 memory again. That bounds what they take, and they are still in the processor's cache when the product reads them:
-measured on Conv2D(16, 32, 3) (benchmarks/techniques.py), all columns at once need the same time with 100 images (7 MB)
-and half as much again with 1,000 (70 MB). Bands that are too small mean many short calls, for which threads wait.
+measured on Conv2D(16, 32, 3) (benchmarks/techniques.py), all columns at once need no less time with 100 images (7 MB),
+and some 1.4 times as long with 1,000 (70 MB). Bands that are too small mean many short calls, for which threads wait.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ row running fastest, a run is 26 numbers. With the *batch* running fastest it is
 two leaves runs of 100 where the other order has runs of one. So those layers compute with (C, H, W, N) and return their
 result as a view with its axes in the usual order. ReLU and its kin keep whatever order in memory they are given, so a
 stack of such layers rearranges its first input and nothing else. What it brings depends on the runs: for the columns of
-one channel of 28 × 28 a third of the time, for 16 of 13 × 13 half of it, with a stride of two two thirds
+one channel of 28 × 28 a third of the time, for 16 of 13 × 13 half of it, with a stride of two over two thirds
 (python -m benchmarks.techniques).
 """
 
