@@ -20,7 +20,8 @@ from benchmarks.machine import limits, machine
 from benchmarks.options import Measure, finish, parser
 from benchmarks.page import bars_text, text_of, write_page
 from benchmarks.results import Measured
-from scratchnn import cli
+from scratchnn.scripts import cli
+from scratchnn.training import runs
 
 BENCHMARKS: dict[str, Measure] = {
     "vae": thesis_epoch.measure,
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.page is None and chosen == list(BENCHMARKS):
         args.page = PAGE
     if args.page is not None:
-        cli.prepare_folder(args.page.parent)
+        runs.prepare_folder(args.page.parent)
 
     def measure() -> None:
         measured: list[Measured] = []

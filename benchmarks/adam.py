@@ -9,10 +9,8 @@ differ by more than a thousandth of steps · lr.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +21,10 @@ from benchmarks.options import run_alone
 from benchmarks.peers import OURS, on_threads, peers_at_hand
 from benchmarks.results import Measured, Race
 from scratchnn import Adam
+from scratchnn.machinery.parameters import Array
 from scratchnn.optim import BLOCK
-from scratchnn.parallel import parts_of
-from scratchnn.parameters import Array
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from vae import network
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training.parallel import parts_of
 
 STEPS = 20  # in a turn
 WHOLE, ONE_LINE = "the same in whole arrays", "in one line, as the paper has it"
@@ -88,7 +84,7 @@ class SmallBlocks(SharedAdam):
 
 def measure(args: argparse.Namespace) -> list[Measured]:
     rng = np.random.default_rng(0)
-    model = network(784, 500, 20, rng)
+    model = thesis_vae(784, 500, 20, rng)
     params, sizes = model.params, [array.size for array in model.parameters.values()]
     grads: Array = np.asarray(rng.standard_normal(params.shape), np.float32)
     modules, skipped = peers_at_hand([peer for peer in ("pytorch",) if peer in args.peers], args.threads)

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from scratchnn import Dropout
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 SAME_STEPS, TOLERANCE = 20, 1e-3
 PAUSE = 0.2  # seconds

@@ -19,12 +19,13 @@ from benchmarks.parts import parts
 from benchmarks.peers import PEERS, race_epochs
 from benchmarks.results import Measured
 from scratchnn import data
+from scratchnn.scripts.student_works import KERAS_EPS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from dense_autoencoder import ADAM_EPS, BATCH_SIZES, LEARNING_RATES, all_images, autoencoder
+from dense_autoencoder import BATCH_SIZES, LEARNING_RATES, all_images, autoencoder
 
 N_CODE = 8
-ADAM = {"lr": LEARNING_RATES[N_CODE], "eps": ADAM_EPS}
+ADAM = {"lr": LEARNING_RATES[N_CODE], "eps": KERAS_EPS}
 
 
 def measure(args: argparse.Namespace) -> list[Measured]:

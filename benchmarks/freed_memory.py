@@ -1,10 +1,10 @@
-"""What it costs to return freed memory to the system: a step of training with `cli.keep_freed_memory` and without.
+"""What it costs to return freed memory to the system: a step of training with `blas.keep_freed_memory` and without.
 
     python -m benchmarks.freed_memory --rounds 5
 
 What was asked of the C library cannot be taken back, so every turn is a process of its own. Beside the times the page
 faults of a step are counted; where the system does not count them, or the C library cannot be asked, the two columns
-are alike. The other benchmarks are run without it, by everybody; PyTorch is asked here as well what it makes of it.
+are alike. The other benchmarks are run without it, by all; PyTorch is asked here as well what it makes of it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ from benchmarks.options import run_alone
 from benchmarks.ours import Ours
 from benchmarks.peers import OURS, on_threads, peers_at_hand
 from benchmarks.results import Duels, Measured
-from scratchnn import cli
-from scratchnn.parameters import Array
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from conv_autoencoder import autoencoder
-from vae import network
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts.student_works import conv_autoencoder
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training import blas
 
 ROOT = Path(__file__).parent.parent
 BATCH, N_Z, WARM_UP, STEPS = 100, 20, 5, 20
@@ -68,9 +66,9 @@ def step_of(who: str, model: Any, threads: int) -> Callable[[], object]:
 def steps(which: str, who: str, threads: int, keep: bool) -> dict[str, float]:
     """Seconds and page faults of a step."""
     if keep:
-        cli.keep_freed_memory()
+        blas.keep_freed_memory()
     rng = np.random.default_rng(0)
-    model = network(784, 500, N_Z, rng) if which == "vae" else autoencoder(which, 28, 64, rng)
+    model = thesis_vae(784, 500, N_Z, rng) if which == "vae" else conv_autoencoder(which, 28, 64, rng)
     step = step_of(who, model, threads)
     with threadpool_limits(1, user_api="blas"):
         for _ in range(WARM_UP):

@@ -10,11 +10,9 @@ matrix library keeps for itself is not in it. The images are noise, which takes 
 from __future__ import annotations
 
 import argparse
-import sys
 import tracemalloc
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,10 +25,8 @@ from benchmarks.results import Growth, Measured
 from scratchnn import VAE, Bernoulli, Dense, ReLU, Sequential
 from scratchnn.data import Images
 from scratchnn.layers import Layer
-from scratchnn.parameters import Array
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from conv_autoencoder import autoencoder
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts.student_works import conv_autoencoder
 
 ADAM = {"lr": 1e-3, "eps": 1e-8}
 STEPS, BATCH, N_Z, WIDTH, DEPTH, N_CODE, N_IMAGES = 10, 100, 20, 500, 2, 64, 55_000
@@ -55,7 +51,7 @@ def vae(width: int = WIDTH, depth: int = DEPTH, n_z: int = N_Z) -> VAE:
 
 
 def conv(n_code: int = N_CODE) -> Any:
-    return autoencoder("no-dropout", 28, n_code, np.random.default_rng(0))
+    return conv_autoencoder("no-dropout", 28, n_code, np.random.default_rng(0))
 
 
 def noise(n: int) -> Images:

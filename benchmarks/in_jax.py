@@ -27,7 +27,7 @@ from scratchnn import (
     Sigmoid,
 )
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 NAME = "JAX"
 IMAGES = ("NCHW", "OIHW", "NCHW")
@@ -110,10 +110,10 @@ class InJAX:
         return self.update(state, x, eps, jax.random.key(0))
 
     @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
-    def drawn(self, state: Any, pixels: Any, key: Any, white: int) -> Any:
+    def drawn(self, state: Any, pixels: Any, key: Any, max_value: int) -> Any:
         """The same with noise of its own, and with the pixels as bytes."""
         key, for_eps, for_dropout = jax.random.split(key, 3)
-        x = pixels.astype(jnp.float32) / white
+        x = pixels.astype(jnp.float32) / max_value
         eps = jax.random.normal(for_eps, (len(x), self.n_z))
         return *self.update(state, x, eps, for_dropout), key
 
@@ -126,7 +126,7 @@ class InJAX:
         rows = order(len(images), seed)
         for start in range(0, len(images), batch_size):
             batch = images.pixels[rows[start : start + batch_size]]
-            self.state, loss, key = self.drawn(self.state, batch, key, images.white)
+            self.state, loss, key = self.drawn(self.state, batch, key, images.max_value)
             losses.append(loss)
         jax.block_until_ready((self.state, losses))
 

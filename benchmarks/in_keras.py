@@ -15,7 +15,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 from benchmarks.in_tensorflow import tf, use_threads
 from scratchnn import Dense, ReLU
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 NAME, keras = "Keras", tf.keras
 __all__ = ["NAME", "contestants", "use_threads"]

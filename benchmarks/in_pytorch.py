@@ -27,7 +27,7 @@ from scratchnn import (
     Sigmoid,
 )
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 NAME = "PyTorch"
 
@@ -96,12 +96,12 @@ class InPyTorch:
         pixels = torch.from_numpy(images.pixels)
         rows = torch.from_numpy(order(len(images), seed))
         for start in range(0, len(images), batch_size):
-            x = pixels[rows[start : start + batch_size]].float() / images.white
+            x = pixels[rows[start : start + batch_size]].float() / images.max_value
             self.train(x, torch.randn(len(x), self.n_z))
 
     def step_in_parts(self, images: Images, rows: Array) -> dict[str, float]:
         times = [time.perf_counter()]
-        x = torch.from_numpy(images.pixels)[torch.from_numpy(rows)].float() / images.white
+        x = torch.from_numpy(images.pixels)[torch.from_numpy(rows)].float() / images.max_value
         times.append(time.perf_counter())
         loss = self.loss(x, torch.randn(len(x), self.n_z))
         times.append(time.perf_counter())

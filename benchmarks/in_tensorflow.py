@@ -31,7 +31,7 @@ from scratchnn import (
     Sigmoid,
 )
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 NAME = "TensorFlow"
 
@@ -120,9 +120,9 @@ class InTensorFlow:
             )  # fmt: skip
 
     @tf.function
-    def drawn(self, pixels: Any, white: int) -> Any:
+    def drawn(self, pixels: Any, max_value: int) -> Any:
         """The same with noise of its own, and with the pixels as bytes."""
-        x = tf.cast(pixels, tf.float32) / white
+        x = tf.cast(pixels, tf.float32) / max_value
         return self.given(x, tf.random.normal((len(x), self.n_z)))
 
     def step(self, x: Array, eps: Array) -> float:
@@ -132,7 +132,7 @@ class InTensorFlow:
         rows = order(len(images), seed)
         for start in range(0, len(images), batch_size):
             batch = images.pixels[rows[start : start + batch_size]]
-            float(self.drawn(tf.constant(batch), images.white))
+            float(self.drawn(tf.constant(batch), images.max_value))
 
 
 def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, str]]:

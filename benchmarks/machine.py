@@ -39,7 +39,7 @@ def machine(threads: int) -> str:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             continue
-    return f"{processor()}, {os.cpu_count()} cores, {threads} threads for everybody; {'; '.join(versions)}."
+    return f"{processor()}, {os.cpu_count()} cores, {threads} threads for each; {'; '.join(versions)}."
 
 
 def limits() -> list[str]:

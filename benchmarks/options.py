@@ -12,7 +12,7 @@ from benchmarks.machine import limits, machine
 from benchmarks.page import text_of
 from benchmarks.peers import PEERS
 from benchmarks.results import Measured
-from scratchnn import cli
+from scratchnn.scripts import cli
 
 Measure = Callable[[argparse.Namespace], list[Measured]]
 
@@ -22,7 +22,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rounds", type=cli.positive_int, default=5, help="turns of each contestant (default: 5)")
     made.add_argument("--steps", type=cli.positive_int, help="steps of an epoch (default: all)")
-    made.add_argument("--threads", type=cli.positive_int, default=cores, help=f"for everybody (default here: {cores})")
+    made.add_argument(
+        "--threads", type=cli.positive_int, default=cores, help=f"of each contestant (default here: {cores})"
+    )
     made.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="default: all that are installed")
     return made
 

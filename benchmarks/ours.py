@@ -15,9 +15,9 @@ import numpy as np
 from scratchnn import Adam, Dense
 from scratchnn.data import Images
 from scratchnn.losses import batch_mean
-from scratchnn.parallel import ParallelTrainer, gradient_of_part, parts_of
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 from scratchnn.training import Trainer
+from scratchnn.training.parallel import ParallelTrainer, gradient_of_part, parts_of
 
 PARTS = ("data", "forward", "backward", "Adam")
 PHASES = ("data", "forward and backward", "sum and Adam", "the rest")  # of a step on several threads
@@ -40,11 +40,11 @@ class Ours:
     def __init__(self, model: Any, adam: Mapping[str, float], threads: int | None = None) -> None:
         self.model = copy.deepcopy(model)
         rng = np.random.default_rng(0)
-        optimizer = Adam(self.model, **adam)
+        optimiser = Adam(self.model, **adam)
         self.trainer: Any = (
-            Trainer(self.model, optimizer, rng)
+            Trainer(self.model, optimiser, rng)
             if threads is None
-            else ParallelTrainer(self.model, optimizer, rng, threads=threads)
+            else ParallelTrainer(self.model, optimiser, rng, threads=threads)
         )
 
     def step(self, x: Array, eps: Array) -> float:
@@ -68,7 +68,7 @@ class Ours:
         times.append(time.perf_counter())
         model.backward(dloss)
         times.append(time.perf_counter())
-        self.trainer.optimizer.step()
+        self.trainer.optimiser.step()
         times.append(time.perf_counter())
         return dict(zip(PARTS, np.diff(times), strict=True))
 

@@ -14,8 +14,9 @@ from benchmarks.bars import BARS, missed, verdict
 from benchmarks.contest import SAME_STEPS, TOLERANCE
 from benchmarks.peers import FLOOR
 from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
-from scratchnn import cli, figures
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import figures
+from scratchnn.training import runs
 
 INTRO = """\
 # Performance
@@ -31,7 +32,7 @@ forward and backward on arrays of the right shapes, and nothing else.
 Before anything is timed all contestants take up to {same_steps} steps on the same batches with the same noise, and
 their losses must agree to {tolerance:g} of their value: a program that is fast and wrong is no result, and the command
 fails. Dropout draws differently everywhere, so it is switched off for this check, and on for the times. Keras puts the
-images in an order of its own; everybody else has the same one.
+images in an order of its own; all others have the same one.
 """
 
 REMEDY = """\
@@ -52,18 +53,18 @@ TECHNIQUES = """\
   (`scratchnn/optim.py`). Counting arrays that come from memory and go there, a step has 7 instead of some 25: a
   quarter of the time is to be expected, unless the cache holds everything anyway. The race "Adam" has the same in
   whole arrays and in one line. Smaller blocks mean more calls, and two threads wait for each other at every call.
-- **Images lie in memory with the batch running fastest** (`scratchnn/layers/shape.py`): pieces of images are then long
-  runs of neighbours, and copied as fast as memory allows.
+- **Images lie in memory with the batch running fastest** (`scratchnn/machinery/images.py`): pieces of images are then
+  long runs of neighbours, and copied as fast as memory allows.
 - **Columns are made a band at a time** (`scratchnn/layers/convolution.py`): the product finds them in the cache.
-- **The lowest layer computes no dx** (`need_dx=False`, `scratchnn/layers/layer.py`): nobody needs the derivative with
-  respect to the data.
+- **The lowest layer computes no dx** (`write_gradients`, `scratchnn/layers/layer.py`): the derivative with respect to
+  the data is of no use.
 - **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
-- **Threads have parts of the batch, not of a product** (`scratchnn/parallel.py`): so what stands between the products
-  is shared out, too. To be expected is what the products take in either case, and a share of the rest. The column
+- **Threads have parts of the batch, not of a product** (`scratchnn/training/parallel.py`): so what stands between the
+  products is shared, too. To be expected is what the products take in either case, and a share of the rest. The column
   "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`. Noise is drawn in turn: one part computes while
   the next one draws.
-- **Freed memory is kept** for the next step where a script makes its trainer (`cli.keep_freed_memory`). It is a matter
-  of the process and not of a framework, so the contests do without it: everybody has the C library as it is. What it
+- **Freed memory is kept** for the next step where a script makes its trainer (`blas.keep_freed_memory`). It is a matter
+  of the process and not of a framework, so the contests do without it: all have the C library as it is. What it
   brings, to PyTorch as well, has a table of its own.
 
 The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
@@ -71,9 +72,9 @@ code has stayed.
 
 *Predicted* is what counting leads one to expect. *Columns*: the same bytes, in runs that are longer by the batch; the
 shorter run is about as long as what NumPy does to begin one. *Bands*: columns of a small batch fit into the last cache
-either way, those of a large one do not. *need_dx*: counting multiplications. *Exponential*: counting calls of exp and
-log1p, the latter at four times the former: for it NumPy has vector instructions only where there is AVX-512. *New
-arrays*: what the allocator does is little beside a product. *One copy of a view*: its inner loop is the same, so
+either way, those of a large one do not. *write_gradients*: counting multiplications. *Exponential*: counting calls
+of exp and log1p, the latter at four times the former: for it NumPy has vector instructions only where there is AVX-512.
+*New arrays*: what the allocator does is little beside a product. *One copy of a view*: its inner loop is the same, so
 nothing. *A batch of floats*: a quarter of the bytes to gather, but one pass more.
 """
 
@@ -344,7 +345,7 @@ def write_page(
 ) -> list[Path]:
     """Writes the page and, beside it in figures/, its pictures; returns what was written."""
     folder = args.page.parent / "figures"
-    cli.prepare_folder(folder)
+    runs.prepare_folder(folder)
     races = [result for result in measured if isinstance(result, Race)]
     growths = [result for result in measured if isinstance(result, Growth)]
     drawn: dict[str, Figure] = {}
@@ -356,5 +357,5 @@ def write_page(
         figures.save(figure, folder / name)
     notes = "".join(f"\n{note}\n" for note in limits)
     intro: dict[str, str | int] = {"options": options, "machine": machine, "limits": notes, "rounds": args.rounds}
-    cli.write_text(args.page, page_text(measured, intro, list(drawn)))
+    runs.write_text(args.page, page_text(measured, intro, list(drawn)))
     return [args.page, *(folder / name for name in drawn)]

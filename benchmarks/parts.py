@@ -21,7 +21,7 @@ from benchmarks.ours import PARTS, PHASES, Ours, products, products_on_threads
 from benchmarks.peers import FLOOR, OURS, dense_only, on_threads, peers_at_hand, shortened
 from benchmarks.results import Parts
 from scratchnn.data import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 STEPS = 50  # of a contestant in a turn
 ALONE = "one part while no other is at work"

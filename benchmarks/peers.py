@@ -59,7 +59,7 @@ def dense_only(model: Any) -> bool:
 def shortened(train: Images, batch_size: int, steps: int | None) -> Images:
     """The images of the first `steps` steps, or all; a copy, since PyTorch wants memory that can be written."""
     n = len(train) if steps is None else min(steps * batch_size, len(train))
-    return Images(train.pixels[:n].copy(), train.white)
+    return Images(train.pixels[:n].copy(), train.max_value)
 
 
 def race_epochs(
@@ -73,7 +73,7 @@ def race_epochs(
     batch_size: int,
     peers: Sequence[str],
 ) -> Race:
-    """Checks that everybody computes the same, then times whole epochs of `train` (or its first --steps batches)."""
+    """Checks that all contestants compute the same, then times epochs of `train` (or its first --steps batches)."""
     train = shortened(train, batch_size, args.steps)
     modules, skipped = peers_at_hand([peer for peer in peers if peer in args.peers], args.threads)
     with threadpool_limits(args.threads):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
 @dataclass(frozen=True)

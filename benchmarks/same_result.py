@@ -9,8 +9,6 @@ weights with the same batches and noise. Held against one thread are the gradien
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,10 +19,8 @@ from benchmarks.ours import Ours
 from benchmarks.peers import shortened
 from benchmarks.results import Measured, Sameness
 from scratchnn import data
-from scratchnn.parameters import Array
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from vae import network
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts.thesis import thesis_vae
 
 THREADS, BATCH, N_Z, STEPS = (1, 2, 4), 100, 20, 200
 ADAM = {"lr": 1e-3, "eps": 1e-8}
@@ -32,7 +28,7 @@ ADAM = {"lr": 1e-3, "eps": 1e-8}
 
 def measure(args: argparse.Namespace) -> list[Measured]:
     images = shortened(data.load("mnist").train, BATCH, args.steps or STEPS)
-    model = network(784, 500, N_Z, np.random.default_rng(0))
+    model = thesis_vae(784, 500, N_Z, np.random.default_rng(0))
 
     def trained(threads: int) -> tuple[Array, Array, bytes]:
         """The gradient of a step; the losses of an epoch after it; the parameters at its end."""

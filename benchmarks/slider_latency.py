@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,12 +25,11 @@ from matplotlib.backend_bases import KeyEvent, MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scratchnn import VAE, Classifier, Dense, Sequential, explore
-from scratchnn.checkpoints import load_model
+from scratchnn import VAE, Classifier, Dense, Sequential
 from scratchnn.data import Images
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from vae import network
+from scratchnn.scripts import explore
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training.checkpoints import load_model
 
 EVENTS, N_IMAGES, BAR_MS = 200, 10_000, 30
 
@@ -87,7 +85,7 @@ def measure(new_figure: Callable[[], Figure], vae: VAE, images: Images, image_sh
         f"classifier {k}": Classifier(Sequential([Dense(images.pixels.shape[1], 10, rng)])) for k in (1, 2, 3, 4)
     }
     labels = rng.integers(0, 10, len(images)).astype(np.uint8)
-    labelled = Images(images.pixels, images.white, labels)
+    labelled = Images(images.pixels, images.max_value, labels)
     comparison = explore.ClassifierComparison(figure, classifiers, labelled, image_shape)
     figure.canvas.draw()
     slider = comparison.slider.ax.bbox
@@ -108,7 +106,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.run is None:
         rng = np.random.default_rng(0)
-        vae: VAE = network(784, 500, 2, rng)
+        vae: VAE = thesis_vae(784, 500, 2, rng)
         images, image_shape = Images(rng.integers(0, 256, (N_IMAGES, 784)).astype(np.uint8), 255), (28, 28)
     else:
         vae, settings = load_model(args.run)

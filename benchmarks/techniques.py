@@ -6,11 +6,9 @@ python -m benchmarks.techniques --rounds 30
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +22,9 @@ from scratchnn import BinaryCrossEntropy, Conv2D, Dense
 from scratchnn.data import Images
 from scratchnn.layers import convolution
 from scratchnn.layers.activations import sigmoid
-from scratchnn.layers.shape import Pair, batch_first
-from scratchnn.parameters import Array
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from vae import network
+from scratchnn.machinery.images import Pair, batch_first
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts.thesis import thesis_vae
 
 BATCH, REPEATS = 100, 5
 
@@ -36,7 +32,7 @@ Pairs = Iterator[tuple[str, str, Callable[[], Any], Callable[[], Any]]]  # what,
 
 
 def columns_of_rows(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
-    """As `convolution.columns`, for images in the order (C, N, H, W)."""
+    """As `convolution.im2col`, for images in the order (C, N, H, W)."""
     C, N = x.shape[:2]
     cols = np.empty((C, *kernel, N, *windows), x.dtype)
     for u, v, (_, rows, columns) in convolution.pieces(kernel, stride, windows):
@@ -45,7 +41,7 @@ def columns_of_rows(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Arra
 
 
 def columns_of_a_view(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
-    """As `convolution.columns`, by a view of all windows and one copy of it."""
+    """As `convolution.im2col`, by a view of all windows and one copy of it."""
     view = sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]  # (C, OH, OW, N, KH, KW)
     return view.transpose(0, 4, 5, 1, 2, 3).reshape(x.shape[0] * kernel[0] * kernel[1], -1)
 
@@ -58,7 +54,7 @@ def memory_of_images(rng: np.random.Generator) -> Pairs:
         yield (
             f"columns of {C} × {size} × {size}, kernel {kernel}, stride {stride}: batch last / image rows last",
             "below 0.5",
-            partial(convolution.columns, x, *geometry),
+            partial(convolution.im2col, x, *geometry),
             partial(columns_of_rows, in_rows, *geometry),
         )
 
@@ -84,16 +80,22 @@ def bands(rng: np.random.Generator) -> Pairs:
 
 
 def lowest_layer(rng: np.random.Generator) -> Pairs:
-    vae = network(784, 500, 20, rng)
+    vae = thesis_vae(784, 500, 20, rng)
     x, dy = rng.random((BATCH, 784), np.float32), rng.standard_normal((BATCH, 40), np.float32)
 
-    def backward(need_dx: bool) -> None:
+    def run(backward: Callable[[Array], Any]) -> None:
         vae.encoder.forward(x)
-        vae.encoder.backward(dy, need_dx=need_dx)
+        backward(dy)
 
     sizes = [layer.W.size for layer in vae.encoder.walk() if isinstance(layer, Dense)]
     share = 1 - sizes[0] / (3 * sum(sizes))  # of the products, which are three a layer
-    yield "the thesis's encoder: need_dx=False / =True", f"{share:.2f}", lambda: backward(False), lambda: backward(True)
+    encoder = vae.encoder
+    yield (
+        "the thesis's encoder: write_gradients / backward",
+        f"{share:.2f}",
+        lambda: run(encoder.write_gradients),
+        lambda: run(encoder.backward),
+    )
 
 
 class SigmoidAgain(BinaryCrossEntropy):
@@ -147,7 +149,7 @@ def tried(rng: np.random.Generator) -> Pairs:
     yield (
         "columns of 16 × 13 × 13, kernel 3: piece by piece / one copy of a sliding view",
         "1",
-        lambda: convolution.columns(images, *geometry),
+        lambda: convolution.im2col(images, *geometry),
         lambda: columns_of_a_view(images, *geometry),
     )
 

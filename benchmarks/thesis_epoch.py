@@ -6,8 +6,6 @@ python -m benchmarks.thesis_epoch --rounds 5
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -16,16 +14,14 @@ from benchmarks.parts import parts
 from benchmarks.peers import race_epochs
 from benchmarks.results import Measured
 from scratchnn import data
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from vae import network
+from scratchnn.scripts.thesis import thesis_vae
 
 N_Z, BATCH, ADAM = 20, 100, {"lr": 1e-3, "eps": 1e-8}
 
 
 def measure(args: argparse.Namespace) -> list[Measured]:
     train = data.load("mnist").train
-    model = network(784, 500, N_Z, np.random.default_rng(0))
+    model = thesis_vae(784, 500, N_Z, np.random.default_rng(0))
     title = "The thesis's VAE, z = 20"
     race = race_epochs("vae", title, model, train, args, adam=ADAM, batch_size=BATCH,
                        peers=("pytorch", "jax", "tensorflow"))  # fmt: skip

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scratchnn import Exponential, Identity, ReLU, Sigmoid, Softplus, Step, Tanh, cli, figures
+from scratchnn import Exponential, Identity, ReLU, Sigmoid, Softplus, Step, Tanh
+from scratchnn.scripts import cli, figures
+from scratchnn.training import runs
 
 LAYERS = (Step(), Identity(), Tanh(), ReLU(), Softplus(), Sigmoid(), Exponential())
 
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__ or "", EXAMPLES)
     parser.add_argument("--out", type=Path, default=Path("runs/activation-functions"), help="folder for the figure")
     args = parser.parse_args(arguments)
-    cli.prepare_folder(args.out)
+    runs.prepare_folder(args.out)
 
     figure = figures.new_figure(9, 4.6, "Activation functions y = f(x), and what they pass back: the slope f′(x)")
     places = figure.subplots(2, 4).ravel()

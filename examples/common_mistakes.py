@@ -18,7 +18,8 @@ from mistakes import evaluation, training
 from mistakes.lab import HIDDEN, LATENT, Finding, Lab, Mistake, Table
 from tqdm import tqdm
 
-from scratchnn import cli, figures
+from scratchnn.scripts import cli, figures
+from scratchnn.training import runs
 
 MISTAKES = (*training.MISTAKES, *evaluation.MISTAKES)
 EPOCHS = {"digits": 150, "mnist": 5, "fashion-mnist": 5}
@@ -26,7 +27,7 @@ EPOCHS = {"digits": 150, "mnist": 5, "fashion-mnist": 5}
 EXAMPLES = """\
   python examples/common_mistakes.py                                  all of them, on the embedded digits
   python examples/common_mistakes.py --list                           their names
-  python examples/common_mistakes.py --only mean-over-pixels noise-drawn-anew
+  python examples/common_mistakes.py --only mean-over-pixels noise-drawn-again
   python examples/common_mistakes.py --data mnist                     the same on MNIST, minutes
   python examples/common_mistakes.py --page docs/mistakes.md          writes the page and its figures
 """
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [mistake for mistake in MISTAKES if not args.only or mistake.name in args.only]
     folders = [args.out] if args.page is None else [args.out, args.page.parent / "figures"]
     for folder in folders:
-        cli.prepare_folder(folder)
+        runs.prepare_folder(folder)
     lab = Lab(args.data, args.epochs, args.seed)
     print(f"{lab.images}; −ELBO in nats per image, {args.epochs} epochs, seed {args.seed}")
     findings = []
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     figures.save(finding.figure, folder / f"{prefix}{mistake.name}.png")
     print(f"\nfigures written to {', '.join(map(str, folders))}")
     if args.page is not None:
-        cli.write_text(args.page, page(args, chosen, findings))
+        runs.write_text(args.page, page(args, chosen, findings))
         print(f"page written to {args.page}")
 
 
@@ -97,8 +98,8 @@ def lecture(mistake: Mistake, finding: Finding) -> str:
     )
     parts.append(
         "\n".join(
-            f"  {check}\n    wrong   {wrong_verdict}\n    right   {right_verdict}"
-            for check, (wrong_verdict, right_verdict) in finding.checks.items()
+            f"  {check}\n    wrong   {when_wrong}\n    right   {when_right}"
+            for check, (when_wrong, when_right) in finding.checks.items()
         )
     )
     parts.append(textwrap.fill(finding.headline, 110, initial_indent="  ", subsequent_indent="  "))
@@ -113,7 +114,7 @@ def page(args: argparse.Namespace, chosen: Sequence[Mistake], findings: Sequence
         gradients = finding.checks.get("gradient check")
         found = seen[None if gradients is None else not gradients[0].passed]
         summary.append((str(number), f"[{mistake.title}](#{mistake.name})", finding.headline, found))
-    versions = cli.versions()
+    versions = runs.versions()
     lines = [
         "# Mistakes on show",
         "",
@@ -134,7 +135,7 @@ def page(args: argparse.Namespace, chosen: Sequence[Mistake], findings: Sequence
     for number, (mistake, finding) in enumerate(zip(chosen, findings, strict=True), start=1):
         wrong, right = mistake.code
         checks: list[tuple[str, ...]] = [("check", "wrong version", "right version")]
-        checks += [(name, str(verdicts[0]), str(verdicts[1])) for name, verdicts in finding.checks.items()]
+        checks += [(name, str(wrong), str(right)) for name, (wrong, right) in finding.checks.items()]
         lines += ["", f'<a id="{mistake.name}"></a>', "", f"## {number}. {mistake.title}", ""]
         for head, body in mistake.text:
             lines += [filled(f"**{head}**: {quoted(body)}"), ""]

@@ -12,8 +12,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from scratchnn import Classifier, cli, explore
-from scratchnn.checkpoints import load_model
+from scratchnn import Classifier
+from scratchnn.scripts import cli, explore
+from scratchnn.training import load_model, runs
 
 EXAMPLES = """\
   python examples/compare_classifiers.py runs/latent-classifier-mnist-seed0/{raw,frozen}
@@ -31,27 +32,27 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def load_classifiers(runs: Sequence[Path]) -> tuple[dict[str, Classifier], dict[str, Any]]:
+def load_classifiers(paths: Sequence[Path]) -> tuple[dict[str, Classifier], dict[str, Any]]:
     """The classifiers by the names of their folders, and the settings of the first; all must see the same images."""
-    folders = [(run.parent if run.name == "checkpoint.npz" else run).resolve() for run in runs]
+    folders = [(run.parent if run.name == "checkpoint.npz" else run).resolve() for run in paths]
     unique = len({folder.name for folder in folders}) == len(folders)
     classifiers: dict[str, Classifier] = {}
     common: dict[str, Any] = {}
-    for run, folder in zip(runs, folders, strict=True):
+    for run, folder in zip(paths, folders, strict=True):
         model, settings = load_model(run)
         if not isinstance(model, Classifier):
-            raise cli.OptionError(
+            raise runs.OptionError(
                 f"{run} holds a model of class {type(model).__name__}, which is no classifier: leave it out"
             )
         name = folder.name if unique else str(run)
         if name in classifiers:
-            raise cli.OptionError(f"{run} is given twice: each classifier can be shown once")
+            raise runs.OptionError(f"{run} is given twice: each classifier can be shown once")
         common = common or settings
         for what in ("data", "binarisation"):
             here, there = settings.get(what), common.get(what)
             if here != there:
-                raise cli.OptionError(
-                    f"{run} was trained on other images than {runs[0]}: its {what} is {here}, and not {there}"
+                raise runs.OptionError(
+                    f"{run} was trained on other images than {paths[0]}: its {what} is {here}, and not {there}"
                 )
         classifiers[name] = model
     return classifiers, common
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     classifiers, settings = load_classifiers(args.runs)
     images, image_shape = explore.held_out_images(settings)
     if args.out is not None:
-        cli.prepare_folder(args.out.parent)
+        runs.prepare_folder(args.out.parent)
 
     def draw(figure: Figure) -> explore.ClassifierComparison:
         return explore.ClassifierComparison(figure, classifiers, images, image_shape, args.image)
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         explore.show(draw, args.out)
     except explore.ExploreError as error:
-        raise cli.OptionError(str(error)) from error
+        raise runs.OptionError(str(error)) from error
     if args.out is not None:
         print(f"written: {args.out}")
 

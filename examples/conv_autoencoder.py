@@ -1,11 +1,12 @@
 """A convolutional autoencoder of Fashion-MNIST, and its encoder reused in a classifier (R. Santamaria, 2024).
 
-The document prints both networks (its Appendix A); they stand below, layer by layer: an encoder of two convolutions to
-a code of N = 64 numbers, a decoder of two transposed convolutions, and a classifier, which is the trained encoder with
-one dense layer behind it, all of it trained. 50,000 images train, 10,000 validate, 10,000 test; pixels / 255; the mean
-squared error, 15 epochs; cross-entropy, 30 epochs; dropout 0.2; curves averaged over runs (it made ten). It says
-nothing of the optimiser and the batches: here Adam with 1e-3, batches of 100, weights from N(0, 1/fan-in), biases 0.
-Which 10,000 images validate it does not say either; here they are the first.
+The document prints both networks (its Appendix A): an encoder of two convolutions to a code of N = 64 numbers, a
+decoder of two transposed convolutions, and a classifier, which is the trained encoder with one dense layer behind it,
+all of it trained. The autoencoder stands layer by layer in scratchnn/scripts/student_works.py, which the benchmarks
+use too. 50,000 images train, 10,000 validate, 10,000 test; pixels / 255; the mean squared error, 15 epochs;
+cross-entropy, 30 epochs; dropout 0.2; curves averaged over runs (it made ten). It does not name the optimiser and the
+size of the batches: here Adam with 1e-3, batches of 100, weights from N(0, 1/fan-in), biases 0. Nor does it say which
+10,000 images validate: here the first.
 
 Five autoencoders:
 
@@ -29,8 +30,8 @@ stride 2 and padding 1: 7 × 7 becomes 14 × 14 and then 28 × 28, and every pix
 channels, too.
 
 *What the printed code cannot do.* The ReLU behind it leaves many of the 64 numbers at 0 for all images (how many is
-printed here): a number that is 0 for every image of a batch gets no gradient and stays there. PCA, which is linear, has
-64 numbers that count, and own-linear has them too.
+printed here): a number that is 0 for every image of a batch gets no gradient, and only changes in the layers below can
+bring it back. PCA, which is linear, has 64 numbers that count, and own-linear has them too.
 
 Classifiers on the encoder of as-printed; the last is trained for the first N alone:
 
@@ -44,34 +45,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from scratchnn import (
-    Adam,
-    Autoencoder,
-    Classifier,
-    Conv2D,
-    ConvTranspose2D,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool2D,
-    MeanSquaredError,
-    ReLU,
-    Reshape,
-    Sequential,
-    Sigmoid,
-    cli,
-    data,
-    figures,
-)
-from scratchnn.checkpoints import fingerprint
+from scratchnn import Adam, Autoencoder, Classifier, Dense, Dropout, ReLU, Sequential, data
 from scratchnn.evaluation import (
-    accuracy,
     confusion_matrix,
     encode,
     predicted_classes,
@@ -79,10 +60,24 @@ from scratchnn.evaluation import (
     reconstruction_error,
 )
 from scratchnn.layers import Layer
-from scratchnn.parameters import Array
-from scratchnn.training import evaluate
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.series import (
+    History,
+    classifier_curves,
+    confusion_picture,
+    curves,
+    report,
+    score_classifier,
+    train,
+    write_results,
+)
+from scratchnn.scripts.student_works import RATE, conv_autoencoder, conv_encoder, split_of_the_document
+from scratchnn.training import runs
+from scratchnn.training.checkpoints import fingerprint
 
-RATE = 0.2  # of all dropout
+T = TypeVar("T")
+Kind = tuple[str, int]  # a variant of the autoencoder, or a kind of classifier, and N
 VARIANTS = {
     "as-printed": "dropout behind every ReLU, and behind the output",
     "no-output-dropout": "dropout behind every ReLU",
@@ -111,141 +106,14 @@ EXAMPLES = """\
 """
 
 
-def dropout(rate: float, rng: np.random.Generator) -> list[Layer]:
-    return [Dropout(rate, rng)] if rate else []
-
-
-def encoder(side: int, n_code: int, rate: float, rng: np.random.Generator, linear: bool = False) -> list[Layer]:
-    """The printed encoder, for images of 28 × 28; for digits of 8 × 8 the second kernel is smaller."""
-    kernel, left = {28: (3, 5), 8: (2, 1)}[side]
-    return [
-        Reshape((1, side, side)),
-        Conv2D(1, 16, 3, rng),  # (1, 28, 28) → (16, 26, 26)
-        ReLU(),
-        *dropout(rate, rng),
-        MaxPool2D(2),  # → (16, 13, 13)
-        Conv2D(16, 32, kernel, rng),  # → (32, 11, 11)
-        ReLU(),
-        *dropout(rate, rng),
-        MaxPool2D(2),  # → (32, 5, 5): a row and a column are left over
-        Flatten(),  # → 800
-        Dense(32 * left * left, n_code, rng),
-        *([] if linear else [ReLU(), *dropout(rate, rng)]),
-    ]
-
-
-def printed_decoder(
-    side: int, n_code: int, rate: float, rng: np.random.Generator, output_rate: float = 0
-) -> list[Layer]:
-    kernel, extra, left = {28: (4, 1, 5), 8: (3, 0, 1)}[side]
-    return [
-        Dense(n_code, 32 * left * left, rng),
-        ReLU(),
-        *dropout(rate, rng),
-        Reshape((32, left, left)),  # → (32, 5, 5)
-        ConvTranspose2D(32, 16, kernel, rng, stride=2, output_padding=extra),  # → (16, 13, 13)
-        ReLU(),
-        *dropout(rate, rng),
-        ConvTranspose2D(16, 1, 3, rng, stride=2, output_padding=1),  # → (1, 28, 28)
-        Sigmoid(),
-        *dropout(output_rate, rng),
-        Flatten(),
-    ]
-
-
-def own_decoder(side: int, n_code: int, rng: np.random.Generator) -> list[Layer]:
-    quarter = side // 4
-    return [
-        Dense(n_code, 64 * quarter * quarter, rng),
-        ReLU(),
-        Reshape((64, quarter, quarter)),  # → (64, 7, 7)
-        ConvTranspose2D(64, 32, 4, rng, stride=2, padding=1),  # → (32, 14, 14)
-        ReLU(),
-        ConvTranspose2D(32, 1, 4, rng, stride=2, padding=1),  # → (1, 28, 28)
-        Sigmoid(),
-        Flatten(),
-    ]
-
-
-def autoencoder(variant: str, side: int, n_code: int, rng: np.random.Generator) -> Autoencoder:
-    rate = RATE if variant in ("as-printed", "no-output-dropout") else 0
-    below = Sequential(encoder(side, n_code, rate, rng, linear=variant == "own-linear"))
-    if variant.startswith("own"):
-        return Autoencoder(below, Sequential(own_decoder(side, n_code, rng)), MeanSquaredError())
-    above = printed_decoder(side, n_code, rate, rng, output_rate=RATE if variant == "as-printed" else 0)
-    return Autoencoder(below, Sequential(above), MeanSquaredError())
-
-
-def classifier(kind: str, below: Sequential, side: int, n_code: int, rng: np.random.Generator) -> Classifier:
+def classifier(kind: str, below: Layer, side: int, n_code: int, rng: np.random.Generator) -> Classifier:
     """The printed encoder with the values of the trained one, `below`, or values of its own, and a dense layer."""
-    # built anew and not copied: its dropout must draw from this run's generator
-    layers = Sequential(encoder(side, n_code, RATE, rng))
+    # a new encoder and no copy: its dropout must draw from this run's generator
+    encoder = Sequential(conv_encoder(side, n_code, RATE, rng))
     if kind != "untrained":
-        layers.params[...] = below.params
+        encoder.params[...] = below.params
     printed = [ReLU(), Dropout(RATE, rng)] if kind == "as-printed" else []
-    return Classifier(Sequential([layers, Dense(n_code, 10, rng), *printed]))
-
-
-def split_of_the_document(images: data.DataSet) -> data.DataSet:
-    """50,000 images train and 10,000 validate, where there are so many."""
-    if len(images.train) != 55_000:
-        return images
-    more, train = images.train.split(5_000, 50_000)
-    validation = data.Images(
-        np.concatenate([images.validation.pixels, more.pixels]),
-        more.white,
-        np.concatenate([data.labels_of(images.validation), data.labels_of(more)]),
-    )
-    return data.DataSet(images.name, train, validation, images.test, images.image_shape)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """An autoencoder or a classifier, and the record of each of its epochs."""
-
-    model: Any
-    history: list[dict[str, Any]]
-
-
-def trained(
-    folder: Path,
-    model: Autoencoder | Classifier,
-    rng: np.random.Generator,
-    images: data.DataSet,
-    args: argparse.Namespace,
-    settings: Mapping[str, Any],
-    lr_final: float = 1e-3,
-) -> Trained:
-    """Trains the model with Adam, or goes on with it, or finds it ready, in a folder of its own; leaves its history.
-
-    settings has the number of epochs; the learning rate falls geometrically from 1e-3 to `lr_final`. A classifier's
-    records get the accuracy on the validation images and on as many training images.
-    """
-    epochs = settings["epochs"]
-    settings = {**settings, "data": args.data, "batch_size": args.batch_size, "lr_final": lr_final}
-    train: Any = images.train
-    held_out: Any = images.validation
-    measured: dict[str, Any] = {}
-    if isinstance(model, Classifier):
-        parts = (train.split(min(len(held_out), len(train)))[0], held_out)
-        measured = {
-            "snapshot": lambda: np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in parts]),
-            "recorded": ("train_accuracy", "held_out_accuracy"),
-        }
-        train, held_out = data.Labelled(train), data.Labelled(held_out)
-    trainer = cli.trainer(args.threads, model, Adam(model, lr=1e-3), rng, settings)
-    print(f"{folder.name}:", flush=True)
-    cli.train_in_folder(
-        folder,
-        trainer,
-        train,
-        epochs=epochs,
-        batch_size=args.batch_size,
-        held_out=held_out,
-        schedule=lambda epoch: float(1e-3 * (lr_final / 1e-3) ** ((epoch - 1) / max(epochs - 1, 1))),
-        **measured,
-    )
-    return Trained(model, trainer.history)
+    return Classifier(Sequential([encoder, Dense(n_code, 10, rng), *printed]))
 
 
 def baselines(images: data.DataSet, codes: Sequence[int]) -> tuple[dict[str, float], dict[str, Array]]:
@@ -283,33 +151,6 @@ def score_autoencoder(model: Autoencoder, images: data.DataSet) -> dict[str, flo
     }
 
 
-def score_classifier(model: Classifier, images: data.DataSet) -> dict[str, float]:
-    """Accuracy and cross-entropy, and how many classes it finds in no test image."""
-    found: dict[str, float] = {}
-    for part, x in {"validation": images.validation, "test": images.test}.items():
-        predicted = predicted_classes(model, x)
-        found[f"{part}_accuracy"] = accuracy(predicted, data.labels_of(x))
-        found[f"{part}_cross_entropy"] = evaluate(model, data.Labelled(x))["loss"]
-    return {**found, "classes_never_found": 10 - len(np.unique(predicted))}
-
-
-def curves(runs: Sequence[Trained], quantity: str) -> tuple[Array, Array]:
-    """Training and validation curve (R, E) of R runs."""
-    train, held_out = (
-        np.array([[record[f"{part}_{quantity}"] for record in run.history] for run in runs])
-        for part in ("train", "held_out")
-    )
-    return train, held_out
-
-
-def report(predicted: Array, labels: Array) -> tuple[str, dict[str, Any]]:
-    """Precision, recall and F1 of every class, as scikit-learn's text and as numbers."""
-    from sklearn.metrics import classification_report
-
-    numbers = classification_report(labels, predicted, output_dict=True, zero_division=0)
-    return classification_report(labels, predicted, digits=3, zero_division=0), numbers
-
-
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--runs", type=cli.positive_int, default=1, help="trainings of each kind (default: 1)")
@@ -325,7 +166,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
+        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
     args.epochs = args.epochs or EPOCHS[args.data][0]
     args.classifier_epochs = args.classifier_epochs or EPOCHS[args.data][1]
     args.codes = list(dict.fromkeys(args.codes or CODES[args.data]))
@@ -333,20 +174,24 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def named(of: Mapping[Kind, T]) -> dict[str, T]:
+    """The same, by the names that files and folders have."""
+    return {f"{kind}-n{n}": value for (kind, n), value in of.items()}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
-    cli.check_batch_size(args.batch_size, n_train)
+    runs.check_batch_size(args.batch_size, n_train)
     if max(args.codes) > n_pixels:
-        raise cli.OptionError(f"--codes {max(args.codes)} is more than the {n_pixels} pixels of an image")
+        raise runs.OptionError(f"--codes {max(args.codes)} is more than the {n_pixels} pixels of an image")
     side, first = images.image_shape[0], args.codes[0]
     seeds = range(args.seed, args.seed + args.runs)
-    wanted = [(variant, first) for variant in VARIANTS] + [("as-printed", n) for n in args.codes[1:]]
 
     print(images)
-    print(f"as-printed, N = {first}:\n{autoencoder('as-printed', side, first, np.random.default_rng(0))}")
+    print(f"as-printed, N = {first}:\n{conv_autoencoder('as-printed', side, first, np.random.default_rng(0))}")
     for name, what in VARIANTS.items():
         print(f"  {name:<18} {what}")
     print("a classifier:")
@@ -354,120 +199,99 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"  {name:<18} {what}")
     errors, shown = baselines(images, args.codes)
 
-    autoencoders: dict[tuple[str, int], list[Trained]] = {key: [] for key in wanted}
+    wanted = [(variant, first) for variant in VARIANTS] + [("as-printed", n) for n in args.codes[1:]]
     kinds = [(kind, n) for n in args.codes for kind in CLASSIFIERS if n == first or kind != "untrained"]
-    classifiers: dict[tuple[str, int], list[Trained]] = {key: [] for key in kinds}
+    autoencoders: dict[Kind, list[Autoencoder]] = {key: [] for key in wanted}
+    classifiers: dict[Kind, list[Classifier]] = {key: [] for key in kinds}
+    histories: dict[str, list[History]] = {}
+
+    def add(name: str, model: Autoencoder | Classifier, rng: np.random.Generator, **settings: Any) -> None:
+        history = train(
+            args.out / f"{name}-seed{settings['seed']}", model, Adam(model, lr=1e-3), rng, images, args, settings,
+            n_measured=min(len(images.validation), n_train),
+        )  # fmt: skip
+        histories.setdefault(name, []).append(history)
+
     for seed in seeds:
         for variant, n in wanted:
             rng = np.random.default_rng(seed)
-            autoencoders[variant, n].append(
-                trained(
-                    args.out / f"{variant}-n{n}-seed{seed}",
-                    autoencoder(variant, side, n, rng),
-                    rng,
-                    images,
-                    args,
-                    {"variant": variant, "code": n, "seed": seed, "epochs": args.epochs},
-                )
-            )
-        for kind, n in classifiers:
-            below = autoencoders["as-printed", n][-1].model
-            rng = np.random.default_rng(seed)
-            classifiers[kind, n].append(
-                trained(
-                    args.out / f"classifier-{kind}-n{n}-seed{seed}",
-                    classifier(kind, below.encoder, side, n, rng),
-                    rng,
-                    images,
-                    args,
-                    {
-                        "variant": kind,
-                        "code": n,
-                        "seed": seed,
-                        "epochs": args.classifier_epochs,
-                        "encoder": "afresh" if kind == "untrained" else fingerprint(below.encoder.params),
-                    },
-                )
-            )
+            autoencoder = conv_autoencoder(variant, side, n, rng)
+            add(f"{variant}-n{n}", autoencoder, rng, variant=variant, code=n, seed=seed, epochs=args.epochs)
+            autoencoders[variant, n].append(autoencoder)
+        for kind, n in kinds:
+            rng, below = np.random.default_rng(seed), autoencoders["as-printed", n][-1].encoder
+            model = classifier(kind, below, side, n, rng)
+            add(
+                f"classifier-{kind}-n{n}", model, rng, variant=kind, code=n, seed=seed, epochs=args.classifier_epochs,
+                encoder="afresh" if kind == "untrained" else fingerprint(below.params),
+            )  # fmt: skip
+            classifiers[kind, n].append(model)
 
-    mse = {key: cli.over_runs([score_autoencoder(t.model, images) for t in ts]) for key, ts in autoencoders.items()}
-    right = {key: cli.over_runs([score_classifier(t.model, images) for t in ts]) for key, ts in classifiers.items()}
+    mse = {key: runs.over_runs([score_autoencoder(m, images) for m in made]) for key, made in autoencoders.items()}
+    right = {key: runs.over_runs([score_classifier(m, images) for m in made]) for key, made in classifiers.items()}
     print_tables(args, errors, mse, right)
-    kept = classifiers["logits", first][0].model
-    predicted, labels = predicted_classes(kept, images.test), data.labels_of(images.test)
+    predicted = predicted_classes(classifiers["logits", first][0], images.test)
+    labels = data.labels_of(images.test)
     counts = confusion_matrix(predicted, labels, 10)
     text, per_class = report(predicted, labels)
     print(f"\ntest images, the classifier logits of N = {first}, seed {args.seed}:\n{text}")
 
-    cli.write_json(args.out / "history.json", {
-        **{f"{variant}-n{n}": [t.history for t in ts] for (variant, n), ts in autoencoders.items()},
-        **{f"classifier-{kind}-n{n}": [t.history for t in ts] for (kind, n), ts in classifiers.items()},
-    })  # fmt: skip
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "conv-autoencoder",
-            "figures": {
-                "baselines_test_mse": errors,
-                "autoencoders": {f"{variant}-n{n}": figure for (variant, n), figure in mse.items()},
-                "classifiers": {f"{kind}-n{n}": figure for (kind, n), figure in right.items()},
-                "confusion": counts.tolist(),
-                "per_class": per_class,
-            },
-            "document": DOCUMENT if args.data == "fashion-mnist" else {},
-            "settings": {
-                "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
-                "classifier_epochs": args.classifier_epochs, "codes": args.codes, "optimizer": "Adam(lr=0.001)",
-                "networks": {t[0].model.__class__.__name__ + f" {k[0]} {k[1]}": repr(t[0].model)
-                             for k, t in (*autoencoders.items(), *classifiers.items())},
-                "threads": args.threads, "seed": args.seed,
-            },
-            "scaling": f"pixels / {images.train.white}",
-            "seed": args.seed,
-            "versions": cli.versions(),
-        },
+    measured = {
+        "baselines_test_mse": errors,
+        "autoencoders": named(mse),
+        "classifiers": named(right),
+        "confusion": counts.tolist(),
+        "per_class": per_class,
+    }
+    networks = {**{f"Autoencoder {variant} {n}": repr(made[0]) for (variant, n), made in autoencoders.items()},
+                **{f"Classifier {kind} {n}": repr(made[0]) for (kind, n), made in classifiers.items()}}  # fmt: skip
+    settings = {
+        "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "classifier_epochs": args.classifier_epochs, "codes": args.codes, "optimiser": "Adam(lr=0.001)",
+        "networks": networks, "threads": args.threads, "seed": args.seed,
+    }  # fmt: skip
+    runs.write_summary(
+        args.out, "conv-autoencoder", measured, settings, seed=args.seed,
+        scaling=f"pixels / {images.train.max_value}", document=DOCUMENT if args.data == "fashion-mnist" else {},
     )  # fmt: skip
-    what = f"{args.data}, N = {first}; runs: {args.runs}"
-    rows = {"test image": images.test[:10]}
-    for variant in VARIANTS:
-        rows[variant] = autoencoders[variant, first][0].model.reconstruct(images.test[:10])
-    pictures = {
+    rows = {variant: autoencoders[variant, first][0].reconstruct(images.test[:10]) for variant in VARIANTS}
+    rows[f"PCA-{first}"] = shown[f"PCA-{first}"]
+    write_results(args.out, histories, draw(args, images, histories, rows, counts))
+
+
+def draw(
+    args: argparse.Namespace,
+    images: data.DataSet,
+    histories: Mapping[str, Sequence[History]],
+    rows: Mapping[str, Array],
+    counts: Array,
+) -> dict[str, Figure]:
+    n = args.codes[0]
+    what = f"{args.data}, N = {n}; runs: {args.runs}"
+    return {
         "curves": figures.learning_curves(
-            {"mean squared error": {v: curves(autoencoders[v, first], "loss") for v in VARIANTS}},
+            {"mean squared error": {v: curves(histories[f"{v}-n{n}"], "loss") for v in VARIANTS}},
             f"Autoencoders on {what}\ntraining: with dropout, while the parameters change; validation: without",
         ),
         "classifier_curves": figures.learning_curves(
-            {
-                quantity: {kind: curves(classifiers[kind, first], name) for kind in CLASSIFIERS}
-                for quantity, name in (("accuracy", "accuracy"), ("cross-entropy (nats)", "loss"))
-            },
+            classifier_curves({kind: histories[f"classifier-{kind}-n{n}"] for kind in CLASSIFIERS}),
             f"Classifiers on {what}\n"
             "training loss: with dropout, while the parameters change; all else: without, after each epoch",
         ),
         "reconstructions": figures.rows_of_images(
-            {**rows, f"PCA-{first}": shown[f"PCA-{first}"]},
+            {"test image": images.test[:10], **rows},
             images.image_shape,
-            f"Test images and their reconstructions\n{args.data}, N = {first}, seed {args.seed}",
+            f"Test images and their reconstructions\n{args.data}, N = {n}, seed {args.seed}",
         ),
-        "confusion": figures.confusion_matrix(
-            counts,
-            f"Encoder and Dense({first}, 10) on {args.data}, {len(labels):,} test images, accuracy "
-            f"{100 * accuracy(predicted, labels):.2f} %, seed {args.seed}",
-        ),
+        "confusion": confusion_picture(counts, f"Encoder and Dense({n}, 10) on ", args),
     }
-    for name, picture in pictures.items():
-        figures.save(picture, args.out / f"{name}.png")
-    names = ", ".join(f"{name}.png" for name in pictures)
-    print(
-        f"written to {args.out}: summary.json, history.json, {names}, and a folder with a checkpoint for each training"
-    )
 
 
 def print_tables(
     args: argparse.Namespace,
     errors: Mapping[str, float],
-    mse: Mapping[tuple[str, int], dict[str, Any]],
-    right: Mapping[tuple[str, int], dict[str, Any]],
+    mse: Mapping[Kind, dict[str, Any]],
+    right: Mapping[Kind, dict[str, Any]],
 ) -> None:
     """The document's figures and ours."""
     fashion = args.data == "fashion-mnist"
@@ -490,8 +314,8 @@ def print_tables(
     for (kind, n), figure in right.items():
         known: dict[int, float] = DOCUMENT["accuracy"] if fashion and kind != "untrained" else {}
         document = f"{100 * known[n]:.2f} %" if n in known else "—"
-        ours = cli.mean_and_spread([100 * value for value in figure["test_accuracy"]["runs"]]) + " %"
-        loss = cli.mean_and_spread(figure["test_cross_entropy"]["runs"], 4)
+        ours = runs.mean_and_std([100 * value for value in figure["test_accuracy"]["runs"]]) + " %"
+        loss = runs.mean_and_std(figure["test_cross_entropy"]["runs"], 4)
         lost = ", ".join(map(str, figure["classes_never_found"]["runs"]))
         print(f"{kind + f', N = {n}':<26} {document:>9} {ours:>16} {loss:>19}   {lost}")
 

@@ -1,10 +1,10 @@
 """Trains the thesis's VAE on several machines at a time: synchronous data parallelism, one Allreduce a step.
 
 Every rank (a process, here or on another machine) holds all parameters. Of every batch it takes its rows, and computes
-what they add to the gradient of the mean over the batch: scratchnn/parallel.py derives it, and the threads there run
-the same `gradient_of_part`. The gradient of a sum is the sum of the gradients, so one Allreduce, which replaces the
-flat vector `grads` of every rank by the sum over all ranks, makes it the gradient of the whole batch. Then every rank
-makes the same step, and the parameters stay the same to the bit: only gradients ever travel.
+what they add to the gradient of the mean over the batch: scratchnn/training/parallel.py derives it, and the threads
+there run the same `gradient_of_part`. The gradient of a sum is the sum of the gradients, so one Allreduce, which
+replaces the flat vector `grads` of every rank by the sum over all ranks, makes it the gradient of the whole batch. Then
+every rank makes the same step, and the parameters stay the same to the bit: only gradients travel.
 
 Noise is that of one process: each rank draws it for the whole batch and takes its rows. So R ranks come to what one
 comes to but for rounding, as the sum over the rows is put together in another order. (A network with BatchNorm
@@ -25,19 +25,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vae
 
-from scratchnn import VAE, Adam, cli, data, figures
-from scratchnn.checkpoints import fingerprint
+from scratchnn import VAE, Adam, data
 from scratchnn.losses import batch_mean
-from scratchnn.optim import SGD
-from scratchnn.parallel import RowsOfDraws, gradient_of_part, parts_of
-from scratchnn.training import DivergedError, Trainer, evaluate
+from scratchnn.optim import Optimiser
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.scripts.train import EPOCHS
+from scratchnn.training import DivergedError, SaveCheckpoint, Trainer, evaluate, fingerprint, runs
+from scratchnn.training.parallel import RowsOfDraws, gradient_of_part, parts_of
 
 try:
     from mpi4py import MPI
 except (ImportError, RuntimeError) as error:  # RuntimeError: it is there, and finds no MPI library
-    sys.exit(f'error: this script needs mpi4py and an MPI ({error}): python -m pip install -e ".[examples,mpi]"')
+    sys.exit(f'error: this script needs mpi4py and an MPI ({error}): python -m pip install "scratchnn[examples,mpi]"')
 
 EXAMPLES = """\
   python examples/data_parallel.py                                      one rank
@@ -53,17 +54,19 @@ Matrix products have threads of their own: with several ranks a machine, set OPE
 class RanksTrainer(Trainer):
     """The epoch loop with a step that all ranks make together. All must start from the same state."""
 
+    model: VAE
+
     def __init__(
         self,
         model: VAE,
-        optimizer: Adam | SGD,
+        optimiser: Optimiser,
         rng: np.random.Generator,
         settings: Mapping[str, Any] | None = None,
         *,
         comm: Any,
     ) -> None:
         # how many ranks there are shows in the last bits of all that comes out
-        super().__init__(model, optimizer, rng, {**(settings or {}), "ranks": comm.size})
+        super().__init__(model, optimiser, rng, {**(settings or {}), "ranks": comm.size})
         self.comm = comm
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -72,7 +75,7 @@ class RanksTrainer(Trainer):
         rows = (parts_of(n, ranks) + ranks * [slice(n, n)])[self.comm.rank]
         terms = gradient_of_part(self.model, batch[rows], n, RowsOfDraws(self.rng, n, rows))
         self.comm.Allreduce(MPI.IN_PLACE, self.model.grads)  # grads ← Σ_r grads of rank r
-        self.optimizer.step()
+        self.optimiser.step()
         means = np.array([batch_mean(values, n)[0] for values in terms.values()])
         self.comm.Allreduce(MPI.IN_PLACE, means)
         return {"loss": float(means.sum()), **dict(zip(terms, means.tolist(), strict=True))}
@@ -84,7 +87,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
     parser.add_argument("--cost", action="store_true", help="train nothing; print what a step would cost")
     args = parser.parse_args(arguments)
-    args.epochs = args.epochs or vae.EPOCHS[args.data]
+    args.epochs = args.epochs or EPOCHS[args.data]
     return args
 
 
@@ -95,16 +98,16 @@ def prepare(arguments: Sequence[str] | None, comm: Any) -> tuple[argparse.Namesp
         print(cost_tables())
         return None
     if args.batch_size < comm.size:
-        raise cli.OptionError(
+        raise runs.OptionError(
             f"{comm.size} ranks cannot share a batch of {args.batch_size} rows: each needs at least one; start fewer "
             f"with mpiexec -n {args.batch_size}, or raise --batch-size"
         )
-    images = data.load(args.data)
-    if args.batch_size > len(images.train):
-        raise cli.OptionError(f"--batch-size {args.batch_size} is more than the {len(images.train):,} training images")
     args.out = args.out or Path("runs") / f"vae-{args.data}-z{args.latent}-seed{args.seed}-ranks{comm.size}"
+    runs.check_resume(args.out, args.resume)
+    images = data.load(args.data)
+    runs.check_batch_size(args.batch_size, len(images.train))
     rng = np.random.default_rng(args.seed)
-    model = vae.network(images.train.pixels.shape[1], args.hidden, args.latent, rng)
+    model = thesis_vae(images.train.pixels.shape[1], args.hidden, args.latent, rng)
     settings = {
         "data": args.data,
         "split": "contiguous",
@@ -114,14 +117,13 @@ def prepare(arguments: Sequence[str] | None, comm: Any) -> tuple[argparse.Namesp
         "seed": args.seed,
     }
     trainer = RanksTrainer(model, Adam(model), rng, settings, comm=comm)
-    cli.prepare_folder(args.out)
+    runs.prepare_folder(args.out)
     print(images)
     sizes = [part.stop - part.start for part in parts_of(args.batch_size, comm.size)]
     print(f"ranks: {comm.size}; rows that each has of a batch: {', '.join(map(str, sizes))}")
     checkpoint = args.out / "checkpoint.npz"
-    if args.resume or cli.holds_same_run(checkpoint, trainer.settings):
-        trainer.restore(checkpoint)
-        print(f"{checkpoint} has {len(trainer.history)} epochs of this run")
+    if checkpoint.exists():
+        runs.go_on(trainer, checkpoint, args.epochs)
     return args, trainer, images
 
 
@@ -140,19 +142,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
             trainer.fit(
-                images.train,
-                epochs=args.epochs,
-                batch_size=args.batch_size,
-                held_out=images.validation,
+                images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
                 shuffle=trainer.settings["shuffle"],
-                checkpoint=args.out / "checkpoint.npz" if comm.rank == 0 else None,
-            )
+                after_epoch=[SaveCheckpoint(args.out / "checkpoint.npz")] if comm.rank == 0 else [],
+            )  # fmt: skip
     except DivergedError:  # all ranks have the same loss, so all are here
         if comm.rank == 0:
             raise
         return
     except BaseException as error:
-        if comm.size > 1:  # the others would wait for this rank for ever
+        if comm.size > 1:  # the others would go on waiting for this rank
             print(f"error: rank {comm.rank} failed, and all ranks end: {error!r}", file=sys.stderr, flush=True)
             comm.Abort(1)
         raise
@@ -166,41 +165,26 @@ def finish(args: argparse.Namespace, trainer: RanksTrainer, images: data.DataSet
     if len(set(ends)) > 1:
         raise RuntimeError(f"the ranks made different steps: the fingerprints of their parameters are {ends}")
     print(f"fingerprint of the parameters, the same on every rank: {ends[0]}")
-    model: Any = trainer.model
+    model = trainer.model
     losses = evaluate(model, images.test)
     terms = f"reconstruction {losses['reconstruction']:.2f} + kl {losses['kl']:.2f}"
     print(f"test images, final parameters: loss {losses['loss']:.2f} = {terms}")
-    cli.write_json(args.out / "history.json", trainer.history)
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "data-parallel",
-            "figures": {
-                **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
-                **{f"test_{name}": value for name, value in losses.items()},
-                "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
-            },
-            "settings": {
-                **trainer.settings,
-                "latent": args.latent,
-                "hidden": args.hidden,
-                "epochs": len(trainer.history),
-            },
-            "scaling": f"pixels / {images.train.white}",
-            "seed": args.seed,
-            "versions": {**cli.versions(), "mpi": MPI.Get_library_version().splitlines()[0].strip()},
-        },
-    )
+    runs.write_json(args.out / "history.json", trainer.history)
+    measured = {
+        **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
+        **{f"test_{name}": value for name, value in losses.items()},
+        "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
+    }
+    runs.write_summary(
+        args.out, "data-parallel", measured,
+        {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "epochs": len(trainer.history)},
+        seed=args.seed, scaling=f"pixels / {images.train.max_value}",
+        mpi=MPI.Get_library_version().splitlines()[0].strip(),
+    )  # fmt: skip
     what = f"VAE on {args.data}, latent dimensions: {args.latent}, seed: {args.seed}, ranks: {len(ends)}"
-    curve = figures.loss_curve(trainer.iteration_losses, trainer.history, what)
-    grid = figures.image_grid(
-        model.sample(100, np.random.default_rng(args.seed)),
-        images.image_shape,
-        10,
-        f"Decoded draws of z from N(0, I)\n{what}",
-    )
-    figures.save(curve, args.out / "loss.png")
-    figures.save(grid, args.out / "samples.png")
+    samples, title = model.generate(100, np.random.default_rng(args.seed)), f"Decoded draws of z from N(0, I)\n{what}"
+    figures.save(figures.loss_curve(trainer.iteration_losses, trainer.history, what), args.out / "loss.png")
+    figures.save(figures.image_grid(samples, images.image_shape, 10, title), args.out / "samples.png")
     print(f"written to {args.out}: history.json, summary.json, checkpoint.npz, loss.png, samples.png")
 
 

@@ -6,43 +6,48 @@ the code and the output included, and the mean squared error on pixels from 0 to
     8 numbers   784-256-128-64-8-64-128-784          Adam 0.0005, batches of 64, 20 epochs     loss 3808.1 → 1755.8
     2 numbers   784-256-128-64-16-2-16-64-128-784    Adam 0.001, batches of 256, 40 epochs     loss 3181.5 → 2842.8
 
-So do we, with Keras's defaults: weights uniform within ±√(6/(fan-in + fan-out)) (Glorot & Bengio 2010), biases 0, ε of
-Adam 1e-7, a new order of the images every epoch. Nothing is kept back, so every figure here is one of training images.
-Beside train_loss, the mean over the batches of an epoch while the parameters change, stands the error of the final
-parameters. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too high in the first epoch,
-and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2 numbers, followed by a slow
-decline, is no first epoch: a fresh network starts from 10,000. Most likely the cell had been run before, and its 40
-epochs come on top of others; ours are 40 in all, and --epochs adds to them. That alone does not explain the difference:
-with seed 0 the loss is 3,178 after 40 epochs and still above 3,000 after 80, nearly a third of it that of dead pixels.
+So does this script, with Keras's defaults: weights uniform within ±√(6/(fan-in + fan-out)) (Glorot & Bengio 2010),
+biases 0, ε of Adam 1e-7, a new order of the images every epoch. No image is kept back, so every figure here is one of
+training images. The error of the final parameters stands beside train_loss, which is the mean over the batches of an
+epoch while the parameters change. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too
+high in the first epoch, and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2
+numbers, followed by a slow decline, is no first epoch: a fresh network starts from 10,000. Most likely the cell had
+been run before, and its 40 epochs come on top of others; ours are 40 in all. That alone does not explain the
+difference: with seed 0 the loss is 3,178 after 40 epochs and still above 3,000 after 80, nearly a third of it that of
+dead pixels.
 
 *Dead units.* A ReLU is 0 for every input whose sum is negative. A unit for which that is so with all images of the data
-gets no gradient, and never comes back. In a wide layer one unit less is no loss. In a code of 8 numbers, or of 2, it
-is a number less; and a pixel of the output that dies stays black in all reconstructions. So each network is trained
-three times from the same initial values:
+gets no gradient: it is dead. In the first layer, whose inputs are fixed, plain gradient descent never changes it again.
+In a higher layer it may come back, since the layers below it change, and Adam's steps go on for a while after the last
+gradient; but nothing pulls it back. In a wide layer one unit less is no loss. In a code of 8 numbers, or of 2, it is a
+number less; and a dead pixel of the output is black in all reconstructions. So each network is trained three times from
+the same initial values:
 
     relu            as in the document
     linear-code     without the ReLU behind the code, and nothing else changed: the cure for the code
-    linear-output   without that behind the output as well: how much of the rest was dead pixels?
+    linear-output   without the ReLU behind the output as well: how much of the rest was dead pixels?
 
-The errors to hold against it: one mean image for all; and PCA, which of all autoencoders with linear layers and a code
-as small has the smallest error. For other images than those of 28×28 pixels the widths are smaller.
+Two errors give the scale: that of one mean image for all; and that of PCA, the smallest of all autoencoders with linear
+layers and a code of this size. For images of fewer pixels the layers are narrower.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError, ReLU, Sequential, cli, data, figures
+from scratchnn import Adam, Autoencoder, MeanSquaredError, Sequential, data
 from scratchnn.evaluation import PrincipalComponents, encode, principal_components, reconstruction_error
-from scratchnn.init import glorot_uniform
-from scratchnn.layers import Layer
-from scratchnn.training import Trainer
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.series import History, write_results
+from scratchnn.scripts.student_works import KERAS_EPS, joined, keras_layers
+from scratchnn.training import runs
 
 LEARNING_RATES = {8: 5e-4, 2: 1e-3}
 BATCH_SIZES = {8: 64, 2: 256}
@@ -54,7 +59,6 @@ KINDS = {
     "linear-output": "no ReLU behind the code and the output",
 }
 COLOURS = dict(zip(KINDS, ("#bd1f01", "#3f90da", "#832db6"), strict=True))
-ADAM_EPS = 1e-7  # Keras's
 SHOWN = 12  # images, the first ones
 ROWS = 1000  # images that pass through a network at once, outside of training
 
@@ -75,52 +79,22 @@ EXAMPLES = """\
 """
 
 
-def dense(n_in: int, n_out: int, rng: np.random.Generator) -> Dense:
-    """A dense layer with Keras's initial values: biases 0, weights by Glorot's rule."""
-    layer = Dense(n_in, n_out, rng)
-    layer.W = glorot_uniform(rng, (n_in, n_out), fan_in=n_in, fan_out=n_out)
-    return layer
-
-
 def autoencoder(n_code: int, kind: str, n_x: int, rng: np.random.Generator) -> Autoencoder:
     """The network with 8 numbers or that with 2; `kind` is one of KINDS. The numbers beside it: for 784 pixels."""
     w, narrow = (64, 16) if n_x >= 400 else (16, 8)
-    behind_code = [ReLU()] if kind == "relu" else []
-    behind_output = [] if kind == "linear-output" else [ReLU()]
-    if n_code == 8:
-        below: list[Layer] = [
-            dense(n_x, 4 * w, rng), ReLU(),  # 784 → 256
-            dense(4 * w, 2 * w, rng), ReLU(),  # → 128
-            dense(2 * w, w, rng), ReLU(),  # → 64
-            dense(w, 8, rng), *behind_code,
-        ]  # fmt: skip
-        above = [
-            dense(8, w, rng), ReLU(),
-            dense(w, 2 * w, rng), ReLU(),
-            dense(2 * w, n_x, rng), *behind_output,
-        ]  # fmt: skip
-    else:
-        below = [
-            dense(n_x, 4 * w, rng), ReLU(),
-            dense(4 * w, 2 * w, rng), ReLU(),
-            dense(2 * w, w, rng), ReLU(),
-            dense(w, narrow, rng), ReLU(),  # → 16
-            dense(narrow, 2, rng), *behind_code,
-        ]  # fmt: skip
-        above = [
-            dense(2, narrow, rng), ReLU(),
-            dense(narrow, w, rng), ReLU(),
-            dense(w, 2 * w, rng), ReLU(),
-            dense(2 * w, n_x, rng), *behind_output,
-        ]  # fmt: skip
-    return Autoencoder(Sequential(below), Sequential(above), MeanSquaredError())
+    last = [8] if n_code == 8 else [narrow, 2]
+    encoder = keras_layers([n_x, 4 * w, 2 * w, w, *last], rng)  # 784-256-128-64-8, 784-256-128-64-16-2
+    decoder = keras_layers([*last[::-1], w, 2 * w, n_x], rng)  # 8-64-128-784, 2-16-64-128-784
+    if kind != "relu":
+        encoder.pop()  # the ReLU behind the code
+    if kind == "linear-output":
+        decoder.pop()
+    return Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
 
 
 def all_images(images: data.DataSet) -> data.Images:
     """Every image of the data set, on the scale of its bytes: 0–255, or 0–16 for the embedded digits."""
-    parts = (images.train, images.validation, images.test)  # in the order of their splitting: it is no matter
-    labels = None if images.train.labels is None else np.concatenate([data.labels_of(part) for part in parts])
-    return data.Images(np.concatenate([part.pixels for part in parts]), white=1, labels=labels)
+    return replace(joined(images.train, images.validation, images.test), max_value=1)
 
 
 def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
@@ -134,20 +108,19 @@ def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
     return int(dead.sum()), float(ink[dead].sum()) / images.pixels.size
 
 
-def score(trainer: Trainer, images: data.Images, n_steps: int) -> dict[str, Any]:
+def score(model: Autoencoder, history: History, images: data.Images, n_steps: int) -> dict[str, Any]:
     """What is reported of one network; `n_steps` is the number of steps in an epoch."""
-    model: Any = trainer.model
-    used = encode(model, images) != 0  # a linear number is 0 by accident at the most
+    used = encode(model, images) != 0  # a linear number is 0 by accident only
     n_dead_pixels, their_error = dead_pixels(model, images)
     return {
-        "epochs": len(trainer.history),
-        "train_loss": trainer.history[-1]["train_loss"],
+        "epochs": len(history),
+        "train_loss": history[-1]["train_loss"],
         "final_mse": reconstruction_error(model.reconstruct, images),
         "dead_code_numbers": int((~used.any(axis=0)).sum()),
         "share_of_images_not_0": used.mean(axis=0).tolist(),
         "dead_pixels": n_dead_pixels,
         "mse_of_dead_pixels": their_error,
-        "ms_per_step": 1000 * float(np.median([record["seconds"] for record in trainer.history])) / n_steps,
+        "ms_per_step": 1000 * float(np.median([record["seconds"] for record in history])) / n_steps,
     }
 
 
@@ -163,73 +136,58 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
-    train, white = all_images(images), images.train.white
-    cli.check_batch_size(max(args.batch_size_of.values()), len(train))
+    train, max_value = all_images(images), images.train.max_value
+    runs.check_batch_size(max(args.batch_size_of.values()), len(train))
 
-    print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {white}, and errors on that scale")
+    print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {max_value}, and errors on that scale")
     pca = {n: principal_components(train, n) for n in (0, 8, 2)}
     baselines = {n: reconstruction_error(components.reconstruct, train) for n, components in pca.items()}
 
-    trainers: dict[tuple[int, str], Trainer] = {}
-    for n in EPOCHS:
+    models: dict[str, Autoencoder] = {}
+    histories: dict[str, History] = {}
+    scores: dict[str, dict[str, Any]] = {}
+    for n, epochs in args.epochs_of.items():
+        batch_size = args.batch_size_of[n]
         for kind, what in KINDS.items():
-            rng = np.random.default_rng(args.seed)
-            model = autoencoder(n, kind, train.pixels.shape[1], rng)
-            settings = {"data": args.data, "images": "all", "seed": args.seed, "batch_size": args.batch_size_of[n]}
-            optimizer = Adam(model, lr=LEARNING_RATES[n], eps=ADAM_EPS)
-            trainers[n, kind] = cli.trainer(args.threads, model, optimizer, rng, settings)
-            print(f"\n{n} numbers; {what}", flush=True)
-            cli.train_in_folder(
-                args.out / f"{n}-{kind}", trainers[n, kind], train,
-                epochs=args.epochs_of[n], batch_size=args.batch_size_of[n],
+            name, rng = f"{n}-{kind}", np.random.default_rng(args.seed)
+            model = models[name] = autoencoder(n, kind, train.pixels.shape[1], rng)
+            trainer = runs.trainer(
+                args.threads, model, Adam(model, lr=LEARNING_RATES[n], eps=KERAS_EPS), rng,
+                {"data": args.data, "images": "all", "seed": args.seed, "batch_size": batch_size},
+                batch_size=batch_size, blas_threads=args.blas_threads,
             )  # fmt: skip
-
-    scores = {
-        (n, kind): score(trainer, train, -(-len(train) // args.batch_size_of[n]))
-        for (n, kind), trainer in trainers.items()
-    }
+            print(f"\n{n} numbers; {what}", flush=True)
+            runs.train_in_folder(args.out / name, trainer, train, epochs=epochs, batch_size=batch_size)
+            histories[name] = trainer.history
+            scores[name] = score(model, trainer.history, train, -(-len(train) // batch_size))
     print_tables(args, baselines, scores)
-    document = {str(n): losses[-1] for n, losses in DOCUMENT.items()} if args.data == "mnist" else {}
-    cli.write_json(
-        args.out / "history.json", {f"{n}-{kind}": trainer.history for (n, kind), trainer in trainers.items()}
-    )
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "dense-autoencoder",
-            "figures": {
-                "baselines_mse": {f"PCA-{n}" if n else "mean image": error for n, error in baselines.items()},
-                "networks": {f"{n}-{kind}": figures_of for (n, kind), figures_of in scores.items()},
-            },
-            "document": {"train_loss": document},
-            "settings": {
-                "data": args.data,
-                "images": "all train",
-                "batch_size": args.batch_size_of,
-                "epochs": {f"{n}-{kind}": len(trainer.history) for (n, kind), trainer in trainers.items()},
-                "learning_rate": LEARNING_RATES,
-                "networks": {f"{n}-{kind}": repr(trainer.model) for (n, kind), trainer in trainers.items()},
-                "threads": args.threads,
-                "seed": args.seed,
-            },
-            "scaling": f"pixels as they are, 0–{white}",
-            "seed": args.seed,
-            "versions": cli.versions(),
-        },
-    )
-    pictures = draw(args, train, white, images.image_shape, pca, baselines, trainers, scores)
-    for name, figure in pictures.items():
-        figures.save(figure, args.out / f"{name}.png")
-    names = ", ".join(f"{name}.png" for name in pictures)
-    print(
-        f"\nwritten to {args.out}: summary.json, history.json, {names}, and a folder with a checkpoint for each network"
-    )
+
+    measured = {
+        "baselines_mse": {f"PCA-{n}" if n else "mean image": error for n, error in baselines.items()},
+        "networks": scores,
+    }
+    settings = {
+        "data": args.data,
+        "images": "all train",
+        "batch_size": args.batch_size_of,
+        "epochs": {name: len(history) for name, history in histories.items()},
+        "learning_rate": LEARNING_RATES,
+        "networks": {name: repr(model) for name, model in models.items()},
+        "threads": args.threads,
+        "seed": args.seed,
+    }
+    document = {n: losses[-1] for n, losses in DOCUMENT.items()} if args.data == "mnist" else {}
+    runs.write_summary(
+        args.out, "dense-autoencoder", measured, settings, seed=args.seed,
+        scaling=f"pixels as they are, 0–{max_value}", document={"train_loss": document},
+    )  # fmt: skip
+    write_results(args.out, histories, draw(args, train, images, pca, baselines, models, histories, scores))
 
 
 def print_tables(
-    args: argparse.Namespace, baselines: Mapping[int, float], scores: Mapping[tuple[int, str], dict[str, Any]]
+    args: argparse.Namespace, baselines: Mapping[int, float], scores: Mapping[str, dict[str, Any]]
 ) -> None:
     """The document's figures and ours."""
     print("\nmean squared error on training images; loss: mean over the last epoch, as the document prints it")
@@ -240,7 +198,7 @@ def print_tables(
     for n in EPOCHS:
         print(f"{f'PCA, {n} numbers':<25} {'':>9} {'':>9} {baselines[n]:>9.2f}")
         for kind in KINDS:
-            figure = scores[n, kind]
+            figure = scores[f"{n}-{kind}"]
             known = args.data == "mnist" and kind == "relu" and figure["epochs"] == EPOCHS[n]
             document = f"{DOCUMENT[n][-1]:.1f}" if known else "—"
             dead = f"{figure['dead_code_numbers']} of {n}"
@@ -256,33 +214,32 @@ def print_tables(
 def draw(
     args: argparse.Namespace,
     train: data.Images,
-    white: int,
-    image_shape: tuple[int, int],
+    images: data.DataSet,
     pca: Mapping[int, PrincipalComponents],
     baselines: Mapping[int, float],
-    trainers: Mapping[tuple[int, str], Trainer],
-    scores: Mapping[tuple[int, str], dict[str, Any]],
+    models: Mapping[str, Autoencoder],
+    histories: Mapping[str, History],
+    scores: Mapping[str, dict[str, Any]],
 ) -> dict[str, Figure]:
-    what = f"{args.data}, seed {args.seed}"
-    models: dict[tuple[int, str], Any] = {key: trainer.model for key, trainer in trainers.items()}
+    what, max_value = f"{args.data}, seed {args.seed}", images.train.max_value
     rows = {"original": train[:SHOWN]}
     for n in EPOCHS:
-        rows |= {f"{n}, {kind}": models[n, kind].reconstruct(train[:SHOWN]) for kind in KINDS}
+        rows |= {f"{n}, {kind}": models[f"{n}-{kind}"].reconstruct(train[:SHOWN]) for kind in KINDS}
         rows[f"{n}, PCA"] = pca[n].reconstruct(train[:SHOWN])
     pictures = {
         "loss": losses(
-            args, baselines, trainers, f"Autoencoders of {what}: training loss by epoch, pixels from 0 to {white}"
+            args, baselines, histories, f"Autoencoders of {what}: training loss by epoch, pixels from 0 to {max_value}"
         ),
         "code_use": code_use(scores, f"For how many images is a number of the code not 0?\n{what}"),
         "reconstructions": figures.rows_of_images(
-            {name: np.clip(images / white, 0, 1) for name, images in rows.items()},
-            image_shape,
+            {name: np.clip(row / max_value, 0, 1) for name, row in rows.items()},
+            images.image_shape,
             f"Training images and their reconstructions\n{what}",
         ),
     }
-    codes = {kind: encode(models[2, kind], train) for kind in KINDS} | {"pca": encode(pca[2], train)}
+    codes = {kind: encode(models[f"2-{kind}"], train) for kind in KINDS} | {"pca": encode(pca[2], train)}
     for name, points in codes.items():
-        error = baselines[2] if name == "pca" else scores[2, name]["final_mse"]
+        error = baselines[2] if name == "pca" else scores[f"2-{name}"]["final_mse"]
         whose = "PCA" if name == "pca" else f"autoencoder, {KINDS[name]}"
         title = f"{len(train):,} images in two numbers, mean squared error {error:.1f}\n{whose}; {what}"
         figure = figures.latent_scatter(points, title, train.labels)
@@ -292,13 +249,13 @@ def draw(
 
 
 def losses(
-    args: argparse.Namespace, baselines: Mapping[int, float], trainers: Mapping[tuple[int, str], Trainer], title: str
+    args: argparse.Namespace, baselines: Mapping[int, float], histories: Mapping[str, History], title: str
 ) -> Figure:
     """Both networks, of all kinds, the document's losses, and the two errors that give them a scale."""
     figure = figures.new_figure(10.5, 4.6, title)
     for axes, n in zip(figure.subplots(1, 2), EPOCHS, strict=True):
         for kind, colour in COLOURS.items():
-            values = [record["train_loss"] for record in trainers[n, kind].history]
+            values = [record["train_loss"] for record in histories[f"{n}-{kind}"]]
             axes.plot(range(1, len(values) + 1), values, color=colour, marker=".", label=f"{kind}: {values[-1]:.1f}")
         if args.data == "mnist":
             label = f"document: {DOCUMENT[n][-1]:.1f}"
@@ -311,13 +268,13 @@ def losses(
     return figure
 
 
-def code_use(scores: Mapping[tuple[int, str], dict[str, Any]], title: str) -> Figure:
+def code_use(scores: Mapping[str, dict[str, Any]], title: str) -> Figure:
     """A bar for every number of the codes behind a ReLU; where it is missing, the unit is dead. And the linear ones."""
-    shown = [key for key in scores if key[1] != "linear-output"]
+    shown = [(n, kind) for n in EPOCHS for kind in KINDS if kind != "linear-output"]
     figure = figures.new_figure(10.5, 3.4, title)
     places = figure.subplots(1, len(shown), width_ratios=[max(n, 3) for n, _ in shown])
     for axes, (n, kind) in zip(places, shown, strict=True):
-        shares = 100 * np.array(scores[n, kind]["share_of_images_not_0"])
+        shares = 100 * np.array(scores[f"{n}-{kind}"]["share_of_images_not_0"])
         axes.bar(range(1, n + 1), shares, color=COLOURS[kind])
         for place in np.flatnonzero(shares == 0) + 1:
             axes.text(place, 3, "dead", rotation=90, ha="center", fontsize=8)

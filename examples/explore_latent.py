@@ -13,8 +13,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from scratchnn import VAE, cli, explore
-from scratchnn.checkpoints import load_model
+from scratchnn.scripts import cli, explore
+from scratchnn.scripts.trained_vae import load_vae
+from scratchnn.training import runs
 
 EXAMPLES = """\
   python examples/vae.py && python examples/explore_latent.py runs/vae-digits-z2-seed0
@@ -37,15 +38,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    model, settings = load_model(args.run)
-    if not isinstance(model, VAE):
-        raise cli.OptionError(
-            f"{args.run} holds a model of class {type(model).__name__}, which has no decoder: "
-            "there is no latent space to walk through"
-        )
+    model, settings = load_vae(args.run, ", which has no decoder: there is no latent space to walk through")
     images, image_shape = explore.held_out_images(settings)
     if args.out is not None:
-        cli.prepare_folder(args.out.parent)
+        runs.prepare_folder(args.out.parent)
 
     def draw(figure: Figure) -> explore.LatentExplorer:
         return explore.LatentExplorer(figure, model, images, image_shape, args.dims, args.image, args.z)
@@ -53,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         explore.show(draw, args.out)
     except explore.ExploreError as error:
-        raise cli.OptionError(str(error)) from error
+        raise runs.OptionError(str(error)) from error
     if args.out is not None:
         print(f"written: {args.out}")
 

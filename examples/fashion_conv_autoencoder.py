@@ -1,18 +1,19 @@
 """Fashion-MNIST through a code of two numbers, and a classifier on an autoencoder's encoder (González, León, Caicedo).
 
 The document prints a convolutional autoencoder with a 2-number code; it stands below, layer by layer. Its decoder
-breaks off before the output: the last convolution, to one channel, with a sigmoid, is ours. Nor does it print loss,
+breaks off before the output: the last convolution, to one channel, with a sigmoid, is ours. It does not print loss,
 optimiser, batches and epochs: here the mean squared error on pixels / 255, Adam with 1e-3, batches of 100; initial
 values and averages of the batch normalisation are this library's.
 
 *The code that collapses.* "With the autoencoder the data are seen on a single line, whatever their class": that is what
 the document saw, beside PCA and t-SNE, which show clouds. Its code has a ReLU behind it. Where one of the two numbers
-is below 0 for all images, the ReLU makes it 0 for all, no gradient flows back through it, and it stays there. One dead
-number of two makes a line; two make a point, and the decoder shows one image to everybody. How many networks start that
-way is counted here, before they have learned anything and as far as 100 images show (on all of Fashion-MNIST such a
-number came to life again). The first that starts with one dead number is trained, beside one that does not (relu-code)
-and one without the ReLU (linear-code), to which it cannot happen. A code can lie near a line for other reasons as well,
-so the share of its variance along its main direction is printed: 1 is a line.
+is below 0 for all images, the ReLU makes it 0 for all, and no gradient flows back through it: only changes in the
+layers below, which go on learning by the other number, can bring it back. One dead number of two makes a line; two make
+a point, and the decoder shows the same image whatever it is given. How many networks start that way is counted here,
+before they have learned anything and as far as 100 images show (on all of Fashion-MNIST such a number came to life
+again). The first that starts with one dead number is trained, beside one that does not (relu-code) and one without the
+ReLU (linear-code), to which it cannot happen. A code can lie near a line for other reasons as well, so the share of its
+variance along its main direction is printed: 1 is a line.
 
 The classifier's network is on a picture that the text does not hold; described are an autoencoder whose encoder is used
 again, 93 % of the test images right, and training curves that leave the validation curves behind. Here: four 3×3
@@ -28,9 +29,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conv_autoencoder import curves, report, score_classifier, trained
+from matplotlib.figure import Figure
 
 from scratchnn import (
+    Adam,
     Autoencoder,
     BatchNorm,
     Classifier,
@@ -45,13 +47,9 @@ from scratchnn import (
     Sequential,
     Sigmoid,
     UpSampling2D,
-    cli,
     data,
-    figures,
 )
-from scratchnn.checkpoints import fingerprint
 from scratchnn.evaluation import (
-    accuracy,
     confusion_matrix,
     encode,
     predicted_classes,
@@ -60,7 +58,20 @@ from scratchnn.evaluation import (
     t_sne,
 )
 from scratchnn.layers import Layer
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.series import (
+    History,
+    classifier_curves,
+    confusion_picture,
+    curves,
+    report,
+    score_classifier,
+    train,
+    write_results,
+)
+from scratchnn.training import runs
+from scratchnn.training.checkpoints import fingerprint
 
 CODES = {
     "relu-code": "the printed one, a ReLU behind the code",
@@ -91,45 +102,29 @@ def same(c_in: int, c_out: int, kernel: int, rng: np.random.Generator) -> list[L
 
 def two_numbers(kind: str, side: int, rng: np.random.Generator) -> Autoencoder:
     quarter = side // 4
-    encoder: list[Layer] = [
+    encoder = [
         Reshape((1, side, side)),
-        *same(1, 32, 3, rng),
-        *same(32, 32, 3, rng),
-        MaxPool2D(2),  # (32, 28, 28) → (32, 14, 14)
-        BatchNorm(32),
-        *same(32, 32, 3, rng),
-        *same(32, 32, 3, rng),
-        *same(32, 32, 2, rng),
-        MaxPool2D(2),  # → (32, 7, 7)
-        BatchNorm(32),
-        *same(32, 16, 2, rng),
-        *same(16, 4, 2, rng),
-        *same(4, 1, 2, rng),
+        *same(1, 32, 3, rng), *same(32, 32, 3, rng),
+        MaxPool2D(2), BatchNorm(32),  # (32, 28, 28) → (32, 14, 14)
+        *same(32, 32, 3, rng), *same(32, 32, 3, rng), *same(32, 32, 2, rng),
+        MaxPool2D(2), BatchNorm(32),  # → (32, 7, 7)
+        *same(32, 16, 2, rng), *same(16, 4, 2, rng), *same(4, 1, 2, rng),
         Flatten(),  # → 49
         Dense(quarter * quarter, 2, rng),
-    ]
-    if kind != "linear-code":
-        encoder.append(ReLU())
-    decoder: list[Layer] = [
-        Dense(2, 4, rng),
-        ReLU(),
+        *([] if kind == "linear-code" else [ReLU()]),
+    ]  # fmt: skip
+    decoder = [
+        Dense(2, 4, rng), ReLU(),
         Reshape((1, 2, 2)),
-        *same(1, 4, 2, rng),
-        *same(4, 16, 2, rng),
-        BatchNorm(16),
-        UpSampling2D(quarter),
-        *same(16, 32, 3, rng),
-        *same(32, 32, 3, rng),
-        *same(32, 32, 3, rng),
-        BatchNorm(32),
-        BatchNorm(32),
-        UpSampling2D(2),
-        *same(32, 32, 3, rng),
-        *same(32, 32, 3, rng),
+        *same(1, 4, 2, rng), *same(4, 16, 2, rng),
+        BatchNorm(16), UpSampling2D(quarter),  # → (16, 14, 14)
+        *same(16, 32, 3, rng), *same(32, 32, 3, rng), *same(32, 32, 3, rng),
+        BatchNorm(32), BatchNorm(32), UpSampling2D(2),  # → (32, 28, 28)
+        *same(32, 32, 3, rng), *same(32, 32, 3, rng),
         Conv2D(32, 1, 3, rng, padding="same"),  # from here on ours: the printed decoder ends before its output
         Sigmoid(),
         Flatten(),
-    ]
+    ]  # fmt: skip
     return Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
 
 
@@ -138,34 +133,25 @@ def wide_encoder(side: int, rng: np.random.Generator) -> list[Layer]:
     layers: list[Layer] = [Reshape((1, side, side))]
     for c_in, c_out in ((1, 32), (32, 64)):
         layers += [
-            Conv2D(c_in, c_out, 3, rng, padding="same"),
-            BatchNorm(c_out),
-            ReLU(),
-            Conv2D(c_out, c_out, 3, rng, padding="same"),
-            BatchNorm(c_out),
-            ReLU(),
-            MaxPool2D(2),
-            Dropout(0.25, rng),
-        ]
+            Conv2D(c_in, c_out, 3, rng, padding="same"), BatchNorm(c_out), ReLU(),
+            Conv2D(c_out, c_out, 3, rng, padding="same"), BatchNorm(c_out), ReLU(),
+            MaxPool2D(2), Dropout(0.25, rng),
+        ]  # fmt: skip
     return layers
 
 
 def wide_autoencoder(side: int, rng: np.random.Generator) -> Autoencoder:
-    decoder: list[Layer] = [
-        *same(64, 32, 3, rng),
-        UpSampling2D(2),
-        *same(32, 16, 3, rng),
-        UpSampling2D(2),
-        Conv2D(16, 1, 3, rng, padding="same"),
-        Sigmoid(),
-        Flatten(),
-    ]
+    decoder = [
+        *same(64, 32, 3, rng), UpSampling2D(2),
+        *same(32, 16, 3, rng), UpSampling2D(2),
+        Conv2D(16, 1, 3, rng, padding="same"), Sigmoid(), Flatten(),
+    ]  # fmt: skip
     return Autoencoder(Sequential(wide_encoder(side, rng)), Sequential(decoder), MeanSquaredError())
 
 
-def classifier(below: Sequential, side: int, rng: np.random.Generator) -> Classifier:
+def classifier(below: Layer, side: int, rng: np.random.Generator) -> Classifier:
     """The trained encoder, its values and its averages, and two dense layers."""
-    # built anew and not copied: its dropout must draw from this run's generator
+    # a new encoder and no copy: its dropout must draw from this run's generator
     encoder = Sequential(wide_encoder(side, rng))
     encoder.params[...] = below.params
     for name, average in encoder.buffers.items():
@@ -207,7 +193,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--classifier-epochs", type=cli.positive_int, help="with labels (default: 20)")
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
+        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
     for name, default in zip(("epochs", "encoder_epochs", "classifier_epochs"), EPOCHS[args.data], strict=True):
         setattr(args, name, getattr(args, name) or default)
     args.out = args.out or Path("runs") / f"fashion-conv-autoencoder-{args.data}-seed{args.seed}"
@@ -216,27 +202,32 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
-    cli.check_batch_size(args.batch_size, len(images.train))
-    side = images.image_shape[0]
+    runs.check_batch_size(args.batch_size, len(images.train))
+    side, test, labels = images.image_shape[0], images.test, data.labels_of(images.test)
     seeds = range(args.seed, args.seed + args.runs)
     print(images)
     for name, what in CODES.items():
         print(f"  {name:<12} {what}")
 
-    def seeded(name: str, seed: int, epochs: int, **more: Any) -> tuple[Path, dict[str, Any]]:
-        return args.out / f"{name}-seed{seed}", {"variant": name, "seed": seed, "epochs": epochs, **more}
+    def fit(
+        name: str, model: Autoencoder | Classifier, rng: np.random.Generator, lr_final: float | None = None, **more: Any
+    ) -> History:
+        settings = {"variant": name, "seed": args.seed, **more}
+        return train(
+            args.out / f"{name}-seed{settings['seed']}", model, Adam(model, lr=1e-3), rng, images, args, settings,
+            lr_final=lr_final, n_measured=min(len(images.validation), len(images.train)),
+        )  # fmt: skip
 
     rng = np.random.default_rng(args.seed)
-    folder, settings = seeded("encoder", args.seed, args.encoder_epochs)
-    below = trained(folder, wide_autoencoder(side, rng), rng, images, args, settings)
-    rng = np.random.default_rng(args.seed)
-    encoder = below.model.encoder
-    folder, settings = seeded("classifier", args.seed, args.classifier_epochs, encoder=fingerprint(encoder.params))
-    sorter = trained(folder, classifier(encoder, side, rng), rng, images, args, settings, lr_final=1e-5)
-    found = score_classifier(sorter.model, images)
-    predicted, labels = predicted_classes(sorter.model, images.test), data.labels_of(images.test)
+    wide = wide_autoencoder(side, rng)
+    histories = {"encoder": fit("encoder", wide, rng, epochs=args.encoder_epochs)}
+    rng, start = np.random.default_rng(args.seed), fingerprint(wide.encoder.params)
+    sorter = classifier(wide.encoder, side, rng)
+    histories["classifier"] = fit("classifier", sorter, rng, 1e-5, epochs=args.classifier_epochs, encoder=start)
+    found = score_classifier(sorter, images)
+    predicted = predicted_classes(sorter, test)
     counts, (_, per_class) = confusion_matrix(predicted, labels, 10), report(predicted, labels)
     print_report(args, found, per_class)
 
@@ -244,93 +235,80 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draws = {(kind, seed): [seed] for seed in seeds for kind in ("relu-code", "linear-code")}
     if 1 in starts:
         draws["collapsed", args.seed] = [args.seed, starts.index(1)]
-    codes: dict[str, list[Any]] = {kind: [] for kind, _ in draws}
-    for (kind, seed), draw in draws.items():
-        rng = np.random.default_rng(draw)
-        folder, settings = seeded(kind, seed, args.epochs)
-        codes[kind].append(trained(folder, two_numbers(kind, side, rng), rng, images, args, settings))
-    pca = principal_components(images.train, 2)
-    errors = {
-        name: reconstruction_error(principal_components(images.train, n).reconstruct, images.test)
-        for name, n in (("mean image", 0), ("PCA-2", 2))
-    }
-    mse = {kind: cli.over_runs([score_code(t.model, images) for t in ts]) for kind, ts in codes.items()}
+    models: dict[str, Autoencoder] = {}
+    codes: dict[str, list[str]] = {kind: [] for kind, _ in draws}  # the names of each kind's models
+    for (kind, seed), entropy in draws.items():
+        rng, name = np.random.default_rng(entropy), f"{kind}, seed {seed}"
+        models[name] = two_numbers(kind, side, rng)
+        histories[name] = fit(kind, models[name], rng, seed=seed, epochs=args.epochs)
+        codes[kind].append(name)
+    pca = {name: principal_components(images.train, n) for name, n in (("mean image", 0), ("PCA-2", 2))}
+    errors = {name: reconstruction_error(components.reconstruct, test) for name, components in pca.items()}
+    mse = {kind: runs.over_runs([score_code(models[name], images) for name in names]) for kind, names in codes.items()}
     print_codes(errors, mse, starts)
 
-    runs = {f"{kind}, seed {seed}": codes[kind][seed - args.seed] for kind, seed in draws}
-    trainings = {**runs, "encoder": below, "classifier": sorter}
-    cli.write_json(args.out / "history.json", {name: trainer.history for name, trainer in trainings.items()})
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "fashion-conv-autoencoder",
-            "figures": {
-                "baselines_test_mse": errors,
-                "codes": mse,
-                "dead_numbers_at_the_start": starts,
-                "classifier": found,
-                "confusion": counts.tolist(),
-                "per_class": per_class,
-            },
-            "document": DOCUMENT if args.data == "fashion-mnist" else {},
-            "settings": {
-                "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
-                "encoder_epochs": args.encoder_epochs, "classifier_epochs": args.classifier_epochs,
-                "optimizer": "Adam(lr=0.001)", "threads": args.threads, "seed": args.seed,
-                "networks": {name: repr(trainer.model) for name, trainer in trainings.items()},
-            },
-            "scaling": f"pixels / {images.train.white}",
-            "seed": args.seed,
-            "versions": cli.versions(),
-        },
+    measured = {
+        "baselines_test_mse": errors,
+        "codes": mse,
+        "dead_numbers_at_the_start": starts,
+        "classifier": found,
+        "confusion": counts.tolist(),
+        "per_class": per_class,
+    }
+    settings = {
+        "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "encoder_epochs": args.encoder_epochs, "classifier_epochs": args.classifier_epochs,
+        "optimiser": "Adam(lr=0.001)", "threads": args.threads, "seed": args.seed,
+        "networks": {name: repr(model) for name, model in {**models, "encoder": wide, "classifier": sorter}.items()},
+    }  # fmt: skip
+    runs.write_summary(
+        args.out, "fashion-conv-autoencoder", measured, settings, seed=args.seed,
+        scaling=f"pixels / {images.train.max_value}", document=DOCUMENT if args.data == "fashion-mnist" else {},
     )  # fmt: skip
 
-    shown = images.test[:SHOWN]
-    panels = {name: encode(trainer.model, images.test)[:SHOWN] for name, trainer in runs.items()}
-    first = {kind: ts[0].model.reconstruct(shown[:10]) for kind, ts in codes.items()}
-    pictures = {
+    shown = test[:SHOWN]
+    panels = {name: encode(model, shown) for name, model in models.items()}
+    panels |= {"PCA": pca["PCA-2"].encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)}
+    rows = {kind: models[names[0]].reconstruct(shown[:10]) for kind, names in codes.items()}
+    rows["PCA-2"] = np.clip(pca["PCA-2"].reconstruct(shown[:10]), 0, 1)
+    rows["no narrow code"] = wide.reconstruct(shown[:10])
+    of_codes = {kind: [histories[name] for name in names] for kind, names in codes.items()}
+    write_results(args.out, histories, draw(args, images, panels, rows, of_codes, histories["classifier"], counts))
+
+
+def draw(
+    args: argparse.Namespace,
+    images: data.DataSet,
+    panels: Mapping[str, Array],
+    rows: Mapping[str, Array],
+    codes: Mapping[str, Sequence[History]],
+    classifier: History,
+    counts: Array,
+) -> dict[str, Figure]:
+    test, labels = images.test, data.labels_of(images.test)
+    return {
         "views": figures.views(
-            {**panels, "PCA": pca.encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)},
-            labels[:SHOWN],
-            f"{len(shown):,} test images of {args.data} by two numbers",
+            panels, labels[:SHOWN], f"{len(test[:SHOWN]):,} test images of {args.data} by two numbers"
         ),
         "reconstructions": figures.rows_of_images(
-            {
-                "test image": shown[:10],
-                **first,
-                "PCA-2": np.clip(pca.reconstruct(shown[:10]), 0, 1),
-                "no narrow code": below.model.reconstruct(shown[:10]),
-            },
+            {"test image": test[:10], **rows},
             images.image_shape,
             f"Test images and their reconstructions\n{args.data}, seed {args.seed}; the last: the classifier's encoder",
         ),
         "curves": figures.learning_curves(
-            {"mean squared error": {kind: curves(ts, "loss") for kind, ts in codes.items()}},
+            {"mean squared error": {kind: curves(histories, "loss") for kind, histories in codes.items()}},
             f"Codes of two numbers, {args.data}; runs: {args.runs}\n"
             "training: normalised by each batch, while the parameters change\n"
             "validation: by running averages, which lag behind",
         ),
         "classifier_curves": figures.learning_curves(
-            {
-                quantity: {"classifier": curves([sorter], name)}
-                for quantity, name in (("accuracy", "accuracy"), ("cross-entropy (nats)", "loss"))
-            },
+            classifier_curves({"classifier": [classifier]}),
             f"Classifier on {args.data}, seed {args.seed}\n"
             "training loss: with dropout, normalised by each batch, while the parameters change\n"
             "all else: without dropout, by running averages",
         ),
-        "confusion": figures.confusion_matrix(
-            counts,
-            f"Classifier on {args.data}, {len(labels):,} test images, accuracy "
-            f"{100 * accuracy(predicted, labels):.2f} %, seed {args.seed}",
-        ),
+        "confusion": confusion_picture(counts, "Classifier on ", args),
     }
-    for name, picture in pictures.items():
-        figures.save(picture, args.out / f"{name}.png")
-    names = ", ".join(f"{name}.png" for name in pictures)
-    print(
-        f"written to {args.out}: summary.json, history.json, {names}, and a folder with a checkpoint for each training"
-    )
 
 
 def print_report(args: argparse.Namespace, found: Mapping[str, float], per_class: Mapping[str, Any]) -> None:

@@ -7,12 +7,13 @@ cross-entropy, 200 epochs, batches of 64. It draws
 
 where the theory wants N(0, 1): the standard deviation of the noise, sigma below, is 0.1 there and 1 as it should be.
 Both are trained here, from the same initial values. The KL divergence, which the document does not print, is charged
-for q = N(mean, σ²) both times: with sigma = 0.1 the decoder is shown something else than what is paid for, the loss is
-no bound on log p(x), and it looks better than it is. The true −ELBO of the same network is that of N(mean, (0.1 σ)²).
-Where codes are fine, σ far below 1, the KL is all but −Σ_j log σ_j, and a factor of 0.1 takes a constant off the loss,
-2 log 10 = 4.61 nats: so on Fashion-MNIST both trainings come to as good a network, and only the one loss is wrong. On
-the embedded digits, where codes are coarse, the network with a tenth of the noise is worse by its −ELBO as well, and
-better by the two measures that ask for no distribution of z: the squared error, and the classes of neighbours.
+for q = N(mean, σ²) both times: with sigma = 0.1 the decoder is shown something else than what is paid for. Then the
+loss is no bound on log p(x), and it looks better than it is. The true −ELBO of the same network is that of
+N(mean, (0.1 σ)²). Where codes are fine, σ far below 1, the KL is all but −Σ_j log σ_j, and a factor of 0.1 takes a
+constant off the loss, 2 log 10 = 4.61 nats: so on Fashion-MNIST both trainings come to as good a network, and only the
+one loss is wrong. On the embedded digits, where codes are coarse, the network with a tenth of the noise is worse by its
+−ELBO as well, and better by the two measures that ask for no distribution of z: the squared error, and the classes of
+neighbours.
 
 The other student work (001) sets a two-number code beside PCA and t-SNE, as is done here. What differs from 000: its
 60,000 training images are 55,000 here, the other 5,000 validate; weights start from N(0, 1/fan-in) and not from
@@ -26,14 +27,14 @@ from __future__ import annotations
 
 import argparse
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, cli, data, figures
+from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, data
 from scratchnn.evaluation import (
     accuracy,
     bernoulli_floor,
@@ -43,17 +44,18 @@ from scratchnn.evaluation import (
     reconstruction_error,
     t_sne,
 )
-from scratchnn.likelihoods import Gaussian
-from scratchnn.parameters import Array
-from scratchnn.training import Trainer, evaluate
+from scratchnn.layers import Layer
+from scratchnn.likelihoods import Likelihood
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.documents import CLOTHES
+from scratchnn.scripts.series import write_results
+from scratchnn.training import Trainer, evaluate, runs
 
 EPOCHS = {"digits": 100, "mnist": 200, "fashion-mnist": 200}
 HIDDEN = {"digits": 32, "mnist": 64, "fashion-mnist": 64}
 SIGMAS = (0.1, 1.0)  # the document's, and the one that belongs there
 NEIGHBOURS = 10
-CLOTHES = (
-    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 CLAIMS = {
     "apart": ("bag", "trouser", "ankle boot"),  # "clases que están muy bien separadas"
     "mixed": ("pullover", "coat", "shirt"),  # "aún necesitan de más entrenamiento"
@@ -69,9 +71,9 @@ EXAMPLES = """\
 class ScaledNoiseVAE(VAE):
     """A VAE that draws z = mean + σ · sigma · eps with eps from N(0, I), and pays the KL divergence of sigma = 1."""
 
-    def __init__(
-        self, encoder: Sequential, decoder: Sequential, likelihood: Bernoulli | Gaussian, n_z: int, sigma: float
-    ) -> None:
+    stored_as = VAE  # in a checkpoint: sigma matters in training alone, and is one of its settings
+
+    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood, n_z: int, sigma: float) -> None:
         super().__init__(encoder, decoder, likelihood, n_z)
         self.sigma = sigma
 
@@ -81,26 +83,14 @@ class ScaledNoiseVAE(VAE):
 
     def honest(self) -> VAE:
         """The VAE that draws the same z and pays for what it draws: N(mean, (sigma σ)²) has log σ² + 2 log sigma."""
-        encoder, decoder = copy.deepcopy(self.encoder), copy.deepcopy(self.decoder)
-        encoder.layers[-1].b[self.n_z :] += 2 * np.log(self.sigma)
-        return VAE(encoder, decoder, self.likelihood, self.n_z)
+        twin = VAE(*copy.deepcopy((self.encoder, self.decoder, self.likelihood)), self.n_z)
+        twin.encoder.parameters["2.b"][self.n_z :] += 2 * np.log(self.sigma)  # the biases of log_var
+        return twin
 
 
 def network(n_x: int, n_hidden: int, sigma: float, rng: np.random.Generator) -> ScaledNoiseVAE:
-    encoder = Sequential(
-        [
-            Dense(n_x, n_hidden, rng),
-            ReLU(),
-            Dense(n_hidden, 2 * 2, rng),  # mean and log_var, two heads in one product
-        ]
-    )
-    decoder = Sequential(
-        [
-            Dense(2, n_hidden, rng),
-            ReLU(),
-            Dense(n_hidden, n_x, rng),  # logits
-        ]
-    )
+    encoder = Sequential([Dense(n_x, n_hidden, rng), ReLU(), Dense(n_hidden, 2 * 2, rng)])  # mean and log_var
+    decoder = Sequential([Dense(2, n_hidden, rng), ReLU(), Dense(n_hidden, n_x, rng)])  # logits
     return ScaledNoiseVAE(encoder, decoder, Bernoulli(), 2, sigma)
 
 
@@ -125,48 +115,52 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(f"{args.data} has no classes to colour: choose {', '.join(EPOCHS)} with --data")
+        raise runs.OptionError(f"{args.data} has no classes to colour: choose {', '.join(EPOCHS)} with --data")
     if args.shown < 2 * NEIGHBOURS:
-        raise cli.OptionError(f"--shown {args.shown} is too few for their nearest {NEIGHBOURS}: ask for at least 20")
+        raise runs.OptionError(f"--shown {args.shown} is too few for their nearest {NEIGHBOURS}: ask for at least 20")
     args.epochs = args.epochs or EPOCHS[args.data]
     args.hidden = args.hidden or HIDDEN[args.data]
     args.out = args.out or Path("runs") / f"fashion-latent-2d-{args.data}-seed{args.seed}"
     return args
 
 
-def train(sigma: float, args: argparse.Namespace, images: data.DataSet, settings: dict[str, Any]) -> Trainer:
-    """One of the two VAEs, or what an earlier run left of it."""
+def train(
+    sigma: float, args: argparse.Namespace, images: data.DataSet, settings: dict[str, Any]
+) -> tuple[ScaledNoiseVAE, Trainer]:
+    """One of the two VAEs and its trainer, or what an earlier run left of it."""
     rng = np.random.default_rng(args.seed)
     model = network(images.train.pixels.shape[1], args.hidden, sigma, rng)
-    trainer = cli.trainer(args.threads, model, Adam(model, lr=1e-3), rng, {**settings, "sigma": sigma})
+    trainer = runs.trainer(
+        args.threads, model, Adam(model, lr=1e-3), rng, {**settings, "sigma": sigma},
+        batch_size=args.batch_size, blas_threads=args.blas_threads,
+    )  # fmt: skip
     print(f"\nsigma {sigma:g}: {model!r}", flush=True)
-    cli.train_in_folder(
-        args.out / f"sigma-{sigma:g}",
-        trainer,
-        images.train,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
+    runs.train_in_folder(
+        args.out / f"sigma-{sigma:g}", trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
         held_out=images.validation,
-    )
-    return trainer
+    )  # fmt: skip
+    return model, trainer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
-    cli.check_batch_size(args.batch_size, len(images.train))
+    runs.check_batch_size(args.batch_size, len(images.train))
     settings = {
         "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
         "seed": args.seed,
     }  # fmt: skip
     print(images)
     untrained = network(images.train.pixels.shape[1], args.hidden, 1.0, np.random.default_rng(args.seed))
-    trainers = {sigma: train(sigma, args, images, settings) for sigma in SIGMAS}
-    models: dict[float, Any] = {sigma: trainer.model for sigma, trainer in trainers.items()}
+    models: dict[float, ScaledNoiseVAE] = {}
+    trainers: dict[str, Trainer] = {}
+    for sigma in SIGMAS:
+        models[sigma], trainers[f"{sigma:g}"] = train(sigma, args, images, settings)
+    histories = {sigma: trainer.history for sigma, trainer in trainers.items()}
     pca = principal_components(images.train, 2)
 
-    losses = {sigma: score(model, images.test) for sigma, model in models.items()}
+    losses = {f"{sigma:g}": score(model, images.test) for sigma, model in models.items()}
     errors = {
         "mean image": reconstruction_error(principal_components(images.train, 0).reconstruct, images.test),
         "PCA, 2 numbers": reconstruction_error(pca.reconstruct, images.test),
@@ -190,44 +184,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         | {word: accuracy(found[labels == k], labels[labels == k]) for k, word in enumerate(classes)}
         for name, found in verdicts.items()
     }
-    report(args, n, images.train.white, losses, scale, errors, told)
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "fashion-latent-2d",
-            "figures": {
-                "test_losses": {f"{sigma:g}": values for sigma, values in losses.items()},
-                "train_loss": {f"{sigma:g}": trainer.history[-1]["train_loss"] for sigma, trainer in trainers.items()},
-                **{f"test_{name}": value for name, value in scale.items()},
-                "test_mse": errors,
-                "neighbours_accuracy": told,
-            },
-            "document": {"figures": "none: pictures only", "sigma": 0.1, "claims": CLAIMS},
-            "settings": {
-                **settings,
-                "epochs": {f"{sigma:g}": len(trainer.history) for sigma, trainer in trainers.items()},
-                "scaling": f"pixels / {images.train.white}",
-                "model": repr(models[1.0]),
-                "optimizer": trainers[1.0].settings["optimizer"],
-                "threads": args.threads,
-                "shown": n,
-                "neighbours": NEIGHBOURS,
-            },
-            "seed": args.seed,
-            "versions": cli.versions(),
-        },
-    )
-    pictures = draw(
-        args, trainers, {f"{name}\n{caption(told[name])}": code for name, code in codes.items()}, labels, images
-    )
-    for name, figure in pictures.items():
-        figures.save(figure, args.out / f"{name}.png")
-    print(f"written to {args.out}: summary.json, {', '.join(f'{name}.png' for name in pictures)};")
-    print(f"checkpoint.npz and history.json in {', '.join(f'sigma-{sigma:g}' for sigma in SIGMAS)}")
-
-
-def caption(told: Mapping[str, float]) -> str:
-    return f"neighbours tell the class: {100 * told['all']:.1f} %"
+    report(args, n, images.train.max_value, losses, scale, errors, told)
+    measured = {
+        "test_losses": losses,
+        "train_loss": {sigma: history[-1]["train_loss"] for sigma, history in histories.items()},
+        **{f"test_{name}": value for name, value in scale.items()},
+        "test_mse": errors,
+        "neighbours_accuracy": told,
+    }
+    settings |= {
+        "epochs": {sigma: len(history) for sigma, history in histories.items()},
+        "scaling": f"pixels / {images.train.max_value}",
+        "model": repr(models[1.0]),
+        "optimiser": trainers["1"].settings["optimiser"],
+        "threads": args.threads,
+        "shown": n,
+        "neighbours": NEIGHBOURS,
+    }
+    document = {"figures": "none: pictures only", "sigma": 0.1, "claims": CLAIMS}
+    runs.write_summary(args.out, "fashion-latent-2d", measured, settings, seed=args.seed, document=document)
+    what = f"{args.data}, epochs: {len(histories['1'])}, seed: {args.seed}"
+    panels = {f"{name}\nneighbours tell the class: {100 * told[name]['all']:.1f} %": codes[name] for name in codes}
+    write_results(args.out, histories, draw(args, models, panels, labels, images, what))
 
 
 def score(model: ScaledNoiseVAE, test: data.Images) -> dict[str, float]:
@@ -247,14 +225,14 @@ def score(model: ScaledNoiseVAE, test: data.Images) -> dict[str, float]:
 def report(
     args: argparse.Namespace,
     n: int,
-    white: int,
-    losses: dict[float, dict[str, float]],
+    max_value: int,
+    losses: dict[str, dict[str, float]],
     scale: dict[str, float],
     errors: dict[str, float],
     told: dict[str, dict[str, float]],
 ) -> None:
     print("the documents print pictures and no figures; measured on the test images:")
-    print(f"\n{'nats per image':<44}" + "".join(f"{f'sigma {sigma:g}':>12}" for sigma in losses))
+    print(f"\n{'nats per image':<44}" + "".join(f"{f'sigma {sigma}':>12}" for sigma in losses))
     rows = {
         "loss": "loss as trained on",
         "reconstruction": "  reconstruction",
@@ -268,7 +246,9 @@ def report(
         print(f"{name:<44}" + "".join(f"{values[key]:12.2f}" for values in losses.values()))
     print(f"floor {scale['floor']:.2f}, one mean image for all {scale['mean_image_loss']:.2f}; means and noise of all")
     print("test images together have the standard deviation 1 if they are what N(0, I), from which one draws, expects")
-    print(f"\nmean squared error of a pixel / {white}: " + ", ".join(f"{name} {e:.4f}" for name, e in errors.items()))
+    print(
+        f"\nmean squared error of a pixel / {max_value}: " + ", ".join(f"{name} {e:.4f}" for name, e in errors.items())
+    )
     print(f"\nper cent of {n:,} images whose class the {NEIGHBOURS} nearest others tell")
     names = list(told)
     print(f"{'':<12}" + "".join(f"{name:>21}" for name in names))
@@ -282,22 +262,20 @@ def report(
 
 def draw(
     args: argparse.Namespace,
-    trainers: dict[float, Trainer],
-    codes: dict[str, Array],
+    models: dict[float, ScaledNoiseVAE],
+    panels: dict[str, Array],
     labels: Array,
     images: data.DataSet,
+    what: str,
 ) -> dict[str, Figure]:
     """Figures 15 and 17 to 19 of 000, and 001's views."""
-    what = f"{args.data}, epochs: {len(trainers[1.0].history)}, seed: {args.seed}"
     named = f"\n{', '.join(f'{k} {word}' for k, word in enumerate(CLOTHES))}" if args.data == "fashion-mnist" else ""
-    pictures = {"views": figures.views(codes, labels, f"{len(labels):,} test images in two dimensions, {what}{named}")}
-    samples = {}
-    for sigma, trainer in trainers.items():
-        model: Any = trainer.model
+    pictures = {"views": figures.views(panels, labels, f"{len(labels):,} test images in two dimensions, {what}{named}")}
+    for sigma, model in models.items():
         pictures[f"manifold-sigma-{sigma:g}"] = figures.manifold(
             model.decode, images.image_shape, f"Decoded 20×20 grid of z over [−3, 3]², sigma {sigma:g}\n{what}"
         )
-        samples[f"sigma {sigma:g}"] = model.sample(64, np.random.default_rng(args.seed))
+    samples = {f"sigma {s:g}": model.generate(64, np.random.default_rng(args.seed)) for s, model in models.items()}
     pictures["samples"] = figures.collage(
         {"test images": images.test[:64], **samples}, images.image_shape, 8, f"Decoded draws of z from N(0, I)\n{what}"
     )

@@ -4,7 +4,9 @@
 
 The loss is made in small steps. Forward takes them in order. Backward takes them in reverse, and asks of every number
 q: if q grew a little, by how many times as much would the loss grow? The answer, ∂loss/∂q, is called dq. It is the
-answer for the number that q feeds, times the slope of the one step in between: this is the chain rule.
+answer for the number that q feeds, times the slope of the one step in between: this is the chain rule. The factor that
+comes from above, such as dy in da = dy·(1 − y²), is the *upstream gradient* of that step. A layer works in the same
+way: its backward is given dy, the upstream gradient of its output y, and returns dx, which is that of the layer below.
 """
 
 from __future__ import annotations

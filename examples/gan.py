@@ -1,16 +1,16 @@
 """Trains generative adversarial networks, sets their images beside a VAE's, and shows what mode collapse is.
 
 Annex B of the thesis and the second exercise of both student works describe such networks in words: a forger who wants
-his money to pass, a detective who wants to tell it from real money. None of them has code or a figure, so the networks
-below are ours. What is held against measurements is what the documents say of them beside VAEs: their images are of
-higher quality and realism, less varied, their training less stable, and their modes may collapse.
+his money to pass, a detective who wants to tell it from real money. They have neither code nor figures, so the networks
+below are ours. What the documents say of them beside VAEs is held against measurements: their images are of higher
+quality and realism, less varied, their training less stable, and their modes may collapse.
 
 Two games are played, and differ in the generator alone: one has batch normalisation after its hidden layers, the other
-has none. In both, Adam with β1 = 0.5, pixels / white, noise from N(0, I), dropout 0.3 in the discriminator; less noise
-and a larger learning rate for the embedded digits. A classifier trained on the same data looks at the images
-that come out and says which classes they are of: a generator that has collapsed makes a few classes of the ten.
+has none. In both, Adam with β1 = 0.5, pixels scaled to [0, 1], noise from N(0, I), dropout 0.3 in the discriminator.
+The embedded digits have fewer numbers in the noise and a larger learning rate. A classifier trained on the same data
+looks at the images and says which classes they are of: a generator that has collapsed makes a few classes of the ten.
 
-At last a generator plays on against a discriminator that is held still. Nothing in its loss asks for variety or for
+In the end a generator plays on against a discriminator that is held still. Its loss does not ask for variety or for
 likeness: it looks for whatever this discriminator takes for real. On the embedded digits the images become nearly one,
 or a few, within some hundred steps, and none of them is a digit; on MNIST each gets the same few specks, and that is
 enough. In the game proper the discriminator learns to reject such images, and the generator moves on to the next: with
@@ -26,38 +26,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vae
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from scratchnn import (
-    VAE,
-    Adam,
-    BatchNorm,
-    BinaryCrossEntropy,
-    Classifier,
-    Dense,
-    Dropout,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    cli,
-    data,
-    figures,
-)
-from scratchnn.checkpoints import CheckpointError, fingerprint, load_model
+from scratchnn import Adam, BatchNorm, BinaryCrossEntropy, Classifier, Dense, Dropout, ReLU, Sequential, Sigmoid, data
 from scratchnn.evaluation import accuracy, predicted_classes
-from scratchnn.layers.checks import expect
-from scratchnn.layers.layer import Composite, Layer
+from scratchnn.layers import Layer, Module
 from scratchnn.losses import batch_mean
-from scratchnn.parameters import Array
-from scratchnn.training import Trainer
+from scratchnn.machinery.checks import expect
+from scratchnn.machinery.memory import Part
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.trained_vae import vae_for
+from scratchnn.training import Trainer, fingerprint, keep_snapshots, runs
 
 N_Z = {"digits": 32, "mnist": 64, "fashion-mnist": 64}  # numbers in the noise
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50}
 LEARNING_RATE = {"digits": 1e-3, "mnist": 5e-4, "fashion-mnist": 5e-4}
 CLASSIFIER_EPOCHS = {"digits": 40, "mnist": 5, "fashion-mnist": 5}
-SMALL_VAE = ["--data", "digits", "--latent", "10", "--hidden", "100", "--epochs", "100"]
 BETA1 = 0.5  # of Adam: with its usual 0.9 the two players answer what the other did long ago (Radford et al. 2016)
 DROPOUT = 0.3
 GAMES = {"batch-norm": "batch normalisation in the generator", "plain": "no batch normalisation"}
@@ -78,7 +64,7 @@ EXAMPLES = """\
 """
 
 
-class GAN(Composite):
+class GAN(Module):
     """A generator and a discriminator, each with a loss of its own that depends on both.
 
     Shapes
@@ -91,17 +77,17 @@ class GAN(Composite):
             discriminator_n = −log P(x_n) − log(1 − P(fake_n)),
 
         and in a game of zero sum the generator would have −discriminator_n: it can do something about
-        log(1 − P(fake_n)) only. As a function of the logit that has the slope −P, which is next to nothing as long as
-        the discriminator is not fooled: just then, when there is most to learn. So the generator gets a loss with the
+        log(1 − P(fake_n)) only. As a function of the logit that has the slope −P, which is nearly 0 as long as the
+        discriminator is not fooled: just then, when there is most to learn. So the generator gets a loss with the
         same preference and the slope P − 1 instead (Goodfellow et al., "Generative adversarial nets", 2014, §3):
 
             generator_n = −log P(fake_n).
 
-        Where fakes are distributed as the images are, nobody can tell them apart: the best P is ½ everywhere, and the
+        Where fakes are distributed as the images are, they cannot be told apart: the best P is ½ everywhere, and the
         losses are 2 log 2 = 1.386 and log 2 = 0.693.
     Backward
         The discriminator's is that of any classifier, with 2N images and the targets 1 and 0. Fakes are data there.
-        The generator never sees an image of the data. All it hears is how the verdict on its own image would change
+        The generator never sees an image of the data. It learns only how the verdict on its own image would change
         with every pixel of it, and that is the discriminator's dx:
 
             dlogits = dgenerator (P − 1)                        backward of the cross-entropy with target 1
@@ -114,20 +100,13 @@ class GAN(Composite):
         No loss here says how good the images are: each is measured against an opponent that moves.
     """
 
+    generator = Part(Layer)  # noise → image
+    discriminator = Part(Layer)  # image → logit of "real"
+    loss = Part(BinaryCrossEntropy)
+
     def __init__(self, generator: Layer, discriminator: Layer, n_z: int) -> None:
         self.n_z = n_z
-        self.loss = BinaryCrossEntropy()
-        super().__init__({"generator": generator, "discriminator": discriminator})
-
-    @property
-    def generator(self) -> Any:
-        """noise → image."""
-        return self.parts["generator"]
-
-    @property
-    def discriminator(self) -> Any:
-        """image → logit of "real"."""
-        return self.parts["discriminator"]
+        super().__init__(parts={"generator": generator, "discriminator": discriminator, "loss": BinaryCrossEntropy()})
 
     def noise(self, n: int, rng: np.random.Generator) -> Array:
         """What n images are made from, (n, n_z)."""
@@ -142,7 +121,7 @@ class GAN(Composite):
         """Writes the gradients of Σ_n dloss_n generator_n into `generator.grads`; dloss (N,)."""
         dlogits = self.loss.backward(dloss)
         dfake = self.discriminator.backward(dlogits)  # what the generator learns from
-        self.generator.backward(dfake, need_dx=False)
+        self.generator.write_gradients(dfake)
 
     def discriminator_loss(self, x: Array, fake: Array) -> Array:
         """The loss (N,) on as many images as fakes."""
@@ -155,12 +134,16 @@ class GAN(Composite):
     def discriminator_backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n discriminator_n into `discriminator.grads`; dloss (N,)."""
         dlogits = self.loss.backward(np.concatenate([dloss, dloss]))  # of_real + of_fake: both have the factor 1
-        self.discriminator.backward(dlogits, need_dx=False)
+        self.discriminator.write_gradients(dlogits)
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """Both losses with fresh noise, to look at: a step of training is `Game.step`."""
         fake = self.generator.forward(self.noise(len(x), rng))
         return {"discriminator": self.discriminator_loss(x, fake), "generator": self.generator_loss(fake)}
+
+    def backward(self, dloss: Array) -> None:
+        """There is none: the two gradients are of two losses. Each player has its own backward above."""
+        raise NotImplementedError("a GAN has two losses and a gradient of each: train it with Game")
 
     def generate(self, noise: Array) -> Array:
         """The images (n, D) made from noise (n, n_z), in evaluation mode."""
@@ -172,10 +155,6 @@ class GAN(Composite):
         with self.discriminator.evaluating():
             return float(self.loss.mean(self.discriminator.forward(images)).mean())
 
-    def forget(self) -> None:
-        super().forget()
-        self.loss.forget()
-
     def __repr__(self) -> str:
         return f"GAN({self.generator!r}, {self.discriminator!r}, n_z={self.n_z})"
 
@@ -183,9 +162,9 @@ class GAN(Composite):
 class Game(Trainer):
     """The epoch loop with a step for two players, who move at once (Nowozin et al., "f-GAN", 2016, Algorithm 1).
 
-    Each goes down its own loss, and the other one's is none of its business. So the two gradients side by side are
-    not the gradient of anything: there is no hill to go down, and the players may run in circles. In Goodfellow's
-    algorithm they take turns; that takes two sets of fakes a step.
+    Each goes down its own loss and takes no account of the other's. So the two gradients side by side are not the
+    gradient of anything: there is no hill to go down, and the players may run in circles. In Goodfellow's algorithm
+    they take turns; that takes two sets of fakes a step.
     """
 
     model: GAN
@@ -197,7 +176,7 @@ class Game(Trainer):
         gan.generator_backward(dloss)
         discriminator, dloss = batch_mean(gan.discriminator_loss(x, fake))
         gan.discriminator_backward(dloss)
-        self.optimizer.step()  # Adam works entry by entry: one for both vectors is one for each
+        self.optimiser.step()  # Adam works entry by entry: one for both vectors is one for each
         return {"loss": discriminator + generator, "discriminator": discriminator, "generator": generator}
 
     # a snapshot holds the shares of the classes among many samples, and then a few of these samples
@@ -219,40 +198,20 @@ class Game(Trainer):
 
 def network(game: str, n_x: int, n_z: int, n_hidden: int, rng: np.random.Generator) -> GAN:
     """The networks of one of the two games."""
-    h = n_hidden
-    if game == "batch-norm":
-        generator = Sequential(
-            [
-                Dense(n_z, h, rng),
-                BatchNorm(h),
-                ReLU(),
-                Dense(h, 2 * h, rng),
-                BatchNorm(2 * h),
-                ReLU(),
-                Dense(2 * h, n_x, rng),
-                Sigmoid(),
-            ]
-        )
-    else:
-        generator = Sequential(
-            [Dense(n_z, h, rng), ReLU(), Dense(h, 2 * h, rng), ReLU(), Dense(2 * h, n_x, rng), Sigmoid()]
-        )
-    discriminator = Sequential(
-        [
-            Dense(n_x, 2 * h, rng),
-            ReLU(),
-            Dropout(DROPOUT, rng),
-            Dense(2 * h, h, rng),
-            ReLU(),
-            Dropout(DROPOUT, rng),
-            Dense(h, 1, rng),
-        ]
-    )
-    return GAN(generator, discriminator, n_z)
+    generator: list[Layer] = []
+    for n_in, n_out in ((n_z, n_hidden), (n_hidden, 2 * n_hidden)):
+        normalised = [BatchNorm(n_out)] if game == "batch-norm" else []
+        generator += [Dense(n_in, n_out, rng), *normalised, ReLU()]
+    generator += [Dense(2 * n_hidden, n_x, rng), Sigmoid()]
+    discriminator: list[Layer] = []
+    for n_in, n_out in ((n_x, 2 * n_hidden), (2 * n_hidden, n_hidden)):
+        discriminator += [Dense(n_in, n_out, rng), ReLU(), Dropout(DROPOUT, rng)]
+    discriminator.append(Dense(n_hidden, 1, rng))
+    return GAN(Sequential(generator), Sequential(discriminator), n_z)
 
 
 def look_at(images: Array, classifier: Classifier) -> dict[str, Any]:
-    """What can be measured of a set of images (n, D), whoever made them.
+    """What can be measured of a set of images (n, D).
 
     class_shares (N_CLASSES,) by the classifier's verdicts; effective_classes, e to the entropy of these shares: their
     number if they are equal, 1 if one has all; certainty, the mean probability of the verdict; grey, the mean of
@@ -280,17 +239,17 @@ def effective_classes(shares: Array) -> float:
 def held_still(gan: GAN, lr: float, rng: np.random.Generator, batch_size: int) -> dict[int, Array]:
     """Images from the same noise before and after steps of a generator whose opponent learns no more: {step: (n, D)}.
 
-    All is in evaluation mode: no coins are thrown, and batch normalisation cannot keep the images of a batch apart.
+    All is in evaluation mode: nothing is dropped, and batch normalisation cannot keep the images of a batch apart.
     """
     twin = copy.deepcopy(gan)
     twin.train(False)
-    optimizer = Adam(twin.generator, lr=lr, beta1=BETA1)
+    optimiser = Adam(twin.generator, lr=lr, beta1=BETA1)
     noise = samples_noise(twin)
     images = {0: twin.generate(noise)}
     for step in tqdm(range(1, STILL_STEPS[-1] + 1), desc="discriminator held still", leave=False, disable=None):
         _, dloss = batch_mean(twin.generator_loss(twin.generator.forward(twin.noise(batch_size, rng))))
         twin.generator_backward(dloss)
-        optimizer.step()
+        optimiser.step()
         if step in STILL_STEPS:
             images[step] = twin.generate(noise)
     return images
@@ -301,21 +260,6 @@ def samples_noise(gan: GAN) -> Array:
     return gan.noise(N_SAMPLES, np.random.default_rng(SAMPLES_SEED))
 
 
-def load_vae(path: Path, data_name: str) -> VAE:
-    """A VAE of the same data; CheckpointError if it is something else."""
-    model, settings = load_model(path)
-    if not isinstance(model, VAE):
-        raise CheckpointError(
-            f"{path} holds a model of class {type(model).__name__}: give --vae a run of examples/vae.py"
-        )
-    if settings.get("data") != data_name:
-        raise CheckpointError(
-            f"the VAE in {path} was trained with --data {settings.get('data')}, and the images here are those of "
-            f"--data {data_name}: train another with python examples/vae.py --data {data_name}"
-        )
-    return model
-
-
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
@@ -323,12 +267,12 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hidden", type=cli.positive_int, default=128, help="units of the narrowest layer")
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(
+        raise runs.OptionError(
             f"{args.data} has no labels for the classifier that looks at the images: choose {', '.join(EPOCHS)} "
             "with --data"
         )
     if args.vae is None and args.data != "digits":
-        raise cli.OptionError(
+        raise runs.OptionError(
             f"the images are set beside those of a VAE: run python examples/vae.py --data {args.data} --latent 20 "
             f"--epochs 50, and then this with --vae runs/vae-{args.data}-z20-seed0"
         )
@@ -339,19 +283,14 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def train_classifier(args: argparse.Namespace, images: data.DataSet, settings: dict[str, Any]) -> Classifier:
-    """Who looks at the images: pixels → classes, from the labels of the training images."""
+    """What looks at the images: pixels → classes, from the labels of the training images."""
     rng = np.random.default_rng(args.seed)
     n_x = images.train.pixels.shape[1]
     model = Classifier(Sequential([Dense(n_x, 128, rng), ReLU(), Dropout(DROPOUT, rng), Dense(128, N_CLASSES, rng)]))
-    trainer = Trainer(model, Adam(model), rng, settings)
-    cli.train_in_folder(
-        args.out / "classifier",
-        trainer,
-        data.Labelled(images.train),
-        epochs=CLASSIFIER_EPOCHS[args.data],
-        batch_size=args.batch_size,
-        held_out=data.Labelled(images.validation),
-    )
+    runs.train_in_folder(
+        args.out / "classifier", Trainer(model, Adam(model), rng, settings), data.Labelled(images.train),
+        epochs=CLASSIFIER_EPOCHS[args.data], batch_size=args.batch_size, held_out=data.Labelled(images.validation),
+    )  # fmt: skip
     return model
 
 
@@ -360,41 +299,32 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
     rng = np.random.default_rng(args.seed)
     gan = network(game, images.train.pixels.shape[1], N_Z[args.data], args.hidden, rng)
     seen_by = f"sha256 of its parameters {fingerprint(classifier.params)}"
-    optimizer = Adam(gan, lr=args.lr, beta1=BETA1)
-    trainer = Game(gan, optimizer, rng, {**settings, "game": game, "classifier": seen_by})
+    optimiser = Adam(gan, lr=args.lr, beta1=BETA1)
+    trainer = Game(gan, optimiser, rng, {**settings, "game": game, "classifier": seen_by})
 
     def snapshot() -> Array:
         samples = gan.generate(samples_noise(gan))
         return np.concatenate([look_at(samples, classifier)["class_shares"], samples[:FILMED].ravel()])
 
     print(f"\n{game}: {gan!r}", flush=True)
-    cli.train_in_folder(
-        args.out / game,
-        trainer,
-        images.train,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        held_out=images.validation,
-        snapshot=snapshot,
-    )
+    runs.train_in_folder(
+        args.out / game, trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        held_out=images.validation, after_epoch=[keep_snapshots(snapshot)],
+    )  # fmt: skip
     return trainer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
-    cli.check_batch_size(args.batch_size, len(images.train))
+    runs.check_batch_size(args.batch_size, len(images.train))
     if 1 in (args.batch_size, len(images.train) % args.batch_size):
-        raise cli.OptionError(
+        raise runs.OptionError(
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"
         )
-    if args.vae is None:
-        args.vae = args.out / "vae"
-        print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
-        vae.main([*SMALL_VAE, "--seed", str(args.seed), "--out", str(args.vae)])
-    other = load_vae(args.vae, args.data)
+    other = vae_for(args, data=args.data)
     settings = {
         "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
         "seed": args.seed,
@@ -403,45 +333,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     classifier = train_classifier(args, images, settings)
     games = {game: play(game, args, images, classifier, settings) for game in GAMES}
 
+    playing = {game: trainer.model for game, trainer in games.items()}
     pictures = {
         "test images": images.test[:N_SAMPLES],
-        f"VAE, z = {other.n_z}": other.sample(N_SAMPLES, np.random.default_rng(SAMPLES_SEED)),
-        "GAN, batch-norm": games["batch-norm"].model.generate(samples_noise(games["batch-norm"].model)),
-        "GAN, plain": games["plain"].model.generate(samples_noise(games["plain"].model)),
+        f"VAE, z = {other.n_z}": other.generate(N_SAMPLES, np.random.default_rng(SAMPLES_SEED)),
+        **{f"GAN, {game}": gan.generate(samples_noise(gan)) for game, gan in playing.items()},
     }
-    still = held_still(games["batch-norm"].model, args.lr, np.random.default_rng(args.seed), args.batch_size)
+    still = held_still(playing["batch-norm"], args.lr, np.random.default_rng(args.seed), args.batch_size)
     measured = {name: look_at(some, classifier) for name, some in pictures.items()}
     still_measured = {
-        step: {**look_at(some, classifier), "taken_for_real": games["batch-norm"].model.taken_for_real(some)}
+        step: {**look_at(some, classifier), "taken_for_real": playing["batch-norm"].taken_for_real(some)}
         for step, some in still.items()
     }
     test_accuracy = accuracy(predicted_classes(classifier, images.test), data.labels_of(images.test))
     report(measured, still_measured, games, test_accuracy)
-    cli.write_json(
-        args.out / "summary.json",
+    epochs = len(games["plain"].history)
+    runs.write_summary(
+        args.out, "gan",
         {
-            "experiment": "gan",
-            "figures": {
-                "images": measured,
-                "held_still": still_measured,
-                "classifier_test_accuracy": test_accuracy,
-                "effective_classes_by_epoch": {game: trainer.diversity for game, trainer in games.items()},
-                "losses": {game: trainer.history[-1] for game, trainer in games.items()},
-            },
-            "document": {"claims": CLAIMS},
-            "settings": {
-                **settings,
-                "epochs": len(games["plain"].history),
-                "scaling": f"pixels / {images.train.white}",
-                "samples": N_SAMPLES,
-                "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",
-                "games": {game: trainer.settings for game, trainer in games.items()},
-            },
-            "seed": args.seed,
-            "versions": cli.versions(),
+            "images": measured,
+            "held_still": still_measured,
+            "classifier_test_accuracy": test_accuracy,
+            "effective_classes_by_epoch": {game: trainer.diversity for game, trainer in games.items()},
+            "losses": {game: trainer.history[-1] for game, trainer in games.items()},
         },
-    )
-    what = f"{args.data}, epochs: {len(games['plain'].history)}, seed: {args.seed}"
+        {
+            **settings, "epochs": epochs, "samples": N_SAMPLES,
+            "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",
+            "games": {game: {**trainer.settings, "model": repr(trainer.model)} for game, trainer in games.items()},
+        },
+        seed=args.seed, scaling=f"pixels / {images.train.max_value}", document={"claims": CLAIMS},
+    )  # fmt: skip
+    what = f"{args.data}, epochs: {epochs}, seed: {args.seed}"
     drawn = {
         "losses": draw_losses(games, f"What each player pays, {what}\ndotted: where nothing can be told apart"),
         "samples": figures.collage(

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchnn import Dense, ReLU, Sequential, SoftmaxCrossEntropy, Softplus, Tanh, cli, figures
+from scratchnn import Classifier, Dense, ReLU, Sequential, Softplus, Tanh
 from scratchnn.gradcheck import GradientError, check_layer
 from scratchnn.gradcheck.numeric import STEP
 from scratchnn.losses import batch_mean
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.training import runs
 from scratchnn.vae import Reparameterise
 
 STEPS = np.logspace(-14, 0, 85)
@@ -61,26 +63,25 @@ METHODS = (
 CENTRAL_64, CENTRAL_32 = METHODS[1], METHODS[3]
 
 
-class Classifier:
-    """Two dense layers with a tanh in between, softmax cross-entropy, and a random batch to evaluate them on."""
+class Task:
+    """A classifier, two dense layers with a tanh in between, and a random batch to evaluate it on."""
 
     def __init__(self, dtype: Any) -> None:
         rng = np.random.default_rng(0)
-        self.network = Sequential([Dense(4, 6, rng, dtype=dtype), Tanh(), Dense(6, 3, rng, dtype=dtype)])
-        self.cross_entropy = SoftmaxCrossEntropy()
+        self.model = Classifier(Sequential([Dense(4, 6, rng, dtype=dtype), Tanh(), Dense(6, 3, rng, dtype=dtype)]))
         self.x, self.labels = rng.standard_normal((8, 4)).astype(dtype), rng.integers(0, 3, 8)
 
     def loss(self) -> tuple[float, Array]:
-        return batch_mean(self.cross_entropy.forward(self.network.forward(self.x), self.labels))
+        return batch_mean(self.model.forward(self.x, self.labels))
 
     def gradient(self) -> Array:
         _, dloss = self.loss()
-        self.network.backward(self.cross_entropy.backward(dloss), need_dx=False)
-        return self.network.grads.copy()
+        self.model.backward(dloss)
+        return self.model.grads.copy()
 
     def moved(self, k: int, by: float) -> float:
         """The loss with one parameter moved."""
-        params = self.network.params
+        params = self.model.params
         value = params[k]
         params[k] = value + by
         loss, _ = self.loss()
@@ -89,14 +90,14 @@ class Classifier:
 
     def differences(self, method: Method, h: float) -> Array:
         """The gradient by finite differences, one parameter after another."""
-        return np.array([method.difference(partial(self.moved, k), h) for k in range(self.network.params.size)])
+        return np.array([method.difference(partial(self.moved, k), h) for k in range(self.model.params.size)])
 
 
 def error(method: Method, h: float) -> float:
     """How far the differences are from backward, as vectors, relative to its length."""
-    model = Classifier(method.dtype)
-    gradient = model.gradient()
-    return float(np.linalg.norm(model.differences(method, h) - gradient) / np.linalg.norm(gradient))
+    task = Task(method.dtype)
+    gradient = task.gradient()
+    return float(np.linalg.norm(task.differences(method, h) - gradient) / np.linalg.norm(gradient))
 
 
 def section(title: str, *sentences: str) -> None:
@@ -142,7 +143,7 @@ def single_precision() -> None:
         "Training in float32 is fine: backward loses only the last digit. Differences of losses lose nearly all of",
         "theirs, and even at the best h so many that a gradient wrong in its fifth would pass. So the check refuses.",
     )
-    single, double = Classifier(np.float32), Classifier(np.float64)
+    single, double = Task(np.float32), Task(np.float64)
     print(f"  {'':40} {'∂L/∂W[0, 0]':>13} {'∂L/∂W[0, 1]':>13}")
     for name, gradient in (
         ("backward, float64", double.gradient()),
@@ -153,7 +154,7 @@ def single_precision() -> None:
     ):
         print(f"  {name:40} {gradient[0]:13.9f} {gradient[1]:13.9f}")
     try:
-        check_layer(single.network, single.x)
+        check_layer(single.model.network, single.x)
     except TypeError as refusal:
         print(f"  TypeError: {refusal}")
 
@@ -187,8 +188,8 @@ def slopes_near(layer: Softplus | ReLU, point: float) -> str:
 class DenseWithMean(Dense):
     """A mistake that many make once: it takes the mean over the batch, and `batch_mean` has taken it already."""
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Any:
-        dx = super().backward(dy, need_dx)
+    def backward(self, dy: Array) -> Array:
+        dx = super().backward(dy)
         self.db = dy.mean(axis=0)
         return dx
 
@@ -236,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/gradcheck-tour"), help="folder for step_size.png")
     args = parser.parse_args(arguments)
-    cli.prepare_folder(args.out)
+    runs.prepare_folder(args.out)
     step_sizes(args.out / "step_size.png")
     single_precision()
     kinks()

@@ -1,8 +1,8 @@
 """Softmax classifiers on pixels and on a VAE's codes (thesis §5.2, Annexes F and G), and what a label is worth to each.
 
     raw         softmax on the pixels: Annex G
-    annex-f     what Annex F runs: an encoder 784-500-500-50 with values drawn afresh, softmax on its outputs, all of it
-                trained with the labels. No VAE is loaded: this is an ordinary supervised network
+    annex-f     what Annex F runs: a new encoder 784-500-500-50, softmax on its outputs, all of it trained with the
+                labels. No VAE is loaded: this is an ordinary supervised network
     frozen      what the thesis says in words: the encoder of a trained VAE stays as it is, softmax learns on its means
     fine-tuned  the encoder of a trained VAE, softmax on its means, all of it trained with the labels
 
@@ -19,10 +19,10 @@ images, without their labels. Other learning rates (0.03 to 0.3) and numbers of 
 the validation images of MNIST with 100 and 1,000 labels, were worth 2 points at most and left fine-tuned first and
 annex-f second.
 
-What those steps do not reach: a VAE of 50 latent dimensions leaves most of them all but unused, with means that vary by
-0.03 instead of 1. Small inputs make small gradients, and a softmax that is to use them takes long to learn its large
-weights. So the two softmaxes are also trained until they converge, by scikit-learn, with an L2 penalty that is chosen
-on the validation images: raw-converged and frozen-converged.
+These steps do not reach everything: a VAE of 50 latent dimensions leaves most of them nearly unused, with means that
+vary by 0.03 instead of 1. Small inputs make small gradients, and a softmax that is to use them takes long to learn its
+large weights. So the two softmaxes are also trained until they converge, by scikit-learn, with an L2 penalty that is
+chosen on the validation images: raw-converged and frozen-converged.
 """
 
 from __future__ import annotations
@@ -31,34 +31,39 @@ import argparse
 import contextlib
 import copy
 import io
-import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vae
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from scratchnn import SGD, VAE, Classifier, Dense, ReLU, Sequential, cli, data, figures
-from scratchnn.checkpoints import CheckpointError, fingerprint, load_model
+from scratchnn import SGD, VAE, Classifier, Dense, ReLU, Sequential, data
 from scratchnn.evaluation import accuracy, confusion_matrix, encode, predicted_classes
-from scratchnn.init import lecun_normal, thesis_bias
-from scratchnn.parameters import Array
-from scratchnn.training import Trainer, evaluate
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.thesis_classifier import (
+    Examples,
+    dense_layers,
+    new_encoder,
+    sizes_of,
+    softmax,
+    trained_encoder,
+)
+from scratchnn.scripts.trained_vae import vae_for
+from scratchnn.training import CheckpointError, Trainer, evaluate, fingerprint, keep_snapshots, load_model, runs
+from scratchnn.training.checkpoints import first_difference
 
 LEARNING_RATE = 0.1
 EPOCHS = {"digits": 100, "mnist": 5, "fashion-mnist": 5}
 LABELS = {"digits": [50, 100, 300], "mnist": [100, 600, 1000, 3000], "fashion-mnist": [100, 600, 1000, 3000]}
 LABELS_SEED = 2018  # with a training's own seed: which images have labels
-SMALL_VAE = ["--data", "digits", "--latent", "10", "--hidden", "100", "--epochs", "100"]
 VARIANTS = {
     "raw": "softmax on the pixels",
-    "annex-f": "encoder started afresh, all trained: no VAE is loaded",
+    "annex-f": "new encoder and softmax, all trained: no VAE is loaded",
     "frozen": "encoder of the VAE as it is, softmax on its means",
     "fine-tuned": "encoder of the VAE and softmax, all trained",
 }
@@ -79,25 +84,6 @@ EXAMPLES = """\
 Kind = tuple[str, int, int]  # variant, number of labels, seed
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Chosen rows of labelled data, in their order and as often as chosen: `examples[positions]` is (x, labels).
-
-    x is `data.Images` or an array of codes (N, n_z); labels (N,); rows are row numbers of both.
-    """
-
-    x: data.Images | Array
-    labels: Array
-    rows: Array
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, positions: Any) -> tuple[Array, Array]:
-        chosen = self.rows[positions]
-        return self.x[chosen], self.labels[chosen]
-
-
 def balanced(labels: Array, n: int, rng: np.random.Generator) -> Array:
     """n different row numbers, drawn from the classes in turn: as many of one class as of another, or one more.
 
@@ -111,60 +97,23 @@ def balanced(labels: Array, n: int, rng: np.random.Generator) -> Array:
     return order[np.argsort(turn[order], kind="stable")][:n]
 
 
-def encoder(sizes: Sequence[int], rng: np.random.Generator) -> list[Dense | ReLU]:
-    """pixels → means of z, with values drawn afresh; for sizes such as (784, 500, 500, 50)."""
-    layers: list[Dense | ReLU] = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [Dense(n_in, n_out, rng, b=thesis_bias(rng, n_out)), ReLU()]
-    return layers[:-1]  # the means are linear
-
-
-def sizes_of(model: VAE) -> list[int]:
-    """The widths of the layers of a VAE, from its pixels to its means."""
-    return [layer.n_in for layer in model.encoder.layers if isinstance(layer, Dense)] + [model.n_z]
-
-
-def trained_encoder(model: VAE) -> list[Dense | ReLU]:
-    """pixels → means of z, with the values of a VAE. The last layer there has log-variances too, after the means."""
-    layers = encoder(sizes_of(model), np.random.default_rng(0))  # these draws are overwritten
-    for layer, source in zip(layers, model.encoder.layers, strict=True):
-        if isinstance(layer, Dense):
-            layer.W, layer.b = source.W[:, : layer.n_out], source.b[: layer.n_out]
-    return layers
-
-
-def softmax(n_in: int, n_classes: int, n_z: int, rng: np.random.Generator) -> Dense:
-    """inputs → logits; Annexes F and G draw all initial values from N(0, 1/n_z), whatever n_in is."""
-    layer = Dense(n_in, n_classes, rng, b=lecun_normal(rng, (n_classes,), fan_in=n_z))
-    layer.W = lecun_normal(rng, (n_in, n_classes), fan_in=n_z)
-    return layer
-
-
 def classifier(variant: str, model: VAE, n_classes: int, rng: np.random.Generator) -> Classifier:
-    """pixels → logits, before training. "annex-f" takes nothing but the sizes of its layers from the VAE."""
+    """pixels → logits, before training. "annex-f" takes only the sizes of its layers from the VAE."""
     n_x, *_, n_z = sizes = sizes_of(model)
     if variant == "raw":
         return Classifier(Sequential([softmax(n_x, n_classes, n_z, rng)]))
-    below = encoder(sizes, rng) if variant == "annex-f" else trained_encoder(model)
-    return Classifier(Sequential([*below, softmax(n_z, n_classes, n_z, rng)]))
+    encoder = new_encoder(sizes, rng) if variant == "annex-f" else trained_encoder(model)
+    return Classifier(Sequential([*encoder, softmax(n_z, n_classes, n_z, rng)]))
 
 
-def load_vae(path: Path, data_name: str) -> VAE:
-    """The VAE of a run of examples/vae.py on these very images; CheckpointError if it is something else."""
-    model, settings = load_model(path)
-    if not isinstance(model, VAE):
+def trained_vae(args: argparse.Namespace) -> VAE:
+    """The VAE whose encoder the classifiers start from; CheckpointError if it is another than those of the thesis."""
+    model = vae_for(args, data=args.data, binarisation="none", split="contiguous")
+    layers = [type(layer) for layer in model.encoder.walk() if not layer.parts]
+    if layers != [Dense, ReLU, Dense, ReLU, Dense]:
         raise CheckpointError(
-            f"{path} holds a model of class {type(model).__name__}, which has no encoder: "
-            "give --vae a run of examples/vae.py"
+            f"the VAE in {args.vae} has another encoder than those of examples/vae.py: {model.encoder!r}"
         )
-    for name, wanted in {"data": data_name, "binarisation": "none", "split": "contiguous"}.items():
-        if settings.get(name) != wanted:
-            raise CheckpointError(
-                f"the VAE in {path} was trained with --{name} {settings.get(name)}, and the images here are those of "
-                f"--{name} {wanted}: train another with python examples/vae.py --data {data_name}"
-            )
-    if [type(layer) for layer in model.encoder.layers] != [Dense, ReLU, Dense, ReLU, Dense]:
-        raise CheckpointError(f"the VAE in {path} has another encoder than those of examples/vae.py: {model.encoder!r}")
     return model
 
 
@@ -198,38 +147,39 @@ class Experiment:
         """Trains one classifier and returns its figures; with a folder, leaves its history and checkpoint there."""
         began = time.perf_counter()
         rng = np.random.default_rng(seed)
-        whole = classifier(variant, self.vae, self.n_classes, rng)
-        learner = whole
+        whole = learner = classifier(variant, self.vae, self.n_classes, rng)
+        head = dense_layers(whole.network.walk())[-1]
         x: Mapping[str, data.Images | Array] = self.pixels
-        if variant == "frozen":  # the softmax alone learns, from images encoded once and for all
-            learner, x = Classifier(Sequential([copy.deepcopy(whole.network.layers[-1])])), self.codes
+        if variant == "frozen":  # the softmax alone learns, from images that are encoded once
+            learner, x = Classifier(Sequential([copy.deepcopy(head)])), self.codes
         rows = self.labelled_rows(n_labels, seed)
         repeated = np.resize(rows, len(self.labels["train"]))  # from the start again, until they are as many as all
         train = Examples(x["train"], self.labels["train"], repeated)
         validation = Examples(x["validation"], self.labels["validation"], np.arange(len(x["validation"])))
         settings = {**self.settings, "variant": variant, "labels": n_labels, "seed": seed}
         trainer = Trainer(learner, SGD(learner, LEARNING_RATE), rng, settings)
+        accuracies = keep_snapshots(
+            lambda: np.array(accuracy(predicted_classes(learner, validation.x), validation.labels))
+        )
         # a training whose checkpoint is kept shows its epochs; of the others the result will do
         with contextlib.nullcontext() if folder else contextlib.redirect_stdout(io.StringIO()):
             trainer.fit(
-                train,
-                epochs=self.settings["epochs"],
-                batch_size=self.settings["batch_size"],
-                held_out=validation,
-                snapshot=lambda: np.array(accuracy(predicted_classes(learner, validation.x), validation.labels)),
-            )
+                train, epochs=self.settings["epochs"], batch_size=self.settings["batch_size"], held_out=validation,
+                after_epoch=[accuracies],
+            )  # fmt: skip
         for record, value in zip(trainer.history, trainer.snapshots, strict=True):
             record["held_out_accuracy"] = float(value)
-        whole.network.layers[-1].params[...] = learner.network.layers[-1].params
+        if learner is not whole:
+            head.params[...] = learner.params
         if folder:
             folder.mkdir(exist_ok=True)
-            cli.write_json(folder / "history.json", trainer.history)
+            runs.write_json(folder / "history.json", trainer.history)
             kept = Trainer(whole, SGD(whole, LEARNING_RATE), rng, settings)  # pixels → logits, for all four
             kept.history, kept.iteration_losses = trainer.history, trainer.iteration_losses
             kept.save(folder / "checkpoint.npz")
 
         pixels = self.pixels["train"]
-        labelled = data.Images(pixels.pixels[rows], pixels.white, self.labels["train"][rows])
+        labelled = data.Images(pixels.pixels[rows], pixels.max_value, self.labels["train"][rows])
         return {
             "variant": variant,
             "labels": n_labels,
@@ -278,13 +228,12 @@ def finished_trainings(path: Path, settings: dict[str, Any]) -> dict[Kind, dict[
         record = json.loads(path.read_text(encoding="utf-8"))
         there, trainings = record["settings"], record["trainings"]
     except (KeyError, TypeError, ValueError) as error:
-        raise cli.OutputError(f"{path} cannot be read: delete it, or choose another folder with --out") from error
-    for name in settings:
-        if there.get(name) != settings[name]:
-            raise cli.OutputError(
-                f"{path.parent} holds another run, which would be lost: it has {name} = {there.get(name)}, and this "
-                f"run has {settings[name]}. Choose another folder with --out, or delete that one"
-            )
+        raise runs.OutputError(f"{path} cannot be read: delete it, or choose another folder with --out") from error
+    if difference := first_difference(settings, there):
+        raise runs.OutputError(
+            f"{path.parent} holds another run, which would be lost: {difference}. "
+            "Choose another folder with --out, or delete that one"
+        )
     return {(t["variant"], t["labels"], t["seed"]): t for t in trainings}
 
 
@@ -320,9 +269,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
+        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
     if args.vae is None and args.data != "digits":
-        raise cli.OptionError(
+        raise runs.OptionError(
             f"two of the four classifiers need a trained VAE: run python examples/vae.py --data {args.data} "
             f"--latent 50 --epochs 50, and then this with --vae runs/vae-{args.data}-z50-seed0"
         )
@@ -337,24 +286,20 @@ def check_labels(args: argparse.Namespace, labels: Array) -> None:
     n_classes = len(np.unique(labels))
     for n in args.labels:
         if n > len(labels):
-            raise cli.OptionError(f"--labels {n} is more than the {len(labels):,} training images, all with a label")
+            raise runs.OptionError(f"--labels {n} is more than the {len(labels):,} training images, all with a label")
         if n < n_classes:
-            raise cli.OptionError(f"--labels {n} is too few: each of the {n_classes} classes needs at least one")
+            raise runs.OptionError(f"--labels {n} is too few: each of the {n_classes} classes needs at least one")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args, "trainings.json")
+    runs.check_resume(args.out, args.resume, "trainings.json")
     images = data.load(args.data)
     n_all = len(images.train)
-    cli.check_batch_size(args.batch_size, n_all)
+    runs.check_batch_size(args.batch_size, n_all)
     check_labels(args, data.labels_of(images.train))
-    if args.vae is None:
-        args.vae = args.out / "vae"
-        print(f"no --vae given: first a small one is trained on the digits, in {args.vae}")
-        vae.main([*SMALL_VAE, "--seed", str(args.seed), "--out", str(args.vae)])
-    experiment = Experiment(args, images, load_vae(args.vae, args.data))
-    cli.prepare_folder(args.out)
+    experiment = Experiment(args, images, trained_vae(args))
+    runs.prepare_folder(args.out)
     ledger = args.out / "trainings.json"
     settings = {**experiment.settings, "seed": args.seed}
     trainings = finished_trainings(ledger, settings)
@@ -379,7 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             result = experiment.converge(variant, n, seed)
         trainings[variant, n, seed] = result
-        cli.write_json(ledger, {"settings": settings, "trainings": list(trainings.values())})
+        runs.write_json(ledger, {"settings": settings, "trainings": list(trainings.values())})
         print(
             f"{number:>3}/{len(wanted)}  {variant:<16}  {n:>6,} labels, seed {seed}: test accuracy "
             f"{100 * result['test_accuracy']:.2f} %, {result['seconds']:.1f} s",
@@ -388,22 +333,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     curves = {v: [summarise([trainings[v, n, seed] for seed in seeds]) for n in counts] for v in variants}
     print_tables(args, curves)
-    cli.write_json(
-        args.out / "summary.json",
+    runs.write_summary(
+        args.out, "latent-classifier",
+        {"all_labels": {variant: curve[-1] for variant, curve in curves.items()}, "by_labels": curves},
         {
-            "experiment": "latent-classifier",
-            "figures": {
-                "all_labels": {variant: curve[-1] for variant, curve in curves.items()},
-                "by_labels": curves,
-            },
-            "document": {"test_accuracy": THESIS} if args.data == "mnist" else {},
-            "settings": {
-                **settings, "optimizer": f"SGD(lr={LEARNING_RATE}, momentum=0.0)", "steps": n_steps,
-                "labels": counts, "seeds": list(seeds), "variants": variants, "converged_L2": list(STRENGTHS),
-            },
-            "seed": args.seed,
-            "versions": cli.versions(),
+            **settings, "optimiser": f"SGD(lr={LEARNING_RATE}, momentum=0.0)", "steps": n_steps, "labels": counts,
+            "seeds": list(seeds), "variants": variants, "converged_L2": list(STRENGTHS),
         },
+        seed=args.seed, scaling=f"pixels / {images.train.max_value}",
+        document={"test_accuracy": THESIS} if args.data == "mnist" else {},
     )  # fmt: skip
     pictures = {f"confusion-{variant}": confusion(args, variant, images.test) for variant in VARIANTS}
     pictures["label_curve"] = figures.label_curve(

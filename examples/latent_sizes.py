@@ -6,7 +6,7 @@ test images (examples/log_likelihood.py). The table gives the mean over the seed
 difference between two sizes that is not well above it says nothing.
 
 The runs go through joblib, several at a time, here or on a Dask cluster (--dask): its workers are processes of the same
-environment, on machines that see the --out folder and this one, with one run at a time each:
+environment, on machines that see the --out folder and have this package, with one run at a time each:
 
     dask scheduler                                            on one machine
     dask worker tcp://that-machine:8786 --nthreads 1          on each, as often as it has cores
@@ -25,15 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import log_likelihood
 import numpy as np
-import vae
 from tqdm import tqdm
 
-from scratchnn import cli, data, figures
-from scratchnn.checkpoints import fingerprint, load_model
-
-THESIS = {"mnist": {2: 135.98, 10: 97.53, 20: 95.79, 50: 97.21}, "frey-face": {2: 347.80, 20: 346.75}}
+from scratchnn import data
+from scratchnn.machinery.extras import missing
+from scratchnn.scripts import cli, figures, log_likelihood, train
+from scratchnn.scripts.documents import THESIS_LOSSES
+from scratchnn.training import load_model, runs
 
 EXAMPLES = """\
   python examples/latent_sizes.py --epochs 30                                  embedded digits
@@ -71,7 +70,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def of_one_data_set(args: argparse.Namespace, name: str) -> argparse.Namespace:
     """The options, with this data set, its number of epochs and its folder."""
-    epochs = args.epochs or vae.EPOCHS[name]
+    epochs = args.epochs or train.EPOCHS[name]
     out = args.out and (args.out if len(args.data) == 1 else args.out / name)
     out = out or Path("runs") / f"latent-sizes-{name}-{epochs}-epochs"
     if args.dask:
@@ -88,20 +87,19 @@ def workers(scheduler: str | None) -> Iterator[None]:
     try:
         from dask.distributed import Client
     except ModuleNotFoundError as error:
-        raise cli.OptionError(f'--dask needs Dask ({error}): python -m pip install -e ".[cluster]"') from error
+        raise missing(error, "--dask") from error
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
-        raise cli.OptionError(f"--dask {scheduler}: no Dask scheduler answers there ({error})") from error
+        raise runs.OptionError(f"--dask {scheduler}: no Dask scheduler answers there ({error})") from error
     with client, joblib.parallel_config("dask"):
         threads = list(client.nthreads().values())
         if set(threads) != {1}:  # a run prints into its log by redirecting the output of its process
-            raise cli.OptionError(
+            raise runs.OptionError(
                 f"--dask {scheduler}: there must be workers, and each with one thread; its workers' threads are "
                 f"{threads}: start them with dask worker {scheduler} --nthreads 1"
             )
-        for script in (vae.__file__, log_likelihood.__file__, __file__):
-            client.upload_file(script)
+        client.upload_file(__file__)  # `one_run`; what it calls is in the package
         yield
 
 
@@ -112,27 +110,12 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
     shared = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
     training = {**shared, "latent": z, "seed": seed, "out": folder}
     with (folder / "log.txt").open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-        vae.main([f"--{name}={value}" for name, value in training.items()])
-        if not evaluated(folder, args):
+        train.main([f"--{name}={value}" for name, value in training.items()])
+        model, n_images = load_model(folder)[0], len(data.load(args.data).test)
+        asked = log_likelihood.asked_for(model, [args.samples], seed=0, n_images=n_images, how="fixed")
+        if not log_likelihood.is_there(folder / "log-likelihood", asked):
             log_likelihood.main([str(folder), f"--samples={args.samples}"])
     return folder
-
-
-def evaluated(folder: Path, args: argparse.Namespace) -> bool:
-    """Whether log p has been estimated already: of these very parameters, and in the same way."""
-    path = folder / "log-likelihood/summary.json"
-    if not path.exists():
-        return False
-    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    model, _ = load_model(folder)
-    wanted = {
-        "parameters": fingerprint(model.params),
-        "samples": [args.samples],
-        "samples_seed": 0,
-        "images": len(data.load(args.data).test),
-        "test_binarisation": "fixed",
-    }
-    return all(settings.get(name) == value for name, value in wanted.items())
 
 
 def refuse_longer_runs(args: argparse.Namespace) -> None:
@@ -142,7 +125,7 @@ def refuse_longer_runs(args: argparse.Namespace) -> None:
         if (folder / "checkpoint.npz").exists():
             epochs = load_model(folder)[1]["epochs"]
             if epochs > args.epochs:
-                raise cli.OutputError(
+                raise runs.OutputError(
                     f"{folder} has seen {epochs} epochs, and the others are to see {args.epochs}: "
                     "choose another folder with --out"
                 )
@@ -153,11 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sweeps = [of_one_data_set(args, name) for name in args.data]
     images = [data.load(sweep.data) for sweep in sweeps]  # downloaded once, before the runs ask for it all at once
     for sweep, of_sweep in zip(sweeps, images, strict=True):
-        cli.prepare_folder(sweep.out)
+        runs.prepare_folder(sweep.out)
         refuse_longer_runs(sweep)
         print(f"{of_sweep}; epochs: {sweep.epochs}")
-    runs = itertools.product(args.latents, args.seeds, sweeps)
-    jobs = [joblib.delayed(one_run)(z, seed, sweep) for z, seed, sweep in runs]
+    jobs = [joblib.delayed(one_run)(*run) for run in itertools.product(args.latents, args.seeds, sweeps)]
     with workers(args.dask):
         where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"
         print(f"{len(jobs)} runs, {where}; each writes a log.txt into its folder")
@@ -172,19 +154,12 @@ def put_together(args: argparse.Namespace, images: data.DataSet) -> None:
     """The table and the figure of one data set's runs."""
     rows = {z: row(z, args) for z in args.latents}
     print(table(rows, args))
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "latent-sizes",
-            "figures": {str(z): values for z, values in rows.items()},
-            "settings": {"data": args.data, "epochs": args.epochs, "seeds": args.seeds, "samples": args.samples},
-            "versions": cli.versions(),
-        },
-    )
+    settings = {"data": args.data, "epochs": args.epochs, "seeds": args.seeds, "samples": args.samples}
+    runs.write_summary(args.out, "latent-sizes", {str(z): values for z, values in rows.items()}, settings)
     samples = {}
     for z in args.latents:
         model, _ = load_model(args.out / f"z{z}-seed{args.seeds[0]}")
-        samples[f"{z} latent dimensions"] = model.sample(100, np.random.default_rng(args.seeds[0]))
+        samples[f"{z} latent dimensions"] = model.generate(100, np.random.default_rng(args.seeds[0]))
     title = f"Decoded draws of z from N(0, I), {args.data}, epochs: {args.epochs}, seed: {args.seeds[0]}"
     figures.save(figures.collage(samples, images.image_shape, 10, title), args.out / "samples.png")
     print(f"written to {args.out}: summary.json, samples.png, and a folder for each run")
@@ -211,9 +186,9 @@ def table(rows: dict[int, dict[str, list[float]]], args: argparse.Namespace) -> 
         "   z  thesis " + " ".join(f"{name:>17}" for name in names),
     ]
     for z, values in rows.items():
-        thesis = THESIS.get(args.data, {}).get(z)
+        thesis = THESIS_LOSSES.get(args.data, {}).get(z)
         values = {**values, "test_floor": values["test_floor"][:1]}  # the same for every seed
-        cells = [f"{cli.mean_and_spread(numbers):>17}" for numbers in values.values()]
+        cells = [f"{runs.mean_and_std(numbers):>17}" for numbers in values.values()]
         lines.append(f"{z:4} {thesis or '':>7} " + " ".join(cells))
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ averaged: where both lie under the folder nothing is written.
 
 The page has a part for each section of examples/results_sections/, between the comments <!-- name --> and
 <!-- /name -->, and so has the README for its table, each row of which names its section in a comment. A section is
-written anew if runs that belong to it alone are under the folder; then all the others that it needs must be there too,
+written again if runs that belong to it alone are under the folder; then all the others that it needs must be there too,
 or nothing is written at all and the commands that make its runs are printed. The other sections, and all that stands
 outside of the comments, stay as they are.
 """
@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from results_sections import gans, student_works, thesis
-from results_sections.runs import Evidence, MissingRunsError, Run, Section, Written, row, runs_under, table
+from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, row, runs_under, table
 
-from scratchnn import cli
-from scratchnn.checkpoints import written_whole
+from scratchnn.scripts import cli
+from scratchnn.training.checkpoints import written_whole
+from scratchnn.training.runs import OutputError, write_text
 
 SECTIONS = (*thesis.SECTIONS, *student_works.SECTIONS, *gans.SECTIONS)
 HEADER = table(("", "document", "ours"), [])  # of the README's table
@@ -32,21 +33,21 @@ EXAMPLES = """\
 """
 
 
-def write_sections(runs: Sequence[Run], evidence: Mapping[str, Evidence], folder: Path) -> dict[str, Written]:
+def write_sections(runs: Sequence[Run], sources: Mapping[str, Sources], folder: Path) -> dict[str, Written]:
     """The sections that have runs, by name; OutputError if one of them lacks others, or if there are none at all."""
     written, lacking = {}, []
     for section in SECTIONS:
         if section.begun(runs):
             try:
-                written[section.name] = section.write(evidence[section.name])
+                written[section.name] = section.write(sources[section.name])
             except MissingRunsError as error:
                 lacking.append(f"{section.name} lacks {error}. Its runs are made by\n{commands(section)}")
     if lacking:
-        raise cli.OutputError(
+        raise OutputError(
             f"nothing is written, since {folder} has only a part of what some sections need:\n" + "\n".join(lacking)
         )
     if not written:
-        raise cli.OutputError(
+        raise OutputError(
             f"nothing is written, since {folder} has no run for any section. These commands make them:\n"
             + "\n".join(dict.fromkeys(commands(section) for section in SECTIONS))
         )
@@ -61,17 +62,17 @@ def place(text: str, name: str, path: Path) -> slice:
     """Where the part of that name stands in a text; OutputError if it is not there exactly once."""
     found = [match.span(1) for match in re.finditer(f"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)]
     if len(found) != 1:
-        raise cli.OutputError(
+        raise OutputError(
             f"{path} must have exactly one place between <!-- {name} --> and <!-- /{name} -->, for it to be filled: "
             "put these two comments, each on a line of its own, where it is to be"
         )
     return slice(*found[0])
 
 
-def renewed_page(page: str, written: Mapping[str, Written], evidence: Mapping[str, Evidence], path: Path) -> str:
+def renewed_page(page: str, written: Mapping[str, Written], sources: Mapping[str, Sources], path: Path) -> str:
     for name, section in written.items():
         here = place(page, name, path)
-        content = f"{section.text}\n*These runs: {evidence[name].versions()}.*\n"
+        content = f"{section.text}\n*These runs: {sources[name].versions()}.*\n"
         page = page[: here.start] + content + page[here.stop :]
     return page
 
@@ -85,7 +86,7 @@ def renewed_readme(readme: str, written: Mapping[str, Written], path: Path) -> s
             continue
         named = re.match(r"\| .*? <!-- (\S+) --> \|", line)
         if not named or named[1] not in rows:
-            raise cli.OutputError(
+            raise OutputError(
                 f"in the table of {path} this is not a row whose first cell ends with the name of a section in a "
                 f"comment, and it would be lost: {line or 'an empty line'}"
             )
@@ -103,20 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="default: README.md")
     args = parser.parse_args(arguments)
     if not args.runs.is_dir():
-        raise cli.OutputError(f"there is no folder {args.runs}: say with --runs where the runs are")
+        raise OutputError(f"there is no folder {args.runs}: say with --runs where the runs are")
     runs = runs_under(args.runs)
-    evidence = {section.name: Evidence(runs) for section in SECTIONS}
-    written = write_sections(runs, evidence, args.runs)
-    page = renewed_page(args.page.read_text(encoding="utf-8"), written, evidence, args.page)
+    sources = {section.name: Sources(runs) for section in SECTIONS}
+    written = write_sections(runs, sources, args.runs)
+    page = renewed_page(args.page.read_text(encoding="utf-8"), written, sources, args.page)
     readme = renewed_readme(args.readme.read_text(encoding="utf-8"), written, args.readme)
     figures = args.page.parent / "figures"
     figures.mkdir(exist_ok=True)
     for name in written:
-        for copy, source in evidence[name].pictures.items():
+        for copy, source in sources[name].pictures.items():
             with written_whole(figures / copy) as file:
                 file.write(source.read_bytes())
-    cli.write_text(args.page, page)
-    cli.write_text(args.readme, readme)
+    write_text(args.page, page)
+    write_text(args.readme, readme)
     print(f"written into {args.page}, its figures and the table in {args.readme}: {', '.join(written)}")
     for section in SECTIONS:
         if section.name not in written:

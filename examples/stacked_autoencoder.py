@@ -11,7 +11,7 @@ Dense(64 → 32) of the second, Dense(32 → 16) of the third, between a fresh D
     784-128-64-32-16-10      Adam, cross-entropy, all layers trained with the labels
 
 Its text prints no accuracy; its confusion matrices, as far as they can be read, say roughly 98 % on MNIST and 87 % on
-Fashion-MNIST. Nor does it print the loss of the autoencoders, the epochs ("few") and the batches. Here: binary
+Fashion-MNIST. The loss of the autoencoders, the epochs ("few") and the batches are not printed either. Here: binary
 cross-entropy, Adam, batches of 32 as Keras has them where nothing is said; the learning rate of a classifier falls
 geometrically from 0.001 to 0.0001. The document trained on 60,000 images and drew its validation curves from the test
 images; here 55,000 train, 5,000 validate, and the 10,000 test images are seen at the end only. Keras's defaults
@@ -36,20 +36,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dense_autoencoder import ADAM_EPS, dense
 from matplotlib.figure import Figure
 
-from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Classifier, Dense, ReLU, Sequential, cli, data, figures
-from scratchnn.checkpoints import fingerprint
-from scratchnn.evaluation import (
-    accuracy,
-    confusion_matrix,
-    predicted_classes,
-    principal_components,
-    reconstruction_error,
+from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Classifier, Sequential, data
+from scratchnn.evaluation import confusion_matrix, predicted_classes, principal_components, reconstruction_error
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.series import (
+    History,
+    classifier_curves,
+    confusion_picture,
+    score_classifier,
+    train,
+    write_results,
 )
-from scratchnn.parameters import Array
-from scratchnn.training import Trainer, evaluate
+from scratchnn.scripts.student_works import KERAS_EPS, keras_layers
+from scratchnn.training import runs
+from scratchnn.training.checkpoints import fingerprint
 
 STARTS = {
     "stacked": "code layers of three autoencoders, as in the document",
@@ -68,134 +71,67 @@ EXAMPLES = """\
 """
 
 
-def autoencoders(n_x: int, rng: np.random.Generator) -> dict[str, Autoencoder]:
-    """The three of the document, and one that has all layers of the classifier. w = 128 for images of 784 pixels."""
+def encoder_widths(n_x: int) -> dict[str, list[int]]:
+    """From the pixels to the code: the three of the document, and one that has all layers of the classifier."""
     w = 128 if n_x >= 400 else 64
-    first = [
-        dense(n_x, 2 * w, rng), ReLU(),  # 784 → 256
-        dense(2 * w, w, rng), ReLU(),  # → 128
-        dense(w, w // 2, rng), ReLU(),  # → 64, the code
-        dense(w // 2, w, rng), ReLU(),
-        dense(w, 2 * w, rng), ReLU(),
-        dense(2 * w, n_x, rng),  # logits: the sigmoid is part of the loss
-    ]  # fmt: skip
-    second = [
-        dense(n_x, w, rng), ReLU(),  # 784 → 128
-        dense(w, w // 2, rng), ReLU(),  # → 64
-        dense(w // 2, w // 4, rng), ReLU(),  # → 32, the code
-        dense(w // 4, w // 2, rng), ReLU(),
-        dense(w // 2, w, rng), ReLU(),
-        dense(w, n_x, rng),
-    ]  # fmt: skip
-    third = [
-        dense(n_x, w // 2, rng), ReLU(),  # 784 → 64
-        dense(w // 2, w // 4, rng), ReLU(),  # → 32
-        dense(w // 4, w // 8, rng), ReLU(),  # → 16, the code
-        dense(w // 8, w // 4, rng), ReLU(),
-        dense(w // 4, w // 2, rng), ReLU(),
-        dense(w // 2, n_x, rng),
-    ]  # fmt: skip
-    whole = [
-        dense(n_x, w, rng), ReLU(),  # 784 → 128
-        dense(w, w // 2, rng), ReLU(),  # → 64
-        dense(w // 2, w // 4, rng), ReLU(),  # → 32
-        dense(w // 4, w // 8, rng), ReLU(),  # → 16, the code
-        dense(w // 8, w // 4, rng), ReLU(),
-        dense(w // 4, w // 2, rng), ReLU(),
-        dense(w // 2, w, rng), ReLU(),
-        dense(w, n_x, rng),
-    ]  # fmt: skip
     return {
-        "first": Autoencoder(Sequential(first[:6]), Sequential(first[6:]), BinaryCrossEntropy()),
-        "second": Autoencoder(Sequential(second[:6]), Sequential(second[6:]), BinaryCrossEntropy()),
-        "third": Autoencoder(Sequential(third[:6]), Sequential(third[6:]), BinaryCrossEntropy()),
-        "whole": Autoencoder(Sequential(whole[:8]), Sequential(whole[8:]), BinaryCrossEntropy()),
+        "first": [n_x, 2 * w, w, w // 2],  # 784-256-128-64
+        "second": [n_x, w, w // 2, w // 4],  # 784-128-64-32
+        "third": [n_x, w // 2, w // 4, w // 8],  # 784-64-32-16
+        "whole": [n_x, w, w // 2, w // 4, w // 8],  # 784-128-64-32-16
     }
 
 
+def autoencoders(n_x: int, rng: np.random.Generator) -> dict[str, Autoencoder]:
+    """Each decoder has the layers of its encoder in reverse order. A ReLU stands behind every layer but the last."""
+    made = {}
+    for name, widths in encoder_widths(n_x).items():
+        encoder = Sequential(keras_layers(widths, rng))
+        decoder = Sequential(keras_layers(widths[::-1], rng)[:-1])  # logits: the sigmoid is part of the loss
+        made[name] = Autoencoder(encoder, decoder, BinaryCrossEntropy())
+    return made
+
+
 def classifier(
-    start: str, n_x: int, n_classes: int, pretrained: Mapping[str, Any], rng: np.random.Generator
+    start: str, n_x: int, n_classes: int, pretrained: Mapping[str, Autoencoder], rng: np.random.Generator
 ) -> Classifier:
     """The classifier before it has seen a label. Whatever the start, the same values are drawn; some are replaced."""
-    w = 128 if n_x >= 400 else 64
-    layers = [
-        dense(n_x, w, rng), ReLU(),  # 784 → 128
-        dense(w, w // 2, rng), ReLU(),  # → 64: code layer of the first autoencoder
-        dense(w // 2, w // 4, rng), ReLU(),  # → 32: of the second
-        dense(w // 4, w // 8, rng), ReLU(),  # → 16: of the third
-        dense(w // 8, n_classes, rng),  # logits: softmax is part of the loss
-    ]  # fmt: skip
+    layers = keras_layers([*encoder_widths(n_x)["whole"], n_classes], rng)[:-1]  # logits: softmax is part of the loss
     if start == "stacked":
+        # each autoencoder's code layer is its encoder's third Dense, in front of the last ReLU
         for layer, name in ((layers[2], "first"), (layers[4], "second"), (layers[6], "third")):
-            layer.params[...] = pretrained[name].encoder.layers[-2].params  # Dense; the last is its ReLU
+            layer.params[...] = pretrained[name].encoder.parts["4"].params
     elif start == "whole":
-        for layer, source in zip(layers[:8], pretrained["whole"].encoder.layers, strict=True):
+        for layer, source in zip(layers[:-1], pretrained["whole"].encoder.parts.values(), strict=True):
             layer.params[...] = source.params
     return Classifier(Sequential(layers))
-
-
-def learning_rate(epoch: int, epochs: int) -> float:
-    """Falls from 0.001 in the first epoch to 0.0001 in the last, by the same factor every epoch."""
-    return float(LEARNING_RATE * (LAST_LEARNING_RATE / LEARNING_RATE) ** ((epoch - 1) / max(epochs - 1, 1)))
 
 
 def pretrain(args: argparse.Namespace, seed: int, images: data.DataSet) -> dict[str, Autoencoder]:
     """The four autoencoders, trained. Each has a generator of its own, so that any of them can be gone on with."""
     n_x = images.train.pixels.shape[1]
     done = {}
-    for number, name in enumerate(autoencoders(n_x, np.random.default_rng(0))):
+    for number, name in enumerate(encoder_widths(n_x)):
         rng = np.random.default_rng([seed, number])
-        model = autoencoders(n_x, rng)[name]
-        print(f"\nseed {seed}, autoencoder {name}: {model!r}", flush=True)
-        settings = {
-            "data": args.data, "seed": seed, "autoencoder": name, "epochs": args.pretraining_epochs,
-            "batch_size": args.batch_size,
-        }  # fmt: skip
-        cli.train_in_folder(
-            args.out / f"autoencoder-{name}-seed{seed}",
-            trainer_of(args, model, rng, settings), images.train,
-            epochs=args.pretraining_epochs, batch_size=args.batch_size, held_out=images.validation,
-        )  # fmt: skip
-        done[name] = model
+        model = done[name] = autoencoders(n_x, rng)[name]
+        settings = {"seed": seed, "autoencoder": name, "epochs": args.pretraining_epochs}
+        folder, adam = args.out / f"autoencoder-{name}-seed{seed}", Adam(model, lr=LEARNING_RATE, eps=KERAS_EPS)
+        train(folder, model, adam, rng, images, args, settings)
     return done
-
-
-def trainer_of(args: argparse.Namespace, model: Any, rng: np.random.Generator, settings: Mapping[str, Any]) -> Trainer:
-    return cli.trainer(args.threads, model, Adam(model, lr=LEARNING_RATE, eps=ADAM_EPS), rng, settings)
 
 
 def fine_tune(
     args: argparse.Namespace, seed: int, start: str, images: data.DataSet, pretrained: Mapping[str, Autoencoder]
-) -> Trainer:
-    """A classifier, all of it trained with the labels; its history has accuracies too."""
+) -> tuple[Classifier, History]:
+    """A classifier, all of it trained with the labels."""
     rng = np.random.default_rng(seed)
-    model = classifier(
-        start, images.train.pixels.shape[1], int(data.labels_of(images.train).max()) + 1, pretrained, rng
-    )
-    parts = (images.train, images.validation)
-    print(f"\nseed {seed}, classifier {start}: {STARTS[start]}", flush=True)
+    n_x, n_classes = images.train.pixels.shape[1], int(data.labels_of(images.train).max()) + 1
+    model = classifier(start, n_x, n_classes, pretrained, rng)
     settings = {
-        "data": args.data, "seed": seed, "start": start, "epochs": args.epochs, "last_lr": LAST_LEARNING_RATE,
-        "initial_parameters": fingerprint(model.params), "batch_size": args.batch_size,
+        "seed": seed, "start": start, "epochs": args.epochs, "initial_parameters": fingerprint(model.params)
     }  # fmt: skip
-    trainer = trainer_of(args, model, rng, settings)
-    cli.train_in_folder(
-        args.out / f"classifier-{start}-seed{seed}", trainer, data.Labelled(images.train),
-        epochs=args.epochs, batch_size=args.batch_size, held_out=data.Labelled(images.validation),
-        schedule=lambda epoch: learning_rate(epoch, args.epochs),
-        snapshot=lambda: np.array([accuracy(predicted_classes(model, part), data.labels_of(part)) for part in parts]),
-        recorded=("train_accuracy", "held_out_accuracy"),
-    )  # fmt: skip
-    return trainer
-
-
-def score(model: Any, images: data.DataSet) -> dict[str, float]:
-    """Accuracy and cross-entropy of a classifier on all three parts."""
-    result = {}
-    for name, part in (("train", images.train), ("validation", images.validation), ("test", images.test)):
-        result[f"{name}_accuracy"] = accuracy(predicted_classes(model, part), data.labels_of(part))
-        result[f"{name}_cross_entropy"] = evaluate(model, data.Labelled(part))["loss"]
-    return result
+    folder, adam = args.out / f"classifier-{start}-seed{seed}", Adam(model, lr=LEARNING_RATE, eps=KERAS_EPS)
+    return model, train(folder, model, adam, rng, images, args, settings, lr_final=LAST_LEARNING_RATE)
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -206,7 +142,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
-        raise cli.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
+        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
     args.epochs = args.epochs or EPOCHS[args.data]
     args.pretraining_epochs = args.pretraining_epochs or PRETRAINING_EPOCHS[args.data]
     args.out = args.out or Path("runs") / f"stacked-autoencoder-{args.data}-seed{args.seed}"
@@ -215,75 +151,61 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    cli.check_resume(args)
+    runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
-    cli.check_batch_size(args.batch_size, len(images.train))
+    runs.check_batch_size(args.batch_size, len(images.train))
     seeds = range(args.seed, args.seed + args.runs)
 
     print(images)
     for name, what in STARTS.items():
         print(f"  {name:<8} {what}")
-    trainers: dict[str, list[Trainer]] = {start: [] for start in STARTS}
-    pretrained: list[dict[str, Autoencoder]] = []
+    pretrained = []
+    models: dict[str, list[Classifier]] = {start: [] for start in STARTS}
+    histories: dict[str, list[History]] = {start: [] for start in STARTS}
     for seed in seeds:
         pretrained.append(pretrain(args, seed, images))
         for start in STARTS:
-            trainers[start].append(fine_tune(args, seed, start, images, pretrained[-1]))
+            model, history = fine_tune(args, seed, start, images, pretrained[-1])
+            models[start].append(model)
+            histories[start].append(history)
 
-    n_codes = {name: code_size(model) for name, model in pretrained[0].items()}
+    n_codes = {name: widths[-1] for name, widths in encoder_widths(images.train.pixels.shape[1]).items()}
     pca = {n: principal_components(images.train, n) for n in (0, *sorted(set(n_codes.values())))}
     baselines = {n: reconstruction_error(components.reconstruct, images.test) for n, components in pca.items()}
-    errors = {
-        name: cli.over_runs([{"test_mse": reconstruction_error(models[name].reconstruct, images.test)}
-                         for models in pretrained])["test_mse"]
-        for name in n_codes
-    }  # fmt: skip
-    scores = {start: cli.over_runs([score(t.model, images) for t in ts]) for start, ts in trainers.items()}
+    errors = runs.over_runs([
+        {name: reconstruction_error(model.reconstruct, images.test) for name, model in made.items()}
+        for made in pretrained
+    ])  # fmt: skip
+    scores = {start: runs.over_runs([score_classifier(m, images) for m in made]) for start, made in models.items()}
     print_tables(args, n_codes, baselines, errors, scores)
 
-    models: dict[str, Any] = {start: ts[0].model for start, ts in trainers.items()}
     labels = data.labels_of(images.test)
     counts = {
-        start: confusion_matrix(predicted_classes(model, images.test), labels, int(labels.max()) + 1)
-        for start, model in models.items()
+        start: confusion_matrix(predicted_classes(made[0], images.test), labels, int(labels.max()) + 1)
+        for start, made in models.items()
     }
-    cli.write_json(
-        args.out / "history.json",
-        {f"{start}-seed{seed}": t.history for start, ts in trainers.items() for seed, t in zip(seeds, ts, strict=True)},
+    measured = {
+        "classifiers": scores,
+        "baselines_test_mse": {f"PCA-{n}" if n else "mean image": error for n, error in baselines.items()},
+        "autoencoders_test_mse": errors,
+        "confusion": {start: matrix.tolist() for start, matrix in counts.items()},
+    }
+    networks = {**pretrained[0], "classifier": models["random"][0]}
+    settings = {
+        "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "pretraining_epochs": args.pretraining_epochs, "learning_rate": [LEARNING_RATE, LAST_LEARNING_RATE],
+        "networks": {name: repr(network) for name, network in networks.items()},
+        "threads": args.threads, "seed": args.seed,
+    }  # fmt: skip
+    document = {"test_accuracy": DOCUMENT[args.data]} if args.data in DOCUMENT else {}
+    scaling = f"pixels / {images.train.max_value}"
+    runs.write_summary(
+        args.out, "stacked-autoencoder", measured, settings, seed=args.seed, scaling=scaling, document=document
     )
-    cli.write_json(
-        args.out / "summary.json",
-        {
-            "experiment": "stacked-autoencoder",
-            "figures": {
-                "classifiers": scores,
-                "baselines_test_mse": {f"PCA-{n}" if n else "mean image": error for n, error in baselines.items()},
-                "autoencoders_test_mse": errors,
-                "confusion": {start: matrix.tolist() for start, matrix in counts.items()},
-            },
-            "document": {"test_accuracy": DOCUMENT[args.data]} if args.data in DOCUMENT else {},
-            "settings": {
-                "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
-                "pretraining_epochs": args.pretraining_epochs, "learning_rate": [LEARNING_RATE, LAST_LEARNING_RATE],
-                "networks": {**{name: repr(model) for name, model in pretrained[0].items()},
-                             "classifier": repr(models["random"])},
-                "threads": args.threads, "seed": args.seed,
-            },
-            "scaling": f"pixels / {images.train.white}",
-            "seed": args.seed,
-            "versions": cli.versions(),
-        },
-    )  # fmt: skip
-    pictures = draw(args, images, trainers, counts, pretrained[0], n_codes)
-    for name, figure in pictures.items():
-        figures.save(figure, args.out / f"{name}.png")
-    names = ", ".join(f"{name}.png" for name in pictures)
-    print(f"\nwritten to {args.out}: summary.json, history.json, {names}, a folder for each training")
-
-
-def code_size(model: Autoencoder) -> int:
-    """How many numbers the code has."""
-    return int(next(layer.n_out for layer in reversed(model.encoder.layers) if isinstance(layer, Dense)))
+    by_seed = {f"{start}-seed{seed}": h for start, of in histories.items() for seed, h in zip(seeds, of, strict=True)}
+    write_results(
+        args.out, by_seed, draw(args, images, histories, counts, models["stacked"][0], pretrained[0], n_codes)
+    )
 
 
 def print_tables(
@@ -297,7 +219,7 @@ def print_tables(
     print(f"\nautoencoders: mean squared error of test images, pixels from 0 to 1; runs: {args.runs}")
     print(f"{'one mean image':<24} {baselines[0]:>16.4f}")
     for name, n in n_codes.items():
-        ours = cli.mean_and_spread(errors[name]["runs"], 4)
+        ours = runs.mean_and_std(errors[name]["runs"], 4)
         print(f"{f'{name}, {n} numbers':<24} {ours:>16}    PCA with as many {baselines[n]:.4f}")
     print(f"\nclassifiers: mean ± standard deviation; runs: {args.runs}")
     print(f"{'':<10} {'document':>9} {'test accuracy':>16} {'training':>16} {'test cross-entropy':>19}")
@@ -305,10 +227,10 @@ def print_tables(
         known = start == "stacked" and args.data in DOCUMENT
         document = f"≈ {100 * DOCUMENT[args.data]:.0f} %" if known else "—"
         test, train = (
-            cli.mean_and_spread([100 * value for value in figure[f"{part}_accuracy"]["runs"]]) + " %"
+            runs.mean_and_std([100 * value for value in figure[f"{part}_accuracy"]["runs"]]) + " %"
             for part in ("test", "train")
         )
-        loss = cli.mean_and_spread(figure["test_cross_entropy"]["runs"], 4)
+        loss = runs.mean_and_std(figure["test_cross_entropy"]["runs"], 4)
         print(f"{start:<10} {document:>9} {test:>16} {train:>16} {loss:>19}")
     for start in ("stacked", "whole"):
         gains = [100 * (a - b) for a, b in zip(*(scores[s]["test_accuracy"]["runs"] for s in (start, "random")),
@@ -319,46 +241,32 @@ def print_tables(
 def draw(
     args: argparse.Namespace,
     images: data.DataSet,
-    trainers: Mapping[str, Sequence[Trainer]],
+    histories: Mapping[str, Sequence[History]],
     counts: Mapping[str, Array],
+    stacked: Classifier,
     pretrained: Mapping[str, Autoencoder],
     n_codes: Mapping[str, int],
 ) -> dict[str, Figure]:
     what = f"{args.data}, seed {args.seed}"
     test, labels = images.test, data.labels_of(images.test)
-
-    def curve(start: str, quantity: str) -> Array:
-        return np.array([[record[quantity] for record in trainer.history] for trainer in trainers[start]])
-
+    rows = {f"{name}: {n_codes[name]}": model.reconstruct(test[:10]) for name, model in pretrained.items()}
     pictures = {
         "curves": figures.learning_curves(
-            {
-                name: {start: (curve(start, f"train_{key}"), curve(start, f"held_out_{key}")) for start in STARTS}
-                for name, key in (("accuracy", "accuracy"), ("cross-entropy (nats)", "loss"))
-            },
+            classifier_curves(histories),
             f"The same network from three starts on {args.data}; runs: {args.runs}",
         ),
         "reconstructions": figures.rows_of_images(
-            {
-                "test image": test[:10],
-                **{f"{name}: {n_codes[name]}": model.reconstruct(test[:10])
-                   for name, model in pretrained.items()},
-            },
+            {"test image": test[:10], **rows},
             images.image_shape,
             f"Test images, and what autoencoders with so many numbers make of them\n{what}",
         ),
-    }  # fmt: skip
+    }
     for start, matrix in counts.items():
-        pictures[f"confusion-{start}"] = figures.confusion_matrix(
-            matrix,
-            f"{start}: {STARTS[start]}\n{args.data}, {len(test):,} test images, accuracy "
-            f"{100 * matrix.trace() / matrix.sum():.2f} %, seed {args.seed}",
-        )
-    model: Any = trainers["stacked"][0].model
-    wrong = np.flatnonzero(predicted_classes(model, test) != labels)
+        pictures[f"confusion-{start}"] = confusion_picture(matrix, f"{start}: {STARTS[start]}\n", args)
+    wrong = np.flatnonzero(predicted_classes(stacked, test) != labels)
     shown = np.concatenate([np.arange(8), wrong[:8]])
     pictures["probabilities"] = figures.probability_bars(
-        test[shown], model.probabilities(test[shown]), labels[shown], images.image_shape,
+        test[shown], stacked.probabilities(test[shown]), labels[shown], images.image_shape,
         f"The first test images, and the first that stacked takes for something else\n{what}",
     )  # fmt: skip
     return pictures

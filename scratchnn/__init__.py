@@ -1,39 +1,45 @@
 """Neural networks in plain NumPy: every backward pass derived by hand, written out, and checked.
 
-Where to read, in this order; a module imports only those above it.
+The order to read in; this first part is the lesson:
 
-    parameters.py           one flat vector, and windows into it (on a first reading, take it on trust)
-    init.py                 how large initial weights should be
-    layers/checks.py        what layers refuse, in one sentence (to be skipped)
-    layers/layer.py         what a layer is; the chain rule as a loop
     layers/dense.py         backpropagation in one layer
+    layers/layer.py         what a layer is; the chain rule as a loop
     layers/activations.py   the nonlinearities in between
-    layers/dropout.py       a network that must not rely on any single unit
-    layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
-    layers/shape.py         images as arrays: rows of numbers and back, the order in memory
-    layers/convolution.py   a dense layer on every window of an image, and its adjoint
-    layers/pooling.py       images made smaller and larger
     losses.py               how wrong an output is, and where the 1/N of a mean comes in
     likelihoods.py          an output as a distribution over images
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
+    optim.py                from a gradient to a step: SGD, Adam
+    gradcheck/              is a gradient right? numeric.py: finite differences with error bars
+    init.py                 how large initial weights should be
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
-    optim.py                from a gradient to a step: SGD, Adam
-    gradcheck/              is a gradient right? finite differences that know their own error
+    layers/dropout.py       a network that must not rely on any single unit
+    layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
+    layers/shape.py         rows of numbers and images
+    layers/convolution.py   a dense layer on every window of an image, and its adjoint
+    layers/pooling.py       images made smaller and larger
+
+What it stands on, and what is done with it:
+
+    machinery/              one flat vector for all parameters; checks; images in memory
     data/                   data sets: found, verified, split
-    checkpoints.py          what a run leaves behind, and how a model is built from it
-    training.py             the epoch loop
-    parallel.py             the same step on several threads: the gradient of a sum is the sum of the gradients
-    evaluation.py           what a loss is worth: floors, importance-weighted log p(x), active units
-    figures.py              every plot;  explore.py the ones that move;  cli.py what the scripts share
+    training/               the epoch loop; checkpoints; runs; several threads
+    evaluation/             what a loss is worth: floors, log p(x), active units
+    scripts/                the command line, figures, explorers, the thesis's training
     exercises/              backward passes to be written, and a judge
+
+The order of imports is another; a module imports only what stands before it:
+
+    machinery  init  layers  losses  likelihoods  vae  autoencoder  classifier  optim  gradcheck
+    data  evaluation  training  scripts  exercises
 
 Conventions, kept everywhere:
 
 1. Rows are examples: x has shape (N, n_in); images are (N, C, H, W): channels, height, width.
 2. dX is ∂L/∂X and has the shape of X. L is the scalar that is minimised, the mean over the batch of a loss per example.
    Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
-3. Randomness is an argument, `rng: np.random.Generator`, or the noise itself (`eps`): nothing depends on global state.
+3. Randomness is an argument, `rng: np.random.Generator`, the last that a function requires, or the noise itself
+   (`eps`): nothing depends on global state. What has to come out the same at every call takes a `seed=` instead.
 4. Names are those of the field: W, b, mean, log_var (which is log σ²), eps, z, logits, lr, beta1, beta2.
    A decoder outputs logits; probabilities appear when somebody asks for a picture.
 5. Training runs in float32; gradient checks run in float64 and refuse anything else.
@@ -59,39 +65,17 @@ from scratchnn.layers import (
     Step,
     Tanh,
     UpSampling2D,
-)
+)  # fmt: skip
 from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from scratchnn.optim import SGD, Adam
 from scratchnn.vae import VAE
 
+__version__ = "0.1.0"
+
 __all__ = [
-    "SGD",
-    "VAE",
-    "Adam",
-    "Autoencoder",
-    "BatchNorm",
-    "Bernoulli",
-    "BinaryCrossEntropy",
-    "Classifier",
-    "Conv2D",
-    "ConvTranspose2D",
-    "Dense",
-    "Dropout",
-    "Exponential",
-    "Flatten",
-    "Gaussian",
-    "Identity",
-    "MaxPool2D",
-    "MeanSquaredError",
-    "ReLU",
-    "Reshape",
-    "Sequential",
-    "Sigmoid",
-    "SigmoidMean",
-    "SoftmaxCrossEntropy",
-    "Softplus",
-    "Step",
-    "Tanh",
-    "UpSampling2D",
-]
+    "SGD", "VAE", "Adam", "Autoencoder", "BatchNorm", "Bernoulli", "BinaryCrossEntropy", "Classifier", "Conv2D",
+    "ConvTranspose2D", "Dense", "Dropout", "Exponential", "Flatten", "Gaussian", "Identity", "MaxPool2D",
+    "MeanSquaredError", "ReLU", "Reshape", "Sequential", "Sigmoid", "SigmoidMean", "SoftmaxCrossEntropy", "Softplus",
+    "Step", "Tanh", "UpSampling2D",
+]  # fmt: skip

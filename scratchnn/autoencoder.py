@@ -1,22 +1,21 @@
-"""An autoencoder: two networks that squeeze an image through a narrow code and must get it back.
+"""The autoencoder: an encoder that writes a code, and a decoder that has to read the image back from it.
 
-No distribution, no KL: the code is a point, and nothing is asked of the codes of all images together. So an autoencoder
+No distribution, no KL: the code is a point, and nothing is asked of where the codes lie. So an autoencoder
 reconstructs better than a variational one with a code of the same size, and its code is no place to draw new images
-from: nobody has said what lies between the points.
+from: nothing says what lies between the points.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer, expect_layer
-from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError
-from scratchnn.parameters import Array
+from scratchnn.layers.layer import Layer, Module
+from scratchnn.losses import Loss
+from scratchnn.machinery.memory import Part
+from scratchnn.machinery.parameters import Array
 
 
-class Autoencoder(Composite):
+class Autoencoder(Module):
     """x → code → reconstruction, and a loss between the reconstruction and x.
 
     Shapes
@@ -30,20 +29,12 @@ class Autoencoder(Composite):
         Without a code narrower than the image, or noise, the identity is a solution, and nothing is learned.
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer, loss: MeanSquaredError | BinaryCrossEntropy) -> None:
-        expect_layer("Autoencoder", "loss", loss)
-        self.loss = loss
-        super().__init__({"encoder": encoder, "decoder": decoder})
+    encoder = Part(Layer)  # x → code
+    decoder = Part(Layer)  # code → image, or its logits
+    loss = Part(Loss)
 
-    @property
-    def encoder(self) -> Any:
-        """x → code."""
-        return self.parts["encoder"]
-
-    @property
-    def decoder(self) -> Any:
-        """code → image, or its logits."""
-        return self.parts["decoder"]
+    def __init__(self, encoder: Layer, decoder: Layer, loss: Loss) -> None:
+        super().__init__(parts={"encoder": encoder, "decoder": decoder, "loss": loss})
 
     def forward(self, x: Array) -> Array:
         """The loss of every example (N,)."""
@@ -52,8 +43,7 @@ class Autoencoder(Composite):
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n loss_n into `grads`; dloss (N,)."""
         dcode = self.decoder.backward(self.loss.backward(dloss))
-        if self.encoder.params.size:
-            self.encoder.backward(dcode, need_dx=False)
+        self.encoder.write_gradients(dcode)
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` as the training loop wants it; what is random in it, dropout, draws for itself."""
@@ -73,10 +63,6 @@ class Autoencoder(Composite):
     def reconstruct(self, x: Array) -> Array:
         """The images (N, D) as the autoencoder gives them back, in evaluation mode."""
         return self.decode(self.encode(x))
-
-    def forget(self) -> None:
-        super().forget()
-        self.loss.forget()
 
     def __repr__(self) -> str:
         return f"Autoencoder({self.encoder!r}, {self.decoder!r}, {self.loss!r})"

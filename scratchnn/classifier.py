@@ -6,16 +6,15 @@ with the probability p costs −log p where it is the right one.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from scratchnn.layers.layer import Composite, Layer
+from scratchnn.layers.layer import Layer, Module
 from scratchnn.losses import SoftmaxCrossEntropy
-from scratchnn.parameters import Array
+from scratchnn.machinery.memory import Part
+from scratchnn.machinery.parameters import Array
 
 
-class Classifier(Composite):
+class Classifier(Module):
     """x → logits → −log of the probability of the right class.
 
     Shapes
@@ -29,14 +28,11 @@ class Classifier(Composite):
         on after the last error is gone, and rises again on held-out data while the accuracy there stands still.
     """
 
-    def __init__(self, network: Layer) -> None:
-        self.loss = SoftmaxCrossEntropy()
-        super().__init__({"network": network})
+    network = Part(Layer)  # x → logits
+    loss = Part(SoftmaxCrossEntropy)
 
-    @property
-    def network(self) -> Any:
-        """x → logits."""
-        return self.parts["network"]
+    def __init__(self, network: Layer) -> None:
+        super().__init__(parts={"network": network, "loss": SoftmaxCrossEntropy()})
 
     def forward(self, x: Array, labels: Array) -> Array:
         """The cross-entropy of every example (N,)."""
@@ -44,7 +40,7 @@ class Classifier(Composite):
 
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n loss_n into `grads`; dloss (N,)."""
-        self.network.backward(self.loss.backward(dloss), need_dx=False)
+        self.network.write_gradients(self.loss.backward(dloss))
 
     def loss_terms(self, batch: tuple[Array, Array], rng: np.random.Generator) -> dict[str, Array]:
         """`forward` of a batch (x, labels), as the training loop wants it; nothing here is random."""
@@ -53,13 +49,7 @@ class Classifier(Composite):
     def probabilities(self, x: Array) -> Array:
         """The probability of every class (N, C)."""
         with self.evaluating():
-            logits = self.network.forward(x)
-        exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exps / exps.sum(axis=1, keepdims=True)
-
-    def forget(self) -> None:
-        super().forget()
-        self.loss.forget()
+            return self.loss.mean(self.network.forward(x))
 
     def __repr__(self) -> str:
         return f"Classifier({self.network!r})"

@@ -20,20 +20,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
-def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Array:
+def lecun_normal(shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
     """Draws weights of the given shape from N(0, 1/fan_in), as float64.
 
-    Source: LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, §4.6, equation (16).
+    Source: LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, §4.6, equation (16), which gives mean and standard
+    deviation; that the distribution is normal is the thesis's choice.
     """
     if fan_in < 1:
         raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
     return rng.normal(0.0, fan_in**-0.5, shape)  # LeCun98 §4.6
 
 
-def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
+def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
     """Draws weights of the given shape from the uniform distribution of variance 2/(fan_in + fan_out), as float64.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010,
@@ -47,10 +48,10 @@ def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int
     return rng.uniform(-limit, limit, shape)
 
 
-def thesis_bias(rng: np.random.Generator, width: int) -> Array:
+def thesis_bias(width: int, rng: np.random.Generator) -> Array:
     """Draws the biases (width,) of a layer from N(0, 1/width), as float64: the code of the thesis (Annex D.4).
 
     A bias has a fan-in of 1, so the rule above would give it a standard deviation of 1. The thesis's text promises
     the fan-in of the layer for the biases too; its code uses the layer's own width, and the code made the figures.
     """
-    return lecun_normal(rng, (width,), fan_in=width)  # Thesis §4.2
+    return lecun_normal((width,), width, rng)  # Thesis §4.2

@@ -1,55 +1,64 @@
 """Losses: one number per example that says how wrong the network's output is.
 
-A loss takes the network's outputs and the targets and returns a vector (N,), one value per example. What training
-minimises is its mean over the batch, L = (1/N) Σ_n loss_n. That 1/N enters the backward pass in one place, `batch_mean`
-below, as ∂L/∂loss_n = 1/N; every loss takes it as the upstream `dloss` (N,) and divides by nothing of its own.
+A loss takes the network's outputs and the targets and returns one value per example, (N,). What training minimises is
+the mean over the batch, L = (1/N) Σ_n loss_n. That 1/N enters the backward pass in one place, `batch_mean` below, as
+∂L/∂loss_n = 1/N; every loss takes it as the upstream `dloss` (N,) and divides by nothing of its own.
 
-All of them work on *logits*, the outputs of the last dense layer as they are, and not on probabilities. A probability
-of 1 − 10⁻⁹ is 1 in float32, and the logarithm of one minus it is −∞; the logit 20.7 that stands behind it is harmless.
+The cross-entropies work on *logits*, the outputs of the last dense layer, and not on probabilities: 1 − 10⁻⁹ is 1 in
+float32, and the logarithm of one minus it is −∞; the logit 20.7 behind it is harmless.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scratchnn.layers.activations import sigmoid
-from scratchnn.layers.checks import expect
-from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array
+from scratchnn.layers.layer import Module
+from scratchnn.machinery.checks import expect, expect_finite, expect_labels, expect_unit_interval
+from scratchnn.machinery.parameters import Array
 
 
 def batch_mean(losses: Array, n: int | None = None) -> tuple[float, Array]:
     """L = (1/N) Σ_n loss_n of a vector (N,), and ∂L/∂loss_n = 1/N, the `dloss` (N,) with which every backward starts.
 
-    If the examples are some of a batch of `n`, N is that n, and the first result is what they add to the batch's mean.
+    For some of a batch of `n` examples, N is that n, and the first result is what they add to the batch's mean.
     The only place where anything is divided by the size of the batch.
     """
     n = len(losses) if n is None else n
     return float(losses.sum() / losses.dtype.type(n)), np.full_like(losses, 1 / n)
 
 
-class MeanSquaredError(Layer):
+class Loss(Module):
+    """What the outputs of a network are compared with targets by. The targets are data, and get no gradient."""
+
+    forward: Callable[[Array, Array], Array]  # (outputs, target) -> the loss of every example (N,)
+    backward: Callable[[Array], Array]  # dloss (N,) -> doutputs
+    mean: Callable[[Array], Array]  # outputs -> the mean of the target that they predict
+
+
+class MeanSquaredError(Loss):
     """The mean over the outputs of an example of the squared error.
 
     Shapes
         y and target (N, D), loss (N,).
     Forward
-        loss_n = (1/D) Σ_i (y_ni − t_ni)². This is the one loss here that is a mean over the outputs and not a sum,
-        since its name says so; times D/2 it is the −log-likelihood of a Gaussian of variance 1, less a constant.
+        loss_n = (1/D) Σ_i (y_ni − t_ni)²: the one loss here that is a mean over the outputs and not a sum. Times D/2 it
+        is the −log-likelihood of a Gaussian of variance 1, less a constant.
     Backward
-        y_ni enters loss_n only, and there once, in a square:
+        y_ni enters loss_n only, in a square:
 
-            dy_ni = dloss_n · (2/D) (y_ni − t_ni).
+            dy_ni = dloss_n (2/D) (y_ni − t_ni)
     Watch
-        The D belongs to this loss, the N to `batch_mean`. And squared errors scale with the square of the data: on
-        pixels 0–255 they are 65,025 times those on pixels 0–1, so always say which.
+        The D belongs to this loss, the N to `batch_mean`. On pixels 0–255 squared errors are 65,025 times those on
+        pixels 0–1, so always say which.
     """
 
     def forward(self, y: Array, target: Array) -> Array:
         expect(self, "y", y, ("N", "D"))
         expect(self, "target", target, y.shape)
-        if not np.isfinite(target).all():
-            raise ValueError(f"{self!r} expects finite targets, got NaN or infinite values")
+        expect_finite(self, "targets", target)
         difference = y - target
         self.cache = (difference,)
         return np.mean(difference**2, axis=1)
@@ -60,11 +69,10 @@ class MeanSquaredError(Layer):
         return dloss[:, None] * (2 / difference.shape[1]) * difference
 
     def mean(self, y: Array) -> Array:
-        """What is predicted: y itself (N, D)."""
         return y
 
 
-class BinaryCrossEntropy(Layer):
+class BinaryCrossEntropy(Loss):
     """Cross-entropy between a target t in [0, 1] and the probability p = sigmoid(logit), summed over the outputs.
 
     Shapes
@@ -73,41 +81,35 @@ class BinaryCrossEntropy(Layer):
         loss_n = −Σ_i [t_ni log p_ni + (1 − t_ni) log(1 − p_ni)]. With the logit l, log p = l − softplus(l) and
         log(1 − p) = −softplus(l), and the sum collapses to
 
-            loss_n = Σ_i [softplus(l_ni) − t_ni l_ni],      linear in l far out, where log(p) would be log(0).
+            loss_n = Σ_i [softplus(l_ni) − t_ni l_ni]      linear in l far out, where log(p) would be log(0)
     Backward
         softplus′ = sigmoid, so the two logarithms cancel to a difference of probabilities:
 
-            dl_ni = dloss_n (sigmoid(l_ni) − t_ni).
+            dl_ni = dloss_n (sigmoid(l_ni) − t_ni)
     Watch
-        For a target strictly between 0 and 1 the smallest value is not 0 but the entropy of t, reached at p = t.
+        For a target strictly between 0 and 1 the smallest value is the entropy of t, reached at p = t.
     """
 
     def forward(self, logits: Array, target: Array) -> Array:
         expect(self, "logits", logits, ("N", "D"))
         expect(self, "target", target, logits.shape)
-        if not (target.min(initial=0) >= 0 and target.max(initial=0) <= 1):  # also false for NaN
-            raise ValueError(
-                f"{self!r} expects targets in [0, 1], got values from {target.min():g} to {target.max():g}: "
-                "scale pixels first (x / 255), and look for NaN or infinite values"
-            )
+        expect_unit_interval(self, "targets", target)
         e = np.exp(-np.abs(logits))  # e^(−l) for l ≥ 0 and e^l below: at most 1
         self.cache = (logits, target, e)
-        # softplus, its two terms apart: for a sure and right logit the first two cancel exactly
+        # softplus in its two terms: for a sure and right logit the first two below cancel exactly
         return np.sum(np.maximum(logits, 0) - target * logits + np.log1p(e), axis=1)
 
     def backward(self, dloss: Array) -> Array:
         logits, target, e = self.take_cache()
         expect(self, "dloss", dloss, logits.shape[:1])
-        # sigmoid(l) = 1/(1 + e^(−l)) for l ≥ 0, and e^l/(1 + e^l) below; np.where takes far longer than np.maximum
-        p = np.maximum(e, logits >= 0) / (1 + e)
+        p = np.maximum(e, logits >= 0) / (1 + e)  # sigmoid(l): 1/(1 + e^(−l)) for l ≥ 0, and e^l/(1 + e^l) below
         return dloss[:, None] * (p - target)
 
     def mean(self, logits: Array) -> Array:
-        """What is predicted: the probabilities (N, D)."""
         return sigmoid(logits)
 
 
-class SoftmaxCrossEntropy(Layer):
+class SoftmaxCrossEntropy(Loss):
     """−log of the probability that softmax gives to the right one of C classes.
 
     Shapes
@@ -116,29 +118,17 @@ class SoftmaxCrossEntropy(Layer):
         p_nc = e^(l_nc) / Σ_k e^(l_nk),  loss_n = −log p_(n, label_n) = log Σ_k e^(l_nk) − l_(n, label_n). Subtracting
         the row's largest logit from all of them changes no p and keeps every exponent at or below 0.
     Backward
-        l_nc enters the logarithm of the sum, with derivative e^(l_nc) / Σ_k e^(l_nk) = p_nc, and, if c is the label,
-        also the second term, with derivative −1:
+        l_nc enters the logarithm of the sum, with derivative p_nc, and, if c is the label, the second term, with −1:
 
-            dl_nc = dloss_n (p_nc − [c = label_n]).
+            dl_nc = dloss_n (p_nc − [c = label_n])
     Watch
-        The rows of dl add up to 0: pushing one class up pushes the others down. Softmax and cross-entropy taken apart
-        need the full Jacobian p_c [c = k] − p_c p_k, and p_c (1 − p_c) alone, as for a sigmoid, is wrong.
+        The rows of dl add up to 0: pushing one class up pushes the others down. Softmax alone has the full Jacobian
+        p_c [c = k] − p_c p_k; p_c (1 − p_c) alone, as for a sigmoid, is wrong.
     """
 
     def forward(self, logits: Array, labels: Array) -> Array:
         expect(self, "logits", logits, ("N", "C"))
-        labels = np.asarray(labels)
-        n_classes = logits.shape[1]
-        if labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"{self!r} expects labels of shape ({len(logits)},), whole numbers and not one-hot rows, "
-                f"got {labels.dtype} of shape {labels.shape}"
-            )
-        if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
-            raise ValueError(
-                f"{self!r} has {n_classes} logits a row, so labels run from 0 to {n_classes - 1}; "
-                f"got values from {labels.min()} to {labels.max()}"
-            )
+        labels = expect_labels(self, labels, *logits.shape)
         rows = np.arange(len(logits))
         shifted = logits - logits.max(axis=1, keepdims=True)
         exps = np.exp(shifted)
@@ -152,3 +142,7 @@ class SoftmaxCrossEntropy(Layer):
         dlogits = dloss[:, None] * p
         dlogits[rows, labels] -= dloss
         return dlogits
+
+    def mean(self, logits: Array) -> Array:
+        exps = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exps / exps.sum(axis=1, keepdims=True)

@@ -1,38 +1,37 @@
 """The variational autoencoder: an encoder, a decoder, and one bound that trains both.
 
-We would like a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z drawn
-from N(0, I) and x from the decoder. The integral cannot be had; a bound on it can. For any distribution q(z|x):
+We want a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z drawn from
+N(0, I) and x from the decoder. The integral cannot be computed; a bound on it can. For any distribution q(z|x):
 
     log p(x) = log ∫ q(z|x) [p(x|z) p(z) / q(z|x)] dz
              ≥ ∫ q(z|x) log [p(x|z) p(z) / q(z|x)] dz                 Jensen: log is concave
              = E_q[log p(x|z)]  −  KL(q(z|x) ‖ p(z))        =: ELBO   AEVB (3)
 
-and what the bound gives away is exactly KL(q(z|x) ‖ p(z|x)), AEVB (1): it is tight when q is the true posterior. Two
-terms, and they pull in opposite directions. The first asks that x can be reconstructed from its z; the second asks
-that the z of all images together look like draws from N(0, I), so that draws from it decode to images. We minimise
-−ELBO = reconstruction + KL, in nats, where reconstruction = −log p(x|z).
+and the gap of the bound is exactly KL(q(z|x) ‖ p(z|x)), AEVB (1): it is 0 when q is the true posterior. The two terms
+pull in opposite directions. The first asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
+image towards N(0, I), from which new images are drawn. We minimise −ELBO, in nats.
 
-The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with a single draw of z. A
-draw has no derivative with respect to mean and σ, unless it is written as z = mean + σ·eps with eps from N(0, I): then
-the randomness is an input, and z a smooth function of mean and log_var. This is the reparameterisation trick.
+The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with a single draw of z, and
+with −log p(x|z) of that draw, the reconstruction, reconstruction + KL is an unbiased estimate of −ELBO. A draw has no
+derivative by mean and σ, unless it is written as z = mean + σ·eps with eps from N(0, I): then the
+randomness is an input, and z a smooth function of mean and log_var. This is the reparameterisation trick.
 
-The equations are those of Kingma & Welling, "Auto-Encoding Variational Bayes", 2014 (AEVB); φ are the parameters of the
-encoder and θ those of the decoder: `vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`.
+The equations are those of Kingma & Welling, "Auto-Encoding Variational Bayes", 2014 (AEVB); its φ and θ are
+`vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from scratchnn.layers.checks import expect, whole
-from scratchnn.layers.layer import Composite, Layer, expect_layer
-from scratchnn.likelihoods import Bernoulli, Gaussian
-from scratchnn.parameters import Array
+from scratchnn.layers.layer import Layer, Module
+from scratchnn.likelihoods import Likelihood
+from scratchnn.machinery.checks import expect, expect_int
+from scratchnn.machinery.memory import Part
+from scratchnn.machinery.parameters import Array
 
 
-class Reparameterise(Layer):
+class Reparameterise(Module):
     """A draw from N(mean, σ²), written as a function of mean, log_var = log σ² and noise from outside.
 
     Shapes
@@ -43,10 +42,10 @@ class Reparameterise(Layer):
         mean enters with the factor 1. σ = e^(log_var/2) has the derivative σ/2 with respect to log_var:
 
             dmean    = dz
-            dlog_var = dz · eps · σ/2.
+            dlog_var = dz · eps · σ/2
     Watch
-        Backward must use the very eps of forward: it is kept, not drawn again. A σ² in place of σ passes every
-        gradient check, since backward then differentiates the wrong forward correctly; only the moments of z show it.
+        Backward must use the eps of forward, not draw again. A σ² in place of σ passes every gradient check, since
+        backward then differentiates the wrong forward correctly; only the moments of z show it.
     """
 
     def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:
@@ -61,8 +60,8 @@ class Reparameterise(Layer):
         return dz, dz * 0.5 * noise
 
 
-class KLToStandardNormal(Layer):
-    """KL(N(mean, σ²) ‖ N(0, I)): how many nats it costs to say which z is meant, to somebody who expects N(0, I).
+class KLToStandardNormal(Module):
+    """KL(N(mean, σ²) ‖ N(0, I)): the extra nats that draws of q cost on average in a code made for N(0, I).
 
     Shapes
         mean and log_var (N, n_z), kl (N,).
@@ -70,14 +69,16 @@ class KLToStandardNormal(Layer):
         KL = ∫ q log q − ∫ q log p. For one dimension of a Gaussian, ∫ q log q = −½ (log 2π + 1 + log σ²) and
         ∫ q log p = −½ (log 2π + mean² + σ²), the second since E[z²] = mean² + σ². The difference, summed:
 
-            kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj)),      AEVB appendix B.
+            kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))      AEVB appendix B
 
         Near log_var = 0 the first, second and last term nearly cancel; expm1 gives e^(log_var) − 1 to full precision.
     Backward
         dmean    = dkl_n mean
         dlog_var = dkl_n ½ (e^(log_var) − 1)
     Watch
-        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged.
+        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged. That the z of
+        all images together are draws from N(0, I) is not enough: with means from N(0, ½) and σ² = ½ they are, and the
+        mean KL is ½ log 2 = 0.347: what z says about x.
     """
 
     def forward(self, mean: Array, log_var: Array) -> Array:
@@ -91,41 +92,40 @@ class KLToStandardNormal(Layer):
         return dkl[:, None] * mean, dkl[:, None] * 0.5 * var_minus_1
 
 
-class VAE(Composite):
+class VAE(Module):
     """The ELBO put together once, forward and backward.
 
     Shapes
-        x (N, D); the encoder maps it to (N, 2·n_z), the means and then the log-variances; eps and z (N, n_z); the
-        decoder maps z to what the likelihood wants: (N, D) logits for Bernoulli, (N, 2D) for Gaussian.
+        x (N, D); the encoder maps it to (N, 2·n_z), means and then log-variances; eps and z (N, n_z); the decoder maps
+        z to what the likelihood wants: (N, D) logits for Bernoulli, (N, 2D) for Gaussian.
     Forward
-        reconstruction_n = −log p(x_n|z_n) and kl_n, both (N,); their sum is −ELBO_n, AEVB (10) with L = 1.
+        reconstruction_n = −log p(x_n|z_n) and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10) with L = 1.
     Backward
         Forward's lines in reverse order. Where a value is used twice its two gradients are added: mean and log_var
-        reach the loss through z and through the KL. The last hidden activation h of the encoder feeds both heads as
-        well; the two heads are one matrix product, [mean, log_var] = h [W_mean, W_log_var], so the sum
-        dh = dmean W_meanᵀ + dlog_var W_log_varᵀ is the inner sum of the product dh = [dmean, dlog_var] Wᵀ.
+        reach the loss through z and through the KL. The last hidden activation h of the encoder feeds two heads as
+        well, but these are one product, [mean, log_var] = h [W_mean, W_log_var], and the sum
+        dh = dmean W_meanᵀ + dlog_var W_log_varᵀ is that inside dh = [dmean, dlog_var] Wᵀ.
     Watch
-        x is data: the derivative with respect to it is not computed. log_var may be any number, but e^log_var
-        overflows above 88.7 in float32; a loss that is not finite stops the training loop.
+        x is data, so dx is not computed. e^log_var overflows above 88.7 in float32; a loss that is not finite stops the
+        training loop.
     """
 
     term_names = ("reconstruction", "kl")
+    encoder = Part(Layer)  # x → the means and log-variances of q(z|x); its params are φ
+    decoder = Part(Layer)  # z → what the likelihood wants; its params are θ
+    likelihood = Part(Likelihood)
+    sampler = Part(Reparameterise)
+    divergence = Part(KLToStandardNormal)
 
-    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Bernoulli | Gaussian, n_z: int) -> None:
-        expect_layer("VAE", "likelihood", likelihood)
-        self.likelihood, self.n_z = likelihood, whole("VAE", "n_z", n_z)
-        self.sampler, self.divergence = Reparameterise(), KLToStandardNormal()
-        super().__init__({"encoder": encoder, "decoder": decoder})
-
-    @property
-    def encoder(self) -> Any:
-        """x → the means and log-variances of q(z|x); its `params` are φ."""
-        return self.parts["encoder"]
-
-    @property
-    def decoder(self) -> Any:
-        """z → what the likelihood wants; its `params` are θ."""
-        return self.parts["decoder"]
+    def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood, n_z: int) -> None:
+        self.n_z = expect_int("VAE", "n_z", n_z)
+        sampler, divergence = Reparameterise(), KLToStandardNormal()
+        super().__init__(
+            parts={
+                "encoder": encoder, "decoder": decoder, "likelihood": likelihood,
+                "sampler": sampler, "divergence": divergence,
+            }
+        )  # fmt: skip
 
     def forward(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N, n_z)."""
@@ -146,7 +146,7 @@ class VAE(Composite):
         dmean = dmean_z + dmean_kl  # used twice: the gradients add up
         dlog_var = dlog_var_z + dlog_var_kl
         dheads = np.concatenate([dmean, dlog_var], axis=1)
-        self.encoder.backward(dheads, need_dx=False)
+        self.encoder.write_gradients(dheads)
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
@@ -167,16 +167,12 @@ class VAE(Composite):
         """The images (N, D) decoded from the means of q(z|x), without noise."""
         return self.decode(self.encode(x)[0])
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def generate(self, n: int, rng: np.random.Generator) -> Array:
         """n new images (n, D): the mean images of p(x|z) for z drawn from N(0, I)."""
         return self.decode(rng.standard_normal((n, self.n_z)).astype(self.params.dtype))
 
-    def forget(self) -> None:
-        super().forget()
-        for layer in (self.sampler, self.divergence, self.likelihood):
-            layer.forget()
-
     def split(self, heads: Array) -> tuple[Array, Array]:
+        """mean and log_var (N, n_z) out of the encoder's output (N, 2·n_z)."""
         expect("the encoder of a VAE", "its output", heads, ("N", 2 * self.n_z))
         return heads[:, : self.n_z], heads[:, self.n_z :]
 

@@ -1,6 +1,6 @@
 """One case per layer class, loss and likelihood: how to make it, what to feed it, and what it must return.
 
-The tests find every subclass of Layer in the library by themselves; one that has no case here fails the suite.
+The tests find every module of the library by themselves; one that has no case here fails the suite.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import scipy.special
 import scipy.stats
 
 from scratchnn import layers, likelihoods, losses, vae
-from scratchnn.layers import Layer
+from scratchnn.layers import Module
 
 N = 5  # examples; all other sizes differ from it and from each other
 
@@ -28,7 +28,7 @@ class Case:
     `oracle(layer, *inputs, *constants)` computes the outputs by other means: another library or a plain loop.
     """
 
-    make: Callable[[np.random.Generator], Layer]
+    make: Callable[[np.random.Generator], Module]
     inputs: Callable[[np.random.Generator], tuple[np.ndarray, ...]]
     oracle: Callable[..., Any]
     constants: Callable[[np.random.Generator], tuple[Any, ...]] = lambda rng: ()
@@ -77,9 +77,9 @@ def sequential_oracle(layer: layers.Sequential, x: np.ndarray) -> np.ndarray:
     return loop_dense(last, np.tanh(loop_dense(first, x)))
 
 
-def correlation_oracle(layer: layers.Conv2D, x: np.ndarray, margins: tuple = ((0, 0), (0, 0))) -> np.ndarray:
+def correlation_oracle(layer: layers.Conv2D, x: np.ndarray, pads: tuple = ((0, 0), (0, 0))) -> np.ndarray:
     """Image by image and channel by channel with SciPy, every window at first, then those that the stride leaves."""
-    x = np.pad(x, ((0, 0), (0, 0), *margins))
+    x = np.pad(x, ((0, 0), (0, 0), *pads))
     down, across = layer.stride
     maps = [
         sum(scipy.signal.correlate2d(image[c], layer.W[f, c], mode="valid") for c in range(layer.c_in)) + layer.b[f]
@@ -90,7 +90,7 @@ def correlation_oracle(layer: layers.Conv2D, x: np.ndarray, margins: tuple = ((0
 
 
 def transposed_oracle(layer: layers.ConvTranspose2D, x: np.ndarray) -> np.ndarray:
-    """x with zeros between its entries, convolved with SciPy; then the output padding on and the margins off."""
+    """x with zeros between its entries, convolved with SciPy; then the output padding on and the padding off."""
     (N_, _, H, W), (down, across) = x.shape, layer.stride
     apart = np.zeros((*x.shape[:2], (H - 1) * down + 1, (W - 1) * across + 1))
     apart[:, :, ::down, ::across] = x
@@ -124,12 +124,12 @@ def images(*shape: int) -> Callable[[np.random.Generator], tuple[np.ndarray, ...
     return lambda rng: (rng.permutation(np.prod(shape)).reshape(shape) / np.prod(shape) - 0.4,)
 
 
-def gaussian_oracle(_: Layer, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
+def gaussian_oracle(_: Module, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
     mean, log_var = np.split(outputs, 2, axis=1)
     return scipy.stats.norm.logpdf(x, mean, np.sqrt(np.exp(log_var))).sum(axis=1)
 
 
-def kl_oracle(_: Layer, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
+def kl_oracle(_: Module, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
     """KL = ∫ q (log q − log p), by quadrature on a fine grid, dimension by dimension."""
     total = np.zeros(len(mean))
     for n, j in np.ndindex(mean.shape):
@@ -139,7 +139,7 @@ def kl_oracle(_: Layer, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
     return total
 
 
-CASES: dict[type[Layer], Case] = {
+CASES: dict[type[Module], Case] = {
     layers.Dense: Case(lambda rng: dense(3, 4, rng), lambda rng: (rng.normal(size=(N, 3)),), loop_dense),
     layers.Sequential: Case(
         lambda rng: layers.Sequential([dense(3, 4, rng), layers.Tanh(), dense(4, 2, rng)]),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parent.parent
@@ -14,6 +15,23 @@ sys.path.insert(0, str(ROOT / "examples"))
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a core, and so do the scripts it starts
     threadpool_limits(1)
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+# a busy machine is slow, and that says nothing about what is tested
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+# Files whose tests compute, a minute in all: python -m tests.matrix runs them under every kernel of the matrix library.
+NUMERICAL = {
+    "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck", "init",
+    "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
+    "example_activation_functions", "example_gradcheck", "example_latent_classifier",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem.removeprefix("test_") in NUMERICAL:
+            item.add_marker("numerical")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from scratchnn import cli
+from scratchnn.scripts import cli
 
 Main = Callable[[Sequence[str] | None], None]
 

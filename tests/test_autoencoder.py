@@ -30,7 +30,7 @@ def test_every_gradient_is_right(loss, seed):
 class CodeGradientLost(Autoencoder):
     def backward(self, dloss):
         dcode = self.decoder.backward(self.loss.backward(dloss))
-        self.encoder.backward(np.zeros_like(dcode), need_dx=False)
+        self.encoder.write_gradients(np.zeros_like(dcode))
 
 
 class TargetForgotten(Autoencoder):
@@ -88,7 +88,7 @@ def test_nothing_is_left_for_a_backward_pass(rng):
     model = small(rng, MeanSquaredError)
     model.reconstruct(rng.random((6, 5)))
     evaluate(model, rng.random((6, 5)))
-    assert model.loss.cache is None  # the loss is no part of the model, and must be told
+    assert model.loss.cache is None  # a part like the networks
     with pytest.raises(RuntimeError, match="call forward once before each backward"):
         model.backward(np.ones(6))
     model.forward(rng.random((6, 5)))

@@ -85,7 +85,7 @@ def test_an_epoch_of_ours_has_the_order_that_the_others_are_given():
             return super().__getitem__(rows)
 
     whole = images()
-    Ours(vae(), ADAM).epoch(Watched(whole.pixels, whole.white), BATCH, seed=7)
+    Ours(vae(), ADAM).epoch(Watched(whole.pixels, whole.max_value), BATCH, seed=7)
     assert np.array_equal(np.concatenate(seen), order(len(whole), 7))
 
 

@@ -74,10 +74,10 @@ def test_trained_to_the_end_it_is_logistic_regression(rng):
     labels = rng.integers(0, 3, 90)
     x = rng.normal(size=(90, 2)) + np.array([[0, 0], [1.5, 0], [0, 1.5]])[labels]
     model = Classifier(Sequential([Dense(2, 3, rng)])).astype(np.float64)
-    optimizer = SGD(model, lr=0.5, momentum=0.9)
+    optimiser = SGD(model, lr=0.5, momentum=0.9)
     for _ in range(2000):
         _, dloss = batch_mean(model.forward(x, labels))
         model.backward(dloss)
-        optimizer.step()
+        optimiser.step()
     expected = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(x, labels).predict_proba(x)
     np.testing.assert_allclose(model.probabilities(x), expected, atol=1e-5)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import configparser
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -12,9 +15,10 @@ import pytest
 from conftest import ROOT
 from scripts import fails
 
-from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, cli, data
-from scratchnn.checkpoints import load_model
-from scratchnn.training import Trainer
+from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, data
+from scratchnn.machinery.extras import EXTRAS, missing
+from scratchnn.scripts import cli
+from scratchnn.training import CheckpointError, DivergedError, Trainer, keep_snapshots, load_model, runs
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 
@@ -27,7 +31,7 @@ def trainer(**settings) -> Trainer:
 
 def train(folder, epochs: int, **settings) -> Trainer:
     one = trainer(**settings)
-    cli.train_in_folder(folder, one, X, epochs=epochs, batch_size=10, held_out=X[:7])
+    runs.train_in_folder(folder, one, X, epochs=epochs, batch_size=10, held_out=X[:7])
     return one
 
 
@@ -52,7 +56,7 @@ def test_a_training_goes_on_in_its_folder_or_is_found_ready(tmp_path, monkeypatc
 def test_a_training_leaves_the_folder_of_another_run_as_it_is(tmp_path):
     train(tmp_path, 1, seed=0)
     before = [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
-    with pytest.raises(cli.OutputError, match=r"holds another run.*lost: it has seed = 0, and this run has 1"):
+    with pytest.raises(runs.OutputError, match=r"holds another run.*lost: it has seed = 0, and this run has 1"):
         train(tmp_path, 1, seed=1)
     assert before == [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
 
@@ -65,8 +69,14 @@ def test_what_is_recorded_stands_in_the_history_of_its_epoch(tmp_path):
         def snapshot(one=one):
             return np.array([len(one.history), one.model.params.max()])
 
-        cli.train_in_folder(
-            tmp_path, one, X, epochs=epochs, batch_size=10, snapshot=snapshot, recorded=("done", "largest")
+        runs.train_in_folder(
+            tmp_path,
+            one,
+            X,
+            epochs=epochs,
+            batch_size=10,
+            after_epoch=[keep_snapshots(snapshot)],
+            recorded=("done", "largest"),
         )
         history = json.loads((tmp_path / "history.json").read_text())
         assert history == one.history and [record["done"] for record in history] == [*range(1, epochs + 1)]
@@ -74,36 +84,39 @@ def test_what_is_recorded_stands_in_the_history_of_its_epoch(tmp_path):
 
 
 def test_a_batch_is_no_larger_than_the_training_images():
-    cli.check_batch_size(23, 23)
-    with pytest.raises(cli.OptionError, match="--batch-size 1298 is more than the 1,297 training images"):
-        cli.check_batch_size(1298, 1297)
+    runs.check_batch_size(23, 23)
+    with pytest.raises(runs.OptionError, match="--batch-size 1298 is more than the 1,297 training images"):
+        runs.check_batch_size(1298, 1297)
 
 
 def test_there_must_be_something_to_resume(tmp_path):
     parser = cli.training_parser("", "", batch_size=None)
     fresh, resumed = (parser.parse_args(["--out", str(tmp_path / "run"), *more]) for more in ([], ["--resume"]))
     assert fresh.batch_size is None and "default: each network has its own" in parser.format_help()
-    cli.check_resume(fresh)
+    runs.check_resume(fresh.out, fresh.resume)
     for left_behind in ("checkpoint.npz", "trainings.json"):
-        with pytest.raises(cli.OutputError, match=r"there is nothing to go on with in .*run: leave out --resume"):
-            cli.check_resume(resumed, left_behind)
+        with pytest.raises(runs.OutputError, match=r"there is nothing to go on with in .*run: leave out --resume"):
+            runs.check_resume(resumed.out, resumed.resume, left_behind)
     train(tmp_path / "run/one", 1)
-    cli.check_resume(resumed)
-    with pytest.raises(cli.OutputError, match="nothing to go on with"):
-        cli.check_resume(resumed, "trainings.json")
+    runs.check_resume(resumed.out, resumed.resume)
+    with pytest.raises(runs.OutputError, match="nothing to go on with"):
+        runs.check_resume(resumed.out, resumed.resume, "trainings.json")
 
 
 @pytest.mark.parametrize("below", ["", "run", "run/of/many"])
 def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(below, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    parser = cli.training_parser("", "", batch_size=None)
-    with pytest.raises(cli.OutputError, match=r"cannot write into .*file.*: choose another folder with --out"):
-        cli.check_resume(parser.parse_args(["--out", str(tmp_path / "file" / below)]))
-    cli.check_resume(parser.parse_args(["--out", str(tmp_path / "free" / below)]))
+    with pytest.raises(runs.OutputError, match=r"cannot write into .*file.*: choose another folder with --out"):
+        runs.check_resume(tmp_path / "file" / below, resume=False)
+    runs.check_resume(tmp_path / "free" / below, resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-SCRIPTS = [path for path in sorted((ROOT / "examples").glob("*.py")) if "check_resume" in path.read_text("utf-8")]
+SCRIPTS = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.py"))
+    if re.search("check_resume|scripts.train import main", path.read_text("utf-8"))
+]
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -116,18 +129,133 @@ def test_every_training_script_looks_at_its_folder_before_it_loads_anything(path
 
 def test_figures_over_runs_are_means_and_single_values():
     scores = [{"error": 0.5, "dead": 3}, {"error": 0.25, "dead": 0}]
-    assert cli.over_runs(scores) == {
+    assert runs.over_runs(scores) == {
         "error": {"mean": 0.375, "runs": [0.5, 0.25]},
         "dead": {"mean": 1.5, "runs": [3, 0]},
     }
+
+
+def test_a_mean_has_its_standard_deviation_where_there_are_several_values():
+    """Of 1, 2 and 6: mean 3, squares of 4, 1 and 9, half of their sum is 7."""
+    assert runs.mean_and_std([1, 2, 6]) == "3.00 ± 2.65"
+    assert runs.mean_and_std([1, 2, 6], 4) == "3.0000 ± 2.6458"
+    assert runs.mean_and_std([1.25], 1) == "1.2"
+
+
+def test_a_summary_says_what_was_measured_on_what_and_with_which_versions(tmp_path):
+    runs.write_summary(tmp_path, "vae", {"loss": 96.5}, {"epochs": 3}, seed=0, scaling="grey", dead_units=2)
+    found = json.loads((tmp_path / "summary.json").read_text())
+    versions = found.pop("versions")
+    assert found == {
+        "experiment": "vae", "figures": {"loss": 96.5}, "settings": {"epochs": 3}, "dead_units": 2,
+        "scaling": "grey", "seed": 0,
+    }  # fmt: skip
+    assert versions == runs.versions() and versions["numpy"] == np.__version__ and "python" in versions
+    runs.write_summary(tmp_path, "vae", {}, {})
+    assert json.loads((tmp_path / "summary.json").read_text()).keys() == {
+        "experiment", "figures", "settings", "versions"
+    }  # fmt: skip
+
+
+def test_what_is_not_installed_has_no_version(monkeypatch):
+    def version(name):
+        if name == "matplotlib":
+            raise runs.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(runs.metadata, "version", version)
+    assert "matplotlib" not in runs.versions() and runs.versions()["numpy"] == "1.0"
+
+
+def test_a_missing_package_is_one_sentence_that_names_its_extra():
+    for name, extra in (
+        ("matplotlib.pyplot", "examples"),
+        ("rich", "exercises"),
+        ("mpi4py", "mpi"),
+        ("dask", "cluster"),
+    ):
+        told = str(missing(ModuleNotFoundError(name=name), "drawing figures"))
+        package = name.partition(".")[0]
+        assert told == f'drawing figures needs {package}: python -m pip install "scratchnn[{extra}]"'
+    mistake = ModuleNotFoundError("no module named 'scratchn'", name="scratchn")
+    with pytest.raises(ModuleNotFoundError) as error:  # a mistake of ours, which is no package to install
+        missing(mistake, "drawing figures")
+    assert error.value is mistake
+
+
+def test_every_extra_that_a_sentence_names_is_one_that_can_be_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    offered = config["options.extras_require"]
+    names = {"sklearn": "scikit-learn", "distributed": "dask[distributed]"}
+    for package, extra in EXTRAS.items():
+        assert names.get(package, package) in offered[extra], f"{extra} does not bring {package}"
+
+
+@pytest.mark.parametrize(
+    "option, text, message",
+    [
+        ("--epochs", "0", "expected a whole number of at least 1, got 0"),
+        ("--epochs", "two", "expected a whole number of at least 1, got two"),
+        ("--batch-size", "-5", "expected a whole number of at least 1, got -5"),
+        ("--threads", "1.5", "expected a whole number of at least 1, got 1.5"),
+        ("--blas-threads", "0", "expected a whole number of at least 1, got 0"),
+        ("--seed", "-1", "expected a whole number of at least 0, got -1"),
+        ("--data", "cifar", "invalid choice: 'cifar'"),
+    ],
+)
+def test_an_option_s_value_is_named_if_it_makes_no_sense(option, text, message, capsys):
+    with pytest.raises(SystemExit):
+        cli.training_parser("", "", batch_size=100).parse_args([f"{option}={text}"])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1e-3", "inf", "nan", "a little"])
+def test_a_rate_is_a_positive_number(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^expected a positive number, got {text}$"):
+        cli.positive_float(text)
+    assert cli.positive_float("1e-3") == 1e-3
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (data.DataError("no such file"), "error: no such file"),
+        (CheckpointError("it is damaged"), "error: it is damaged"),
+        (DivergedError("the loss became nan"), "error: the loss became nan"),
+        (runs.OptionError("too large"), "error: too large"),
+        (runs.OutputError("another run"), "error: another run"),
+        (
+            missing(ModuleNotFoundError(name="rich"), "this"),
+            'error: this needs rich: python -m pip install "scratchnn[',
+        ),
+        (OSError(28, "No space left on device", "c.npz"), "error: No space left on device: c.npz"),
+        (MemoryError("8 GB"), "error: not enough memory (8 GB): ask for a smaller network or batch"),
+        (KeyboardInterrupt(), "interrupted; the same command again goes on after what was finished, if it left a chec"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_what_a_user_can_do_wrong_ends_a_script_with_one_sentence(error, told):
+    def main(arguments):
+        raise error
+
+    assert fails(main).strip().startswith(told)
+
+
+def test_a_mistake_of_ours_is_not_hidden():
+    def main(arguments):
+        raise ValueError("a mistake in the program")
+
+    with pytest.raises(ValueError, match="a mistake in the program"):
+        cli.run(main)
 
 
 def test_kept_memory_has_no_page_faults():
     """In a process of its own, since it cannot be taken back; arrays of 4 MB as a step of training asks for them."""
     pytest.importorskip("resource")
     code = (
-        "import resource, sys; import numpy as np; from scratchnn import cli\n"
-        "done = cli.keep_freed_memory() if sys.argv[1] == 'keep' else None\n"
+        "import resource, sys; import numpy as np; from scratchnn.training import blas\n"
+        "done = blas.keep_freed_memory() if sys.argv[1] == 'keep' else None\n"
         "def step(): return sum(array[0] for array in [np.ones(2**20, np.float32) for _ in range(8)])\n"
         "[step() for _ in range(3)]; before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "[step() for _ in range(10)]; print(done, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"

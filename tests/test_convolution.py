@@ -24,26 +24,25 @@ from scratchnn import (
     Tanh,
     UpSampling2D,
 )
-from scratchnn.checkpoints import load_model
 from scratchnn.gradcheck import check_layer, check_model
 from scratchnn.layers import convolution
-from scratchnn.layers.convolution import add_columns, columns
-from scratchnn.layers.shape import batch_first, batch_last
-from scratchnn.training import Trainer
+from scratchnn.layers.convolution import col2im, im2col
+from scratchnn.machinery.images import batch_first, batch_last
+from scratchnn.training import Trainer, load_model
 
-small = settings(max_examples=25, deadline=None)
+small = settings(max_examples=25)
 sizes, strides, seeds = st.integers(1, 3), st.integers(1, 3), st.integers(0, 999)
 
 
 @st.composite
 def convolutions(draw):
-    """A Conv2D in float64 and an input that it can take: uneven sizes, kernels up to the whole image, any margins."""
+    """A Conv2D in float64 and an input that it can take: uneven sizes, kernels up to the whole image, any padding."""
     N, c_in, c_out, H, W = (draw(st.integers(1, top)) for top in (2, 2, 3, 5, 6))
-    margins = draw(st.just(((0, 0), (0, 0))) | st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
-    kernel = tuple(draw(st.integers(1, min(n + sum(m), 4))) for n, m in zip((H, W), margins, strict=True))
+    pads = draw(st.just(((0, 0), (0, 0))) | st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
+    kernel = tuple(draw(st.integers(1, min(n + sum(m), 4))) for n, m in zip((H, W), pads, strict=True))
     stride = draw(strides), draw(strides)
     rng = np.random.default_rng(draw(seeds))
-    layer = Conv2D(c_in, c_out, kernel, rng, stride=stride, padding=margins, b=rng.normal(size=c_out), dtype=np.float64)
+    layer = Conv2D(c_in, c_out, kernel, rng, stride=stride, padding=pads, b=rng.normal(size=c_out), dtype=np.float64)
     return layer, rng.normal(size=(N, c_in, H, W)), rng
 
 
@@ -66,10 +65,10 @@ def transposed_convolutions(draw):
 
 def test_columns_are_the_windows_and_adding_them_back_counts_those_that_cover_an_entry():
     image = np.arange(1.0, 10).reshape(1, 3, 3, 1)
-    cols = columns(image, (2, 2), (1, 1), (2, 2))
+    cols = im2col(image, (2, 2), (1, 1), (2, 2))
     np.testing.assert_array_equal(cols, [[1, 2, 4, 5], [2, 3, 5, 6], [4, 5, 7, 8], [5, 6, 8, 9]])
     counts = np.zeros_like(image)
-    add_columns(counts, np.ones_like(cols), (2, 2), (1, 1), (2, 2))
+    col2im(counts, np.ones_like(cols), (2, 2), (1, 1), (2, 2))
     np.testing.assert_array_equal(counts[0, :, :, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]])
 
 
@@ -115,7 +114,7 @@ def test_a_convolution_is_what_its_formula_says(drawn):
 
 @small
 @given(transposed_convolutions())
-def test_a_transposed_convolution_is_scipy_s_convolution_of_a_spread_image(drawn):
+def test_a_transposed_convolution_is_scipy_s_convolution_of_an_image_with_zeros_in_between(drawn):
     layer, x, _ = drawn
     y = layer.forward(x)
     np.testing.assert_allclose(y, transposed_oracle(layer, x), rtol=1e-11, atol=1e-12)
@@ -142,12 +141,12 @@ def test_same_padding_gives_one_output_a_stride_and_puts_an_odd_row_last(H, W, k
     x = rng.normal(size=(1, 1, H, W))
     y = layer.forward(x)
     assert y.shape[2:] == (math.ceil(H / stride[0]), math.ceil(W / stride[1]))
-    margins = []
+    pads = []
     for n, k, s, out in zip((H, W), kernel, stride, y.shape[2:], strict=True):
         # the least number of zeros that makes room for `out` windows, as TensorFlow's documentation gives it
         total = next(m for m in range(99) if (n + m - k) // s + 1 >= out and n + m >= k)
-        margins.append((total // 2, total - total // 2))
-    np.testing.assert_allclose(y, correlation_oracle(layer, x, margins), rtol=1e-11, atol=1e-12)
+        pads.append((total // 2, total - total // 2))
+    np.testing.assert_allclose(y, correlation_oracle(layer, x, pads), rtol=1e-11, atol=1e-12)
 
 
 def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_right(rng):
@@ -157,7 +156,7 @@ def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_righ
 
 
 @pytest.mark.parametrize(
-    "padding, margins",
+    "padding, pads",
     [
         (2, ((2, 2), (2, 2))),
         (np.int64(2), ((2, 2), (2, 2))),
@@ -165,10 +164,10 @@ def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_righ
         ([[0, 2], [1, 0]], ((0, 2), (1, 0))),
     ],
 )
-def test_padding_is_a_number_or_two_or_four(padding, margins, rng):
+def test_padding_is_a_number_or_two_or_four(padding, pads, rng):
     layer = Conv2D(2, 3, 3, rng, padding=padding, dtype=np.float64)
     x = rng.normal(size=(2, 2, 4, 5))
-    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, margins), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(layer.forward(x), correlation_oracle(layer, x, pads), rtol=1e-11, atol=1e-12)
 
 
 # ---- one is the other's adjoint
@@ -177,9 +176,9 @@ def test_padding_is_a_number_or_two_or_four(padding, margins, rng):
 @small
 @given(convolutions())
 def test_the_transposed_convolution_is_the_adjoint_of_the_convolution(drawn):
-    """⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the stride's rest is what output padding gives back, and margins are what is cropped."""
+    """⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the stride's rest is what output padding gives back, and padding is what is cropped."""
     conv, x, rng = drawn
-    padding = tuple(min(side) for side in conv.padding)  # the transposed layer has equal margins
+    padding = tuple(min(side) for side in conv.padding)  # the transposed layer has equal padding on both sides
     conv = Conv2D(conv.c_in, conv.c_out, conv.kernel, rng, conv.stride, tuple((p, p) for p in padding), dtype=float)
     if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], padding, conv.kernel, strict=True)):
         return
@@ -379,12 +378,12 @@ def test_no_more_columns_are_made_at_a_time_than_the_bound_allows(n, bound, rng,
     sizes_seen = []
 
     def counted(*args):
-        cols = columns(*args)
+        cols = im2col(*args)
         sizes_seen.append(cols.nbytes)
         return cols
 
     monkeypatch.setattr(convolution, "COLUMNS_BYTES", bound)
-    monkeypatch.setattr(convolution, "columns", counted)
+    monkeypatch.setattr(convolution, "im2col", counted)
     layer = Conv2D(2, 3, 3, rng, stride=(2, 1))
     y = layer.forward(np.ones((n, 2, 12, 4), np.float32))
     layer.backward(np.ones_like(y))
@@ -530,14 +529,14 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
         (
             lambda rng: Conv2D(1, 2, 5, rng),
             (2, 1, 4, 9),
-            r"Conv2D\(1, 2, 5\) cannot place its kernel of 5 × 5 in images of 4 × 9 \(margins included\)",
+            r"Conv2D\(1, 2, 5\) cannot place its kernel of 5 × 5 in images of 4 × 9 \(padding included\)",
         ),
         (
             lambda rng: Conv2D(1, 2, (3, 5), rng, padding=1),
             (2, 1, 1, 2),
             "3 × 5 in images of 3 × 4 .*larger images or padding='same'$",
         ),
-        (lambda rng: Conv2D(1, 2, 3, rng, padding="same"), (2, 1, 0, 2), r"\(margins included\): use larger images$"),
+        (lambda rng: Conv2D(1, 2, 3, rng, padding="same"), (2, 1, 0, 2), r"\(padding included\): use larger images$"),
         (lambda rng: Conv2D(3, 2, 3, rng), (2, 1, 9, 9), r"expects x of shape \(N, 3, H, W\), got \(2, 1, 9, 9\)$"),
         (
             lambda rng: Conv2D(3, 8, 3, rng),

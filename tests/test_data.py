@@ -179,6 +179,28 @@ def test_digits_are_embedded_and_split_without_overlap(monkeypatch):
     assert str(digits).startswith("digits: 1,297 training, 200 validation and 300 test images of 8×8 grey pixels / 16")
 
 
+def test_the_digits_are_those_of_scikit_learn_in_its_order():
+    theirs = pytest.importorskip("sklearn.datasets").load_digits()
+    ours = data.load("digits")
+    parts = (ours.validation, ours.train, ours.test)
+    np.testing.assert_array_equal(np.concatenate([part.pixels for part in parts]), theirs.data)
+    np.testing.assert_array_equal(np.concatenate([data.labels_of(part) for part in parts]), theirs.target)
+    assert all(part.labels.dtype == np.uint8 and part.pixels.flags.c_contiguous for part in parts)
+
+
+def test_digits_that_were_damaged_or_left_out_are_refused(tmp_path, monkeypatch):
+    shipped = (Path(data.__file__).parent / "digits.idx.gz").read_bytes()
+    assert len(shipped) < 100_000
+    monkeypatch.setattr(data.resources, "files", lambda _: tmp_path)
+    with pytest.raises(DataError, match=r"digits that come with the library cannot be read .*install it again"):
+        data.load("digits")
+    payload = bytearray(gzip.decompress(shipped))
+    payload[-1] ^= 1
+    (tmp_path / "digits.idx.gz").write_bytes(gzip.compress(payload))
+    with pytest.raises(DataError, match=r"its 116,817 bytes of data have sha256 \w{64}, expected 4af6"):
+        data.load("digits")
+
+
 # ---- the real files
 
 
@@ -230,11 +252,11 @@ def test_binary_pixels_have_the_grey_ones_as_their_mean(rng):
         p = np.array([0, 3, 8, 15]) / 15
         assert (np.abs(x.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / 4000)).all()  # 0 and 1 without exception
     white = binarise(Images(np.array([[0, 7, 8, 15]], np.uint8), 15), "threshold", rng)
-    assert white.pixels.tolist() == [[0, 0, 1, 1]] and white.white == 1
+    assert white.pixels.tolist() == [[0, 0, 1, 1]] and white.max_value == 1
     assert binarise(grey, "none", rng) is grey
 
 
-def test_dynamic_draws_anew_and_fixed_does_not(rng):
+def test_dynamic_draws_at_every_use_and_fixed_once(rng):
     images = load("digits").train
     before = rng.bit_generator.state
     fixed = binarise(images, "fixed", rng)
@@ -252,11 +274,11 @@ def test_an_unknown_binarisation_is_named(rng):
         binarise(load("digits").train, "static", rng)
 
 
-def test_a_split_dealt_anew_has_the_same_images_in_other_parts(rng):
+def test_a_reshuffled_split_has_the_same_images_in_other_parts(rng):
     digits = load("digits")
-    dealt = digits.dealt_anew(rng)
+    reshuffled = digits.reshuffled(rng)
     parts = ("train", "validation", "test")
-    assert [len(getattr(dealt, p)) for p in parts] == [len(getattr(digits, p)) for p in parts]
+    assert [len(getattr(reshuffled, p)) for p in parts] == [len(getattr(digits, p)) for p in parts]
 
     def rows(data_set):
         everything = [getattr(data_set, p) for p in parts]
@@ -265,8 +287,8 @@ def test_a_split_dealt_anew_has_the_same_images_in_other_parts(rng):
         )
         return both[np.lexsort(both.T)]
 
-    np.testing.assert_array_equal(rows(dealt), rows(digits))
-    assert (dealt.test.pixels != digits.test.pixels).any()
+    np.testing.assert_array_equal(rows(reshuffled), rows(digits))
+    assert (reshuffled.test.pixels != digits.test.pixels).any()
     random, again = load("digits", "random"), load("digits", "random")
     np.testing.assert_array_equal(random.test.pixels, again.test.pixels)
     np.testing.assert_array_equal(rows(random), rows(digits))
@@ -287,9 +309,9 @@ def test_labelled_images_are_pairs_and_need_labels(rng):
         Images(train.pixels, 16, train.labels[:5])
 
 
-def test_every_coin_is_tossed_for_itself(rng):
+def test_every_pixel_is_drawn_for_itself(rng):
     """Of mid-grey pixels, no two pixels, images, chunks of a thousand, or sets go together: a correlation of N pairs of
-    independent coins has a standard deviation of 1/√N."""
+    independent draws has a standard deviation of 1/√N."""
     half = np.full((2000, 12), 8, np.uint8)
     train = binarise(Images(half, 16), "fixed", rng).pixels * 2.0 - 1
     other = binarise(Images(half.copy()[:1999], 16), "fixed", rng).pixels * 2.0 - 1

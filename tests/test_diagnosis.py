@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cases import dense
 from mutants.key import all_mutants
-from mutants.score import verdict
+from mutants.score import outcome
 
 from scratchnn import Tanh
 from scratchnn.exercises import judge as judging
@@ -22,6 +22,7 @@ from scratchnn.gradcheck.check import compare
 from scratchnn.gradcheck.diagnosis import diagnose
 from scratchnn.gradcheck.facts import Facts, candidates
 from scratchnn.gradcheck.problem import Problem, evidence
+from scratchnn.gradcheck.taylor import taylor_slopes
 from scratchnn.layers import Layer
 
 MUTANTS = all_mutants()
@@ -31,8 +32,8 @@ every_gradient_exercise = pytest.mark.parametrize("name", GRADIENT_EXERCISES)
 
 
 @pytest.fixture(scope="module")
-def verdicts():
-    return {(m.exercise, m.name): verdict(m) for m in MUTANTS}
+def outcomes():
+    return {(m.exercise, m.name): outcome(m) for m in MUTANTS}
 
 
 def test_there_are_enough_mutants():
@@ -41,15 +42,15 @@ def test_there_are_enough_mutants():
         assert sum(m.exercise == name for m in MUTANTS) >= 3, name
 
 
-def test_every_mutant_is_caught(verdicts):
-    assert [f"{v.mutant.exercise}: {v.mutant.name}" for v in verdicts.values() if not v.killed] == []
+def test_every_mutant_is_caught(outcomes):
+    assert [f"{v.mutant.exercise}: {v.mutant.name}" for v in outcomes.values() if not v.killed] == []
 
 
-def test_nine_in_ten_mutants_are_named_as_their_key_says(verdicts):
-    assert np.mean([v.right for v in verdicts.values()]) >= 0.9
+def test_nine_in_ten_mutants_are_named_as_their_key_says(outcomes):
+    assert np.mean([v.right for v in outcomes.values()]) >= 0.9
 
 
-def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(verdicts, monkeypatch):
+def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(outcomes, monkeypatch):
     """The general relations carry most of it: with no formula written down, what is left? Only labels that name a
     formula can change."""
 
@@ -62,15 +63,15 @@ def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(verdicts, mon
         stripped = Exercise(**{**vars(exercise), "facts": lambda q, facts=exercise.facts: without(q, facts)})
         monkeypatch.setattr(reference(name), "EXERCISE", stripped)
     right = [
-        (verdict(v.mutant) if any("FORMULA" in label for label in v.found.values()) else v).right
-        for v in verdicts.values()
+        (outcome(v.mutant) if any("FORMULA" in label for label in v.found.values()) else v).right
+        for v in outcomes.values()
     ]
     assert np.mean(right) >= 0.8
     print(f"without formulas: {sum(right)} of {len(right)}")
 
 
-def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(verdicts):
-    for v in verdicts.values():
+def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(outcomes):
+    for v in outcomes.values():
         if v.found != {"": "CONTRACT"}:
             assert v.found and all(v.found.values()), v.mutant.name
 
@@ -179,12 +180,12 @@ def vary(e, answer):
     return replace(e, answer=answer, scaled=(0 * answer, 2 * answer), probes={})
 
 
-def test_two_mistakes_at_once_are_named_right_or_not_at_all(verdicts):
+def test_two_mistakes_at_once_are_named_right_or_not_at_all(outcomes):
     """Every mutant with its sign turned round as well: what is claimed must be what is claimed without that, with
     the sign named or absorbed, or nothing."""
     wrong = []
     for m in MUTANTS:
-        own, alone = reference(m.exercise), verdicts[m.exercise, m.name].found
+        own, alone = reference(m.exercise), outcomes[m.exercise, m.name].found
         if own.EXERCISE.function != "backward" or alone.keys() == {""} or "convolution" in m.exercise:
             continue
 
@@ -279,6 +280,28 @@ def test_plain_functions_can_be_checked(rng):
         check_function(forward, lambda dy, cache: (dy, dy, dy), inputs, constants=[0.0])
     with pytest.raises(GradientError, match="must give dx as an array, it gives a float"):
         check_function(forward, lambda dy, cache: (1.0, dy), inputs, constants=[0.0])
+
+
+def test_the_inputs_of_a_plain_function_may_be_a_list_named_by_its_arguments(rng):
+    def forward(x, w):
+        return x * w, (x, w)
+
+    def backward(dy, cache):
+        x, w = cache
+        return dy * w, (dy * x).sum(axis=0)
+
+    inputs = rng.normal(size=(5, 3)), rng.normal(size=3)
+    for given in (inputs, list(inputs)):
+        assert [array.name for array in check_function(forward, backward, given).arrays] == ["dx", "dw"]
+    with pytest.raises(GradientError, match=r"dw .* WRONG"):
+        check_function(forward, lambda dy, cache: (dy * cache[1], (dy * cache[0]).mean(axis=0)), list(inputs))
+    with pytest.raises(TypeError, match=r"`inputs` must be a dict or a list of arrays, .* got an array of float64"):
+        check_function(forward, backward, inputs[0])
+    with pytest.raises(TypeError, match="there are 3 inputs, and forward takes x, w"):
+        check_function(forward, backward, [*inputs, inputs[0]])
+    for nothing in ({}, []):
+        with pytest.raises(ValueError, match="there is nothing to check"):
+            check_function(forward, backward, nothing)
 
 
 def message(*arguments, **named) -> str:
@@ -395,10 +418,10 @@ def test_the_taylor_remainder_tells_right_from_wrong(rng):
     def forward():
         return [layer.forward(x)]
 
-    assert np.allclose(numeric.taylor_slopes(forward, x, [dy], right, seed=0), 2, atol=0.1)
-    assert np.allclose(numeric.taylor_slopes(forward, x, [dy], 1.5 * right, seed=0)[1:], 1, atol=0.1)
+    assert np.allclose(taylor_slopes(forward, x, [dy], right, seed=0), 2, atol=0.1)
+    assert np.allclose(taylor_slopes(forward, x, [dy], 1.5 * right, seed=0)[1:], 1, atol=0.1)
     linear = dense(3, 3, rng)
-    slopes = numeric.taylor_slopes(lambda: [linear.forward(x)], x, [dy], dy @ linear.W.T, seed=0)
+    slopes = taylor_slopes(lambda: [linear.forward(x)], x, [dy], dy @ linear.W.T, seed=0)
     assert slopes == []
 
 

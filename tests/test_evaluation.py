@@ -18,12 +18,12 @@ from scratchnn.evaluation import (
     entropy,
     importance_weighted,
     latent_use,
-    log_weights,
     mean_image_loss,
     predicted_classes,
     principal_components,
     t_sne,
 )
+from scratchnn.evaluation.bounds import log_weights
 from scratchnn.training import evaluate
 
 
@@ -71,12 +71,12 @@ def test_the_estimate_reaches_log_p_of_a_linear_gaussian_model(rng):
     assert np.abs((result.log_p - log_p) / result.error).max() < 5
 
 
-def test_the_stated_error_is_the_spread_over_seeds(rng):
+def test_the_stated_error_is_the_standard_deviation_over_seeds(rng):
     model, x, _ = linear_gaussian(rng, n=40, widening=0.5)
     runs = [importance_weighted(model, x, 100, seed=seed, progress=False) for seed in range(200)]
-    spread = np.std([run.mean for run in runs])
+    deviation = np.std([run.mean for run in runs])
     # a standard deviation from 200 values is known to 1 part in √400
-    assert spread == pytest.approx(np.mean([run.monte_carlo_error for run in runs]), rel=5 / np.sqrt(400))
+    assert deviation == pytest.approx(np.mean([run.monte_carlo_error for run in runs]), rel=5 / np.sqrt(400))
     assert runs[0].sampling_error == pytest.approx(np.std(runs[0].log_p, ddof=1) / np.sqrt(40))
 
 
@@ -116,7 +116,7 @@ def test_chunks_do_not_show(n_images, n_samples, rng):
     model, x = small(rng), ALL_BINARY[rng.integers(0, 16, n_images)]
     result = importance_weighted(model, x, n_samples, progress=False)
     assert result.log_p.shape == result.error.shape == (n_images,) and np.isfinite(result.log_p).all()
-    assert np.isnan(result.error).all() == (n_samples == 1)  # one draw says nothing about its own spread
+    assert np.isnan(result.error).all() == (n_samples == 1)  # one draw says nothing about its own error
     if n_samples >= 700:
         mean, log_var = (part.astype(float) for part in model.encode(x))
         q = scipy.stats.norm(mean[0], np.exp(log_var[0] / 2))
@@ -165,7 +165,7 @@ def test_active_units_by_hand():
     x = np.array([[0.0, 0.3], [1.0, 0.1]] * 900)  # more than fit into one call
     use = latent_use(model, x)
     assert use.active.tolist() == [True, False]
-    np.testing.assert_allclose(use.spread, [0.25, 0])
+    np.testing.assert_allclose(use.mean_variance, [0.25, 0])
     by_hand = [-0.5 * (1 + np.log(0.25) - mean**2 - 0.25) for mean in (0, 1)]
     np.testing.assert_allclose(use.kl, [np.mean(by_hand), 0])
     np.testing.assert_allclose(evaluate(model, x)["kl"], use.kl.sum())
@@ -231,7 +231,7 @@ def test_improbable_images_do_not_underflow(rng):
 def test_one_grey_image_among_many_is_found_before_the_time_is_spent(rng, monkeypatch):
     """The whole set is looked at first: an evaluation of hours must not end in a refusal."""
     images = np.concatenate([np.zeros((1500, 4), np.float32), np.full((1, 4), 0.5, np.float32)])
-    monkeypatch.setattr("scratchnn.evaluation.log_weights", lambda *_: pytest.fail("began before it had looked"))
+    monkeypatch.setattr("scratchnn.evaluation.bounds.log_weights", lambda *_: pytest.fail("began before it had looked"))
     with pytest.raises(ValueError, match="these pixels are grey"):
         importance_weighted(small(rng), images, 2, progress=False)
 
@@ -246,7 +246,7 @@ def test_the_error_of_two_draws_by_hand(rng):
 
 
 def test_a_unit_is_active_above_a_hundredth():
-    use = LatentUse(kl=np.zeros(3), spread=np.array([0.009, 0.011, 0.2]))
+    use = LatentUse(kl=np.zeros(3), mean_variance=np.array([0.009, 0.011, 0.2]))
     assert use.active.tolist() == [False, True, True]
 
 

@@ -4,7 +4,7 @@ import activation_functions
 import numpy as np
 from matplotlib.figure import Figure
 
-from scratchnn import figures
+from scratchnn.scripts import figures
 
 
 def test_every_curve_is_the_function_it_is_named_after_and_its_slope(tmp_path, monkeypatch):

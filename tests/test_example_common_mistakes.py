@@ -103,7 +103,7 @@ def the_features_are_the_trained_encoder(features) -> None:
 
 def test_the_features_are_the_trained_encoder():
     the_features_are_the_trained_encoder(
-        lambda model, _: Sequential(evaluation.latent_classifier.trained_encoder(model))
+        lambda model, _: Sequential(evaluation.thesis_classifier.trained_encoder(model))
     )
 
 
@@ -128,7 +128,7 @@ def planted(target: str | None, wrong: object, *arguments: object):
 
 RNG = "rng"  # stands for a new generator
 PLANTED = {
-    "noise-drawn-anew": [planted("scratchnn.vae.Reparameterise", training.NoiseDrawnAnew, Bernoulli, 0)],
+    "noise-drawn-again": [planted("scratchnn.vae.Reparameterise", training.NoiseDrawnAgain, Bernoulli, 0)],
     "log-var-as-log-sigma": [planted("test_vae.Reparameterise", training.LogVarAsLogSigma, RNG)],
     "noise-too-small": [planted("test_vae.Reparameterise", training.NoiseTooSmall, RNG)],
     "mean-over-pixels": [planted("cases.likelihoods.Bernoulli", training.MeanOverPixels, Bernoulli, RNG)],
@@ -138,7 +138,9 @@ PLANTED = {
     ],
     "clipped-probabilities": [planted("test_likelihoods.Bernoulli", training.ClippedProbabilities)],
     "adam-counts-epochs": [planted("test_optim.Adam", training.AdamCountsEpochs)],
-    "pixels-not-scaled": [planted(None, None, training.Unchecked, np.full((2, 3), 150, np.float32), "targets in")],
+    "pixels-not-scaled": [
+        planted(None, None, training.Unchecked, "x", "x", np.full((2, 3), 150, np.float32), "expects x in")
+    ],
     "elbo-at-the-mean": [planted("exact.VAE", evaluation.MeanAsZ, RNG)],
     "grey-importance-weights": [
         planted("test_evaluation.importance_weighted", partial(evaluation.importance_weighted, grey=True), RNG)
@@ -188,8 +190,8 @@ def cells(finding) -> dict[str, list[float]]:
     return {name: [float(v.replace(",", "")) for v in values] for name, *values in finding.table[1:]}
 
 
-def test_noise_drawn_anew_drives_sigma_to_one(found):
-    rows = cells(found["noise-drawn-anew"])
+def test_noise_drawn_again_drives_sigma_to_one(found):
+    rows = cells(found["noise-drawn-again"])
     assert abs(rows["mean σ of q(z|x)"][0] - 1) < 0.03 and rows["mean σ of q(z|x)"][1] < 0.95
     assert rows["−ELBO of the test images"][0] > rows["−ELBO of the test images"][1]
 
@@ -235,9 +237,9 @@ def test_the_lengths_of_adam_s_steps_are_the_ratio_of_two_optimisers(found, lab)
 
     lengths = []
     for make in (partial(training.AdamCountsEpochs, steps_per_epoch=per_epoch), training.Adam):
-        Model.params, optimizer, places = np.zeros(1), make(Model), [0.0]
+        Model.params, optimiser, places = np.zeros(1), make(Model), [0.0]
         for _ in range(per_epoch * lab.epochs):
-            optimizer.step()
+            optimiser.step()
             places.append(float(Model.params[0]))
         lengths.append(np.diff(places))
     ratio = lengths[0] / lengths[1]

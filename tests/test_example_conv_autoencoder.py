@@ -9,23 +9,15 @@ import conv_autoencoder
 import numpy as np
 import pytest
 from conftest import ROOT
-from conv_autoencoder import CLASSIFIERS, VARIANTS, autoencoder, classifier, split_of_the_document
+from conv_autoencoder import CLASSIFIERS, VARIANTS, classifier
 from scripts import fails, succeeds
 
-from scratchnn import (
-    Autoencoder,
-    Classifier,
-    Conv2D,
-    ConvTranspose2D,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool2D,
-    data,
-    figures,
-)
-from scratchnn.checkpoints import load_model
-from scratchnn.training import Trainer
+from scratchnn import Adam, Autoencoder, Classifier, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, MaxPool2D, data
+from scratchnn.scripts import figures, series
+from scratchnn.scripts.student_works import RATE, split_of_the_document
+from scratchnn.scripts.student_works import conv_autoencoder as autoencoder
+from scratchnn.training import Trainer, falling
+from scratchnn.training.checkpoints import load_model
 
 SHORT = ["--epochs", "2", "--classifier-epochs", "2", "--codes", "6", "--batch-size", "50"]
 N_TRAIN = 200
@@ -108,7 +100,7 @@ def test_the_printed_decoder_does_not_reach_the_last_rows_and_columns(side):
 
 
 def test_dropout_behind_the_output_makes_the_best_output_a_fifth_too_dark(rng):
-    dropout, target = Dropout(conv_autoencoder.RATE, rng), 0.7
+    dropout, target = Dropout(RATE, rng), 0.7
     levels = np.linspace(0, 1, 101)
     errors = [np.mean((dropout.forward(np.full(40_000, y)) - target) ** 2) for y in levels]
     best = levels[np.argmin(errors)]
@@ -196,8 +188,7 @@ def test_a_classifier_starts_from_the_trained_encoder_and_draws_from_its_own_gen
 def test_the_curves_are_means_over_the_runs(finished):
     """Solid and dashed, as numbers, of the very lines in the figure."""
     history = json.loads((finished / "history.json").read_text())["as-printed-n6"]
-    runs = [conv_autoencoder.Trained(None, records) for records in history]
-    figure = figures.learning_curves({"error": {"a": conv_autoencoder.curves(runs, "loss")}}, "title")
+    figure = figures.learning_curves({"error": {"a": series.curves(history, "loss")}}, "title")
     for line, part in zip(figure.axes[0].lines, ("train_loss", "held_out_loss"), strict=True):
         means = [(a[part] + b[part]) / 2 for a, b in zip(*history, strict=True)]
         np.testing.assert_allclose(line.get_ydata(), means, rtol=1e-6)
@@ -240,16 +231,31 @@ def test_another_run_is_not_overwritten(finished):
 
 
 def test_the_learning_rate_falls_to_its_last_value(few_images, tmp_path, monkeypatch):
-    schedules = []
-    monkeypatch.setattr(Trainer, "fit", lambda self, train, **options: schedules.append(options["schedule"]))
-    args = conv_autoencoder.options(["--out", str(tmp_path)])
-    for final in (1e-3, 1e-5):
+    step, rates = Trainer.step, []
+    monkeypatch.setattr(Trainer, "step", lambda self, batch: rates.append(self.optimiser.lr) or step(self, batch))
+    args = conv_autoencoder.options(["--batch-size", "200"])  # a step an epoch
+    for final, expected in ((None, [1e-3, 1e-3, 1e-3]), (1e-5, [1e-3, 1e-4, 1e-5])):
         rng = np.random.default_rng(0)
         model = autoencoder("no-dropout", 8, 6, rng)
-        conv_autoencoder.trained(tmp_path / str(final), model, rng, few_images, args, {"epochs": 3}, lr_final=final)
-    constant, falling = schedules
-    assert [constant(epoch) for epoch in (1, 2, 3)] == pytest.approx([1e-3] * 3)
-    assert [falling(epoch) for epoch in (1, 2, 3)] == pytest.approx([1e-3, 1e-4, 1e-5])
+        folder, settings = tmp_path / str(final), {"epochs": 3}
+        series.train(folder, model, Adam(model, lr=1e-3), rng, few_images, args, settings, lr_final=final)
+        assert rates == pytest.approx(expected)
+        rates.clear()
+    assert falling(1e-3, 1e-4, 1)(1) == 1e-3
+
+
+def test_a_classifier_s_accuracy_is_recorded_on_as_many_training_images_as_asked_for(few_images, tmp_path):
+    args = conv_autoencoder.options(["--batch-size", "200"])
+    for n_measured in (30, None):
+        rng = np.random.default_rng(0)
+        model = classifier("untrained", autoencoder("as-printed", 8, 6, rng).encoder, 8, 6, rng)
+        (record,) = series.train(
+            tmp_path / str(n_measured), model, Adam(model), rng, few_images, args, {"epochs": 1}, n_measured=n_measured
+        )
+        for part, images in (("train", few_images.train), ("held_out", few_images.validation)):
+            n = (n_measured if part == "train" else None) or len(images)
+            right = model.probabilities(images[:n]).argmax(axis=1) == images.labels[:n]
+            assert record[f"{part}_accuracy"] == right.mean()
 
 
 def test_the_documents_split_has_fifty_thousand_and_two_times_ten_thousand():

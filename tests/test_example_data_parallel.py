@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import vae
 from conftest import ROOT
 from test_parallel import UNIT, D, after_a_step, batch_for, made, sum_of_magnitudes
 from test_parallel import vae as small_vae
 
-from scratchnn.checkpoints import load_model, read_checkpoint
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training import load_model
+from scratchnn.training.checkpoints import read_checkpoint
 
 SCRIPT = ROOT / "examples/data_parallel.py"
 SMALL = ["--hidden", "12", "--batch-size", "81"]
@@ -36,13 +37,13 @@ ENV = os.environ | {
 }
 needs_mpi = pytest.mark.skipif(
     importlib.util.find_spec("mpi4py") is None or shutil.which("mpiexec", path=ENV["PATH"]) is None,
-    reason='needs mpi4py and mpiexec: python -m pip install -e ".[mpi]"',
+    reason='needs mpi4py and mpiexec: python -m pip install "scratchnn[mpi]"',
 )
 CASES = ["right", "idle rank", "no Allreduce", "mean over the part", "noise of its own"]
 
 
 def ranks(number: int, *command: object, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
-    """A script on so many ranks; two minutes are for ever."""
+    """A script on so many ranks; after two minutes it has failed."""
     words = ["mpiexec", "-n", str(number), sys.executable, str(script), *map(str, command)]
     return subprocess.run(words, capture_output=True, text=True, timeout=120, env=ENV, encoding="utf-8")
 
@@ -104,13 +105,13 @@ def test_the_script_comes_to_what_one_process_comes_to(number, alone, tmp_path):
     np.testing.assert_allclose(several.params, one.params, rtol=0, atol=0.01 * 1e-3)
     if number == 1:
         np.testing.assert_array_equal(several.params, one.params)
-    records = [read_checkpoint(folder / "checkpoint.npz")[0]["history"] for folder in (alone, tmp_path)]
+    records = [read_checkpoint(folder / "checkpoint.npz")[0]["training"]["history"] for folder in (alone, tmp_path)]
     for a, b in zip(*records, strict=True):
         assert a.keys() == b.keys()
         assert [b[name] for name in a if name != "seconds"] == pytest.approx(
             [a[name] for name in a if name != "seconds"], rel=1e-5
         )
-    # rank 0 speaks, and nobody else
+    # rank 0 speaks, and no other
     assert done.stdout.count("epoch 2/2") == done.stdout.count("written to") == 1
 
 
@@ -131,7 +132,7 @@ def test_an_interrupted_run_goes_on_on_all_ranks(tmp_path):
         (4, ["--batch-size", "3"], "4 ranks cannot share a batch of 3 rows: each needs at least one; start fewer with"),
         (2, ["--batch-size", "1298"], "--batch-size 1298 is more than the 1,297 training images"),
         (2, ["--epochs", "0"], "argument --epochs: expected a whole number of at least 1, got 0"),
-        (2, ["--resume"], "there is no checkpoint"),
+        (2, ["--resume"], "there is nothing to go on with"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_all_ranks_end(number, arguments, message, tmp_path):
@@ -159,7 +160,7 @@ def test_a_failure_in_training_is_said_once_and_ends_all_ranks(failure, message,
 def test_the_page_shows_the_tables_that_the_script_prints():
     tables = ranks(1, "--cost").stdout.strip()
     assert tables in (ROOT / "docs/data_parallel.md").read_text(encoding="utf-8")
-    assert f"| thesis VAE, z = 20 | {vae.network(784, 500, 20, np.random.default_rng(0)).params.size:,} |" in tables
+    assert f"| thesis VAE, z = 20 | {thesis_vae(784, 500, 20, np.random.default_rng(0)).params.size:,} |" in tables
 
 
 def test_without_mpi_the_sentence_says_what_to_install():
@@ -182,7 +183,8 @@ class Mute:
 def one_step(case: str, folder: Path, comm) -> None:
     import data_parallel
 
-    from scratchnn import SGD, parallel
+    from scratchnn import SGD
+    from scratchnn.training import parallel
 
     right = parallel.batch_mean
     model, rng = made(small_vae)
@@ -205,7 +207,7 @@ def a_rank(what: str, *arguments: str) -> None:
     import data_parallel
     from mpi4py import MPI
 
-    from scratchnn import cli
+    from scratchnn.scripts import cli
 
     comm = MPI.COMM_WORLD
     if what == "steps":
@@ -221,14 +223,13 @@ def a_rank(what: str, *arguments: str) -> None:
 
         data_parallel.RanksTrainer.step = step
     elif what == "overflow":
-        right_network = vae.network
 
         def network(*sizes):
-            model = right_network(*sizes)
+            model = thesis_vae(*sizes)
             model.params[...] = 1e30
             return model
 
-        vae.network = network
+        data_parallel.thesis_vae = network
     elif what == "disk full":
 
         def save(*_):

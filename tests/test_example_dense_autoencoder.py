@@ -13,8 +13,8 @@ from scripts import fails, succeeds
 from sklearn.decomposition import PCA
 
 from scratchnn import Dense, ReLU, data
-from scratchnn.checkpoints import load_model
 from scratchnn.evaluation import principal_components, reconstruction_error
+from scratchnn.training.checkpoints import load_model
 
 NETWORKS = [(n, kind) for n in (8, 2) for kind in KINDS]
 SHORT = ["--epochs", "3", "--batch-size", "32"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import conv_autoencoder
 import fashion_conv_autoencoder
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from fashion_conv_autoencoder import classifier, dead_at_the_start, dead_numbers
 from scripts import fails, succeeds
 
 from scratchnn import BatchNorm, Conv2D, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D, data
-from scratchnn.checkpoints import load_model
+from scratchnn.scripts.series import report
 from scratchnn.training import Trainer
+from scratchnn.training.checkpoints import load_model
 
 SHORT = ["--epochs", "2", "--encoder-epochs", "1", "--classifier-epochs", "2", "--batch-size", "50"]
 
@@ -210,7 +210,7 @@ def test_the_report_stands_beside_the_documents(monkeypatch, capsys):
     assert np.mean(document["recall"]) == pytest.approx(document["accuracy"], abs=0.006)
     args = fashion_conv_autoencoder.options(["--data", "fashion-mnist"])
     labels = np.arange(10)
-    _, per_class = conv_autoencoder.report(labels, labels)
+    _, per_class = report(labels, labels)
     fashion_conv_autoencoder.print_report(args, {"test_accuracy": 1.0, "test_cross_entropy": 0.0}, per_class)
     printed = capsys.readouterr().out
     assert "1.000 (0.79)" in printed and "accuracy 100.00 % (0.93)" in printed

@@ -14,11 +14,11 @@ from scripts import fails, succeeds
 from sklearn.decomposition import PCA
 
 from scratchnn import Dense, ReLU, data
-from scratchnn.checkpoints import load_model, read_checkpoint
 from scratchnn.evaluation import encode
 from scratchnn.gradcheck import check_model
 from scratchnn.losses import batch_mean
 from scratchnn.training import Trainer, evaluate
+from scratchnn.training.checkpoints import read_checkpoint
 
 SMALL = ["--epochs", "3", "--hidden", "8", "--shown", "60"]
 
@@ -129,13 +129,16 @@ def printed_and_finished(tmp_path_factory):
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
     pictures = {f"{name}.png" for name in ("views", "samples", "manifold-sigma-0.1", "manifold-sigma-1")}
-    assert {path.name for path in folder.iterdir()} == {"summary.json", "sigma-0.1", "sigma-1", *pictures}
+    assert {path.name for path in folder.iterdir()} == {
+        "summary.json", "history.json", "sigma-0.1", "sigma-1", *pictures,
+    }  # fmt: skip
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["experiment"] == "fashion-latent-2d" and summary["settings"]["scaling"] == "pixels / 16"
     assert "numpy" in summary["versions"] and summary["document"]["sigma"] == 0.1
     for sigma in ("0.1", "1"):
         history = json.loads((folder / f"sigma-{sigma}/history.json").read_text())
         assert [record["epoch"] for record in history] == [1, 2, 3]
+        assert history == json.loads((folder / "history.json").read_text())[sigma]
         assert history[-1]["train_loss"] == summary["figures"]["train_loss"][sigma]
     assert "−ELBO of the z that are drawn" in printed and "t-SNE of 60 test images" in printed
 
@@ -152,7 +155,9 @@ def test_the_figures_are_right_by_other_means(printed_and_finished):
         "PCA, 2 numbers": np.mean((test - pca.inverse_transform(pca.transform(test))) ** 2),
     }
     for name, sigma in (("0.1", 0.1), ("1", 1.0)):
-        model, settings = load_model(folder / f"sigma-{name}")
+        record, arrays = read_checkpoint(folder / f"sigma-{name}/checkpoint.npz")
+        model, settings = network(64, 8, sigma, np.random.default_rng(5)), record["training"]["settings"]
+        model.params[...] = arrays["model/params"]
         assert settings["sigma"] == sigma and settings["batch_size"] == 64
         mean, log_var = encode(model, images.test)
         expected[f"VAE, sigma {name}"] = np.mean((test - model.decode(mean)) ** 2)
@@ -190,7 +195,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
         with pytest.raises(KeyboardInterrupt):
             fashion_latent_2d.main(command)
     record, _ = read_checkpoint(tmp_path / "sigma-1/checkpoint.npz")
-    assert len(record["history"]) == 1 and not (tmp_path / "summary.json").exists()
+    assert len(record["training"]["history"]) == 1 and not (tmp_path / "summary.json").exists()
     step, steps = Trainer.step, []
     monkeypatch.setattr(Trainer, "step", lambda self, x: steps.append(self.settings["sigma"]) or step(self, x))
     fashion_latent_2d.main([*command, "--resume"])

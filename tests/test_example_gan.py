@@ -15,9 +15,11 @@ from gan import GAN, Game
 from scripts import fails, succeeds
 
 from scratchnn import Adam, BatchNorm, Dense, ReLU, Sequential, Sigmoid, Tanh, data
-from scratchnn.checkpoints import load_model, read_checkpoint
 from scratchnn.gradcheck import GradientError, check_model
 from scratchnn.layers.activations import sigmoid
+from scratchnn.scripts import trained_vae
+from scratchnn.training import Trainer, keep_snapshots, load_model
+from scratchnn.training.checkpoints import read_checkpoint
 
 N, N_X, N_Z = 4, 5, 3
 SMALL = ["--hidden", "8", "--batch-size", "200", "--epochs", "3"]
@@ -163,6 +165,12 @@ def test_a_step_of_the_game_uses_each_player_s_own_gradient(rng):
     assert losses["discriminator"] == pytest.approx(discriminator.mean())
 
 
+def test_a_gan_is_not_trained_by_the_step_for_one_loss(rng):
+    whole = small(rng)
+    with pytest.raises(NotImplementedError, match="two losses and a gradient of each: train it with Game"):
+        Trainer(whole, Adam(whole), rng).step(rng.random((N, N_X)))
+
+
 def test_a_generator_learns_a_distribution_that_is_known():
     """Two numbers of means 0.3 and 0.6 and deviations 0.03 and 0.1. The players circle, so epochs are averaged."""
     rng = np.random.default_rng(0)
@@ -177,7 +185,7 @@ def test_a_generator_learns_a_distribution_that_is_known():
 
     trainer = Game(whole, Adam(whole, lr=3e-4, beta1=0.5), rng)
     with contextlib.redirect_stdout(io.StringIO()):
-        trainer.fit(x, epochs=100, batch_size=100, snapshot=moments)
+        trainer.fit(x, epochs=100, batch_size=100, after_epoch=[keep_snapshots(moments)])
     means, deviations = np.mean(trainer.snapshots[50:], axis=0)
     np.testing.assert_allclose(means, [0.3, 0.6], atol=0.01)
     np.testing.assert_allclose(deviations, [0.03, 0.1], rtol=0.4)
@@ -225,7 +233,7 @@ def printed_and_finished(tmp_path_factory):
 
 
 def make_small(monkeypatch) -> None:
-    monkeypatch.setattr(gan, "SMALL_VAE", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
+    monkeypatch.setattr(trained_vae, "SMALL", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
     monkeypatch.setattr(gan, "CLASSIFIER_EPOCHS", {"digits": 2})
     monkeypatch.setattr(gan, "STILL_STEPS", (5,))
 
@@ -236,22 +244,22 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == {"summary.json", "vae", "classifier", *gan.GAMES, *pictures}
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["experiment"] == "gan" and summary["seed"] == 0 and "numpy" in summary["versions"]
-    assert summary["settings"]["scaling"] == "pixels / 16"
-    optimizer = "Adam(lr=0.001, beta1=0.5, beta2=0.999, eps=1e-08)"
-    assert [game["optimizer"] for game in summary["settings"]["games"].values()] == [optimizer, optimizer]
+    assert summary["scaling"] == "pixels / 16" and summary["document"] == {"claims": gan.CLAIMS}
+    optimiser = "Adam(lr=0.001, beta1=0.5, beta2=0.999, eps=1e-08)"
+    assert [game["optimiser"] for game in summary["settings"]["games"].values()] == [optimiser, optimiser]
     for game in gan.GAMES:
         history = json.loads((folder / game / "history.json").read_text())
         assert [record["epoch"] for record in history] == [1, 2, 3]
         for player in ("discriminator", "generator"):
             assert {f"train_{player}", f"held_out_{player}"} <= history[0].keys()
         _, arrays = read_checkpoint(folder / game / "checkpoint.npz")
-        assert arrays["snapshots"].shape == (3, 10 + gan.FILMED * 64)
-        np.testing.assert_allclose(arrays["snapshots"][:, :10].sum(axis=1), 1)
+        assert arrays["training/snapshots"].shape == (3, 10 + gan.FILMED * 64)
+        np.testing.assert_allclose(arrays["training/snapshots"][:, :10].sum(axis=1), 1)
         diversity = summary["figures"]["effective_classes_by_epoch"][game]
         assert len(diversity) == 3 and all(1 <= value <= 10 for value in diversity)
         # what is measured last is what was counted after the last epoch
         measured = summary["figures"]["images"][f"GAN, {game}"]
-        np.testing.assert_allclose(measured["class_shares"], arrays["snapshots"][-1, :10])
+        np.testing.assert_allclose(measured["class_shares"], arrays["training/snapshots"][-1, :10])
     classifier, _ = load_model(folder / "classifier")
     test = data.load("digits").test
     right = np.mean(classifier.probabilities((test.pixels / 16).astype(np.float32)).argmax(axis=1) == test.labels)
@@ -277,7 +285,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
         with pytest.raises(KeyboardInterrupt):
             gan.main(command)
     record, _ = read_checkpoint(tmp_path / "plain/checkpoint.npz")
-    assert len(record["history"]) == 1 and not (tmp_path / "summary.json").exists()
+    assert len(record["training"]["history"]) == 1 and not (tmp_path / "summary.json").exists()
     step, steps = Game.step, []
     monkeypatch.setattr(Game, "step", lambda self, x: steps.append(self.settings["game"]) or step(self, x))
     gan.main([*command, "--resume"])
@@ -287,7 +295,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
         assert ours.keys() == theirs.keys()
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{game}: {name}")
-        assert here["generator"] == there["generator"]
+        assert here["training"]["generator"] == there["training"]["generator"]
     mine, other = (
         json.loads((folder / "summary.json").read_text())["figures"]["images"] for folder in (tmp_path, whole)
     )
@@ -310,7 +318,7 @@ def test_held_still_a_generator_ends_at_what_pleases_most(rng, monkeypatch):
     assert list(images) == [0, 400] and len(steps) == 400
     np.testing.assert_array_equal(images[0], whole.generate(gan.samples_noise(whole)))
     np.testing.assert_array_equal(whole.params, before)
-    assert modes == {False} and whole.generator.layers[1].training  # no coins, no statistics of the batch
+    assert modes == {False} and whole.generator.layers[1].training  # nothing dropped, no statistics of the batch
     assert images[0].std(axis=0).min() > 0.05
     np.testing.assert_allclose(images[400].mean(axis=0), [1, 0], atol=0.02)
     assert images[400].std(axis=0).max() < 0.02
@@ -342,7 +350,7 @@ def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch):
     before = (folder / "plain/checkpoint.npz").read_bytes()
     run = ["--vae", folder / "vae", "--out", folder, *SMALL]
     assert "holds another run, which would be lost" in fails(gan.main, *run, "--seed", 3)
-    assert "it has optimizer = Adam(lr=0.001" in fails(gan.main, *run, "--lr", 0.5)
+    assert "it has optimiser = Adam(lr=0.001" in fails(gan.main, *run, "--lr", 0.5)
     assert (folder / "plain/checkpoint.npz").read_bytes() == before
 
 

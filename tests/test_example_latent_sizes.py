@@ -8,12 +8,12 @@ import sys
 import latent_sizes
 import numpy as np
 import pytest
-import vae
 from conftest import ROOT
 from threadpoolctl import threadpool_limits
 
-from scratchnn import cli, data
-from scratchnn.checkpoints import read_checkpoint
+from scratchnn import data
+from scratchnn.scripts import cli, train
+from scratchnn.training.checkpoints import read_checkpoint
 
 SMALL = ["--hidden", "12", "--batch-size", "200", "--epochs", "2", "--samples", "4"]
 
@@ -26,7 +26,7 @@ def fails(monkeypatch, capsys, *arguments: object) -> str:
 
 
 def cluster(**options):
-    distributed = pytest.importorskip("dask.distributed", reason='needs python -m pip install -e ".[cluster]"')
+    distributed = pytest.importorskip("dask.distributed", reason='needs python -m pip install "scratchnn[cluster]"')
     return distributed.LocalCluster(dashboard_address=None, **options)
 
 
@@ -38,14 +38,14 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
 
     with threadpool_limits(1):  # as Dask's workers have it: another number of threads would round differently
         here = sweep("here")
-    monkeypatch.setattr(vae, "main", lambda _: pytest.fail("trained in this process"))
+    monkeypatch.setattr(train, "main", lambda _: pytest.fail("trained in this process"))
     monkeypatch.chdir(tmp_path)
     with cluster(n_workers=2, threads_per_worker=1, processes=True) as two:
         there = sweep("there", "--dask", two.scheduler_address)
     assert there == here and here["4"]["test_loss"] != here["5"]["test_loss"]
     for run in ("z4-seed0", "z5-seed0"):
         arrays, others = (read_checkpoint(tmp_path / name / run / "checkpoint.npz")[1] for name in ("here", "there"))
-        np.testing.assert_array_equal(arrays["params"], others["params"])
+        np.testing.assert_array_equal(arrays["model/params"], others["model/params"])
         assert (tmp_path / "there" / run / "log.txt").read_text().count("epoch 2/2") == 1
     assert capsys.readouterr().out.count("finished: ") == 4
 
@@ -81,5 +81,5 @@ def test_an_address_of_no_scheduler_is_one_sentence(tmp_path, monkeypatch, capsy
 def test_without_dask_the_sentence_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     text = fails(monkeypatch, capsys, "--dask", "tcp://127.0.0.1:8786", "--out", tmp_path, *SMALL)
-    assert "--dask needs Dask" in text and 'pip install -e ".[cluster]"' in text
+    assert "--dask needs dask" in text and 'pip install "scratchnn[cluster]"' in text
     assert "cluster =" in (ROOT / "setup.cfg").read_text()

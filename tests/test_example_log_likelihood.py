@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 
 import latent_sizes
-import log_likelihood
 import numpy as np
 import pytest
-import vae
+from conftest import ROOT
 from scripts import fails
 
 from scratchnn import Adam, Classifier, Dense, Sequential, data
-from scratchnn.checkpoints import load_model
 from scratchnn.evaluation import importance_weighted, latent_use
-from scratchnn.training import Trainer, evaluate
+from scratchnn.scripts import log_likelihood, train
+from scratchnn.training import Trainer, evaluate, load_model
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]
+
+
+def test_the_example_is_this_command():
+    import log_likelihood as example
+
+    assert example.main is log_likelihood.main and example.__file__ == str(ROOT / "examples/log_likelihood.py")
 
 
 @pytest.fixture(scope="module")
 def grey_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey")
-    vae.main(["--epochs", "3", "--out", str(folder), *SMALL])
+    train.main(["--epochs", "3", "--out", str(folder), *SMALL])
     return folder
 
 
@@ -75,7 +80,7 @@ def test_mistakes_are_one_sentence(grey_run, tmp_path):
 
 
 def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
-    vae.main(["--epochs", "1", "--likelihood", "gaussian", "--out", str(tmp_path), *SMALL])
+    train.main(["--epochs", "1", "--likelihood", "gaussian", "--out", str(tmp_path), *SMALL])
     text = fails(log_likelihood.main, tmp_path, "--binarisation", "fixed")
     assert "a Gaussian decoder gives a density of grey pixels: leave out --binarisation" in text
     log_likelihood.main([str(tmp_path), "--samples", "3"])
@@ -113,7 +118,7 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     assert summary["figures"]["5"]["test_loss"] == losses and losses[0] != losses[1]
     assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in printed
 
-    # the same again trains nothing and estimates nothing; another number of draws is estimated afresh
+    # the same again trains nothing and estimates nothing; another number of draws is estimated again
     monkeypatch.setattr(log_likelihood, "main", lambda arguments: pytest.fail("estimated again"))
     sweep(tmp_path, "--epochs", "2")
     monkeypatch.undo()
@@ -145,7 +150,7 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
 
 
 def test_a_run_on_a_random_split_is_asked_about_its_own_test_images(tmp_path):
-    vae.main(["--epochs", "1", "--split", "random", "--out", str(tmp_path), *SMALL])
+    train.main(["--epochs", "1", "--split", "random", "--out", str(tmp_path), *SMALL])
     log_likelihood.main([str(tmp_path), "--samples", "3"])
     summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
     images = data.binarise_held_out(data.load("digits", "random").test, "fixed")[:]

@@ -355,9 +355,9 @@ def test_bounds_of_different_numbers_of_draws_are_not_one_column(here):
 
 
 def test_runs_of_different_settings_are_never_averaged(here):
-    change(here / "runs/latent-sizes-mnist/z10-seed1/summary.json", optimizer="Adam(lr=0.002)")
+    change(here / "runs/latent-sizes-mnist/z10-seed1/summary.json", optimiser="Adam(lr=0.002)")
     text = refused(here)
-    assert "z10-seed0" in text and "z10-seed1" in text and "not to be averaged: optimizer is None and Adam" in text
+    assert "z10-seed0" in text and "z10-seed1" in text and "not to be averaged: optimiser is None and Adam" in text
 
 
 def test_the_same_run_twice_is_not_two_runs(here):

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from scripts import fails, succeeds
 from stacked_autoencoder import STARTS, autoencoders, classifier
 
-from scratchnn import Classifier, Dense, data, figures
-from scratchnn.checkpoints import load_model
+from scratchnn import Classifier, Dense, data
+from scratchnn.scripts import figures
+from scratchnn.training import Trainer
+from scratchnn.training.checkpoints import load_model
 
 SHORT = ["--epochs", "3", "--pretraining-epochs", "2"]
 AUTOENCODERS = ("first", "second", "third", "whole")
@@ -47,7 +49,9 @@ def test_the_networks_are_those_of_the_document():
         "third": [784, 64, 32, 16, 32, 64, 784],
         "whole": [784, 128, 64, 32, 16, 32, 64, 128, 784],
     }
-    assert [stacked_autoencoder.code_size(model) for model in models.values()] == [64, 32, 16, 16]
+    assert {name: sizes[-1] for name, sizes in stacked_autoencoder.encoder_widths(784).items()} == {
+        "first": 64, "second": 32, "third": 16, "whole": 16,
+    }  # fmt: skip
     for start in STARTS:
         assert widths(classifier(start, 784, 10, models, rng).network) == [784, 128, 64, 32, 16, 10]
     for model in (*models.values(), classifier("random", 784, 10, models, rng)):
@@ -134,11 +138,17 @@ def test_all_layers_learn_from_the_labels(finished):
         assert 0 < moved.max() < 0.2  # three epochs of small steps from where it stood
 
 
-def test_the_learning_rate_falls_from_the_first_epoch_to_the_last():
-    rates = [stacked_autoencoder.learning_rate(epoch, 20) for epoch in range(1, 21)]
-    assert rates[0] == 1e-3 and rates[-1] == pytest.approx(1e-4)
-    np.testing.assert_allclose(np.diff(np.log(rates)), np.log(0.1) / 19)
-    assert stacked_autoencoder.learning_rate(1, 1) == 1e-3
+def test_the_learning_rate_of_a_classifier_falls_from_the_first_epoch_to_the_last(no_pictures, tmp_path, monkeypatch):
+    step, rates = Trainer.step, {}
+
+    def noted(self, batch):
+        rates.setdefault(self.settings.get("start", "autoencoder"), []).append(self.optimiser.lr)
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, "step", noted)
+    stacked_autoencoder.main([*SHORT, "--batch-size", "1297", "--runs", "1", "--out", str(tmp_path)])  # a step an epoch
+    assert rates.pop("autoencoder") == 4 * 2 * [1e-3]
+    assert rates == {start: pytest.approx([1e-3, 1e-3 * 10**-0.5, 1e-4]) for start in STARTS}
 
 
 def test_the_same_command_again_goes_on_and_ends_in_the_same_bits(finished, no_pictures, tmp_path, capsys):

@@ -12,20 +12,21 @@ import time
 import numpy as np
 import pytest
 import scipy.special
-import vae
 from conftest import ROOT
 from scripts import fails, succeeds
 
 from scratchnn import data
-from scratchnn.checkpoints import load_model, read_checkpoint
 from scratchnn.evaluation import bernoulli_floor, mean_image_loss
-from scratchnn.training import Trainer, evaluate
+from scratchnn.scripts import train
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training import SaveCheckpoint, Trainer, evaluate, falling, load_model
+from scratchnn.training.checkpoints import read_checkpoint
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]
 
 
 def test_a_run_writes_all_that_it_promises(tmp_path):
-    printed = succeeds(vae.main, "--epochs", 3, "--out", tmp_path, *SMALL)
+    printed = succeeds(train.main, "--epochs", 3, "--out", tmp_path, *SMALL)
     names = {
         "history.json", "summary.json", "checkpoint.npz", "loss.png", "kl.png", "reconstruction.png", "samples.png",
         "scatter.png", "scatter_3d.png", "manifold_linear.png", "manifold_quantile.png",
@@ -46,7 +47,7 @@ def test_a_run_writes_all_that_it_promises(tmp_path):
 
 
 def test_more_latent_dimensions_have_no_plane_to_draw(tmp_path):
-    succeeds(vae.main, "--epochs", 1, "--latent", 3, "--out", tmp_path, *SMALL)
+    succeeds(train.main, "--epochs", 1, "--latent", 3, "--out", tmp_path, *SMALL)
     names = {path.name for path in tmp_path.glob("*.png")}
     assert names == {"loss.png", "kl.png", "reconstruction.png", "samples.png", "scatter_3d.png"}
 
@@ -62,7 +63,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    done = len(read_checkpoint(killed / "checkpoint.npz")[0]["history"])
+    done = len(read_checkpoint(killed / "checkpoint.npz")[0]["training"]["history"])
     assert 1 <= done < 30
     subprocess.run([*command, "--out", killed, "--resume"], check=True, capture_output=True)
     (record, arrays), (other_record, others) = (read_checkpoint(f / "checkpoint.npz") for f in (through, killed))
@@ -70,14 +71,15 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name], err_msg=name)
     for run_record in (record, other_record):
-        for epoch in run_record["history"]:
+        for epoch in run_record["training"]["history"]:
             del epoch["seconds"]
+        del run_record["training"]["checksum"]  # of the seconds as well
     assert record == other_record
 
 
 def test_help_has_examples():
-    text = succeeds(vae.main, "--help")
-    assert "python examples/vae.py --data mnist --latent 20 --epochs 50" in text
+    text = succeeds(train.main, "--help")
+    assert "scratchnn train --data mnist --latent 20 --epochs 50" in text and "python examples/vae.py" in text
     for option in ("--data", "--epochs", "--batch-size", "--seed", "--out", "--latent", "--resume", "--binarisation"):
         assert option in text
 
@@ -106,7 +108,7 @@ def test_help_has_examples():
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, message, tmp_path):
-    assert message in fails(vae.main, "--out", tmp_path, *SMALL[:2], *arguments)
+    assert message in fails(train.main, "--out", tmp_path, *SMALL[:2], *arguments)
 
 
 def test_no_network_and_no_data_says_where_files_go(tmp_path, monkeypatch):
@@ -122,41 +124,41 @@ def test_no_network_and_no_data_says_where_files_go(tmp_path, monkeypatch):
     monkeypatch.delenv("SCRATCHNN_DATA", raising=False)
     monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr("pooch.HTTPDownloader", NoNetwork)
-    text = fails(vae.main, "--data", "mnist", "--out", tmp_path / "run")
+    text = fails(train.main, "--data", "mnist", "--out", tmp_path / "run")
     assert "could not be downloaded" in text and str(tmp_path / "cache/mnist") in text and "SCRATCHNN_DATA" in text
     assert not (tmp_path / "run").exists()
 
 
 def test_an_output_folder_that_cannot_be_written_is_noticed_before_training(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    text = fails(vae.main, "--out", tmp_path / "file" / "run")
+    text = fails(train.main, "--out", tmp_path / "file" / "run")
     assert "cannot write into" in text and "choose another folder with --out" in text
 
 
 def test_an_earlier_run_is_not_overwritten(tmp_path):
-    succeeds(vae.main, "--epochs", 2, "--out", tmp_path, *SMALL)
+    succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     before = (tmp_path / "checkpoint.npz").read_bytes()
-    text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--epochs", 2)
+    text = fails(train.main, "--out", tmp_path, *SMALL, "--seed", 1, "--epochs", 2)
     assert "holds another run, which would be lost: it has seed = 0, and this run has 1" in text
-    text = fails(vae.main, "--out", tmp_path, *SMALL, "--seed", 1, "--resume")
+    text = fails(train.main, "--out", tmp_path, *SMALL, "--seed", 1, "--resume")
     assert "holds another run, which would be lost: it has seed = 0" in text
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
-def test_the_same_command_again_goes_on_instead_of_starting_anew(tmp_path):
+def test_the_same_command_again_goes_on_instead_of_starting_again(tmp_path):
     """The same settings give the same bits, so nothing is lost, and nothing is computed twice."""
-    succeeds(vae.main, "--epochs", 2, "--out", tmp_path, *SMALL)
+    succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     (tmp_path / "loss.png").unlink()
-    printed = succeeds(vae.main, "--epochs", 2, "--out", tmp_path, *SMALL)
+    printed = succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: nothing left to train" in printed
     assert (tmp_path / "loss.png").exists() and len(json.loads((tmp_path / "history.json").read_text())) == 2
-    printed = succeeds(vae.main, "--epochs", 3, "--out", tmp_path, *SMALL)
+    printed = succeeds(train.main, "--epochs", 3, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: going on" in printed
     assert len(json.loads((tmp_path / "history.json").read_text())) == 3
 
 
 def test_the_published_figures_are_of_the_sets_they_name(tmp_path):
-    succeeds(vae.main, "--epochs", 2, "--out", tmp_path, *SMALL)
+    succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     figures = json.loads((tmp_path / "summary.json").read_text())["figures"]
     images = data.load("digits")
     model, settings = load_model(tmp_path)
@@ -178,7 +180,7 @@ def test_the_video_is_not_shuffled_and_everything_else_is(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Trainer, "fit", fit)
     for name in ("frey-face", "digits"):
-        succeeds(vae.main, "--data", name, "--out", tmp_path / name)
+        succeeds(train.main, "--data", name, "--out", tmp_path / name)
     assert seen == {"frey-face": False, "digits": True}
 
 
@@ -191,7 +193,7 @@ def test_a_terminal_that_cannot_show_minus_signs_is_no_reason_to_stop(tmp_path):
 def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
     """What is drawn for the pixels comes from the generator whose state the checkpoint keeps."""
     arguments = ["--binarisation", "dynamic", "--lr", "0.01", "--lr-final", "0.001", *SMALL]
-    succeeds(vae.main, "--epochs", 4, "--out", tmp_path / "through", *arguments)
+    succeeds(train.main, "--epochs", 4, "--out", tmp_path / "through", *arguments)
     fit, done = Trainer.fit, []
 
     def two_epochs(self, train, **settings):
@@ -200,7 +202,7 @@ def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "fit", two_epochs)
     for _ in range(2):
-        succeeds(vae.main, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
+        succeeds(train.main, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
     assert done == [0, 2]
     through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
     for name, array in through.items():
@@ -208,8 +210,8 @@ def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
 
 def test_a_binarised_run_says_what_it_was_trained_on(tmp_path):
-    printed = succeeds(vae.main, "--epochs", 1, "--binarisation", "dynamic", "--out", tmp_path, *SMALL)
-    assert "targets: binary pixels, drawn anew at every use" in printed
+    printed = succeeds(train.main, "--epochs", 1, "--binarisation", "dynamic", "--out", tmp_path, *SMALL)
+    assert "targets: binary pixels, drawn again at every use" in printed
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["settings"]["binarisation"] == "dynamic" and summary["figures"]["train_floor"] == 0
     model, _ = load_model(tmp_path)
@@ -218,11 +220,11 @@ def test_a_binarised_run_says_what_it_was_trained_on(tmp_path):
 
 
 def test_a_gaussian_decoder_has_no_floor(tmp_path):
-    printed = succeeds(vae.main, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path, *SMALL)
+    printed = succeeds(train.main, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path, *SMALL)
     assert "a density of grey levels, not a probability" in printed
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert not any("floor" in name for name in summary["figures"])
-    x = load_model(tmp_path)[0].sample(50, np.random.default_rng(0))
+    x = load_model(tmp_path)[0].generate(50, np.random.default_rng(0))
     assert ((x >= 0) & (x <= 1)).all()
 
 
@@ -231,36 +233,40 @@ def test_every_option_reaches_the_training(tmp_path, monkeypatch):
     given = {}
 
     def fit(self, train, **arguments):
-        given.update(arguments, train=train)
+        given.update(arguments, train=train, trainer=self)
         raise SystemExit
 
     monkeypatch.setattr(Trainer, "fit", fit)
     options = ["--lr", "0.01", "--lr-final", "0.001", "--epochs", 11, "--no-shuffle", "--binarisation", "threshold"]
-    succeeds(vae.main, *options, "--split", "random", "--out", tmp_path, *SMALL)
+    succeeds(train.main, *options, "--split", "random", "--out", tmp_path, *SMALL)
     images = data.load("digits", "random")
     np.testing.assert_array_equal(given["train"].pixels, images.train.pixels > 8)
     np.testing.assert_array_equal(given["held_out"].pixels, images.validation.pixels > 8)
-    assert given["schedule"](1) == 0.01 and given["schedule"](11) == pytest.approx(0.001)
+    trainer = given["trainer"]
+    assert trainer.optimiser.lr == 0.01
+    *others, checkpoint = given["after_epoch"]
+    for function in others:
+        function(trainer, {"epoch": 10})  # for epoch 11, the last
+    assert trainer.optimiser.lr == pytest.approx(0.001) and len(trainer.snapshots) == 1
+    assert isinstance(checkpoint, SaveCheckpoint) and checkpoint.path == tmp_path / "checkpoint.npz"
     assert given["shuffle"] is False and (given["epochs"], given["batch_size"]) == (11, 200)
 
 
 def test_the_scale_is_that_of_the_pixels_trained_on(tmp_path):
-    printed = succeeds(vae.main, "--epochs", 1, "--binarisation", "threshold", "--out", tmp_path, *SMALL)
+    printed = succeeds(train.main, "--epochs", 1, "--binarisation", "threshold", "--out", tmp_path, *SMALL)
     m = (data.load("digits").train.pixels > 8).mean(axis=0)
     mean_image = -np.sum(scipy.special.xlogy(m, m) + scipy.special.xlogy(1 - m, 1 - m))
     assert f"floor 0.00, one mean image for all {mean_image:.2f}" in printed
 
 
 def test_the_learning_rate_falls_by_the_same_factor_every_epoch():
-    args = vae.options(["--lr", "0.01", "--lr-final", "0.0001", "--epochs", "3"])
-    np.testing.assert_allclose([vae.learning_rate(epoch, args) for epoch in (1, 2, 3)], [0.01, 0.001, 0.0001])
-    args = vae.options(["--lr", "0.01"])
-    assert {vae.learning_rate(epoch, args) for epoch in (1, 50, 100)} == {0.01}
+    np.testing.assert_allclose([falling(0.01, 0.0001, 3)(epoch) for epoch in (1, 2, 3)], [0.01, 0.001, 0.0001])
+    assert {falling(0.01, 0.01, 100)(epoch) for epoch in (1, 50, 100)} == {0.01}
 
 
 def test_the_network_is_the_thesis_s():
     """Sizes of Annex D.4 and D.6, and its standard deviations, each to 5 standard errors."""
-    model = vae.network(784, 500, 20, np.random.default_rng(0))
+    model = thesis_vae(784, 500, 20, np.random.default_rng(0))
     shapes = {name: array.shape for name, array in model.parameters.items()}
     assert shapes == {
         "encoder.0.W": (784, 500), "encoder.0.b": (500,), "encoder.2.W": (500, 500), "encoder.2.b": (500,),
@@ -275,7 +281,7 @@ def test_the_network_is_the_thesis_s():
 
 def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
     """One epoch of the thesis's run at z = 20: 151.0 here (seed 0), 148.8 there; a broken decoder stays above 200."""
-    succeeds(vae.main, "--data", "mnist", "--latent", 20, "--epochs", 1, "--out", tmp_path)
+    succeeds(train.main, "--data", "mnist", "--latent", 20, "--epochs", 1, "--out", tmp_path)
     (record,) = json.loads((tmp_path / "history.json").read_text())
     assert 140 < record["train_loss"] < 160
     assert record["held_out_loss"] < 130
@@ -283,13 +289,13 @@ def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
 
 def test_several_threads_train_the_same_network_to_rounding_and_to_the_same_bits_every_time(tmp_path):
     for folder, threads in (("one", 1), ("two", 2), ("again", 2), ("four", 4)):
-        succeeds(vae.main, "--epochs", 2, "--threads", threads, "--out", tmp_path / folder, *SMALL)
+        succeeds(train.main, "--epochs", 2, "--threads", threads, "--out", tmp_path / folder, *SMALL)
     one, two, again, four = (load_model(tmp_path / folder)[0].params for folder in ("one", "two", "again", "four"))
     assert two.tobytes() == again.tobytes()
     for several in (two, four):
         # Adam's steps of 0.001 have the gradient's sign and hardly its size: where it is nearly 0, rounding decides
         assert 0 < np.linalg.norm(several - one) < 1e-3 * np.linalg.norm(one)
     assert "it has threads = 2, and this run has 3" in fails(
-        vae.main, "--epochs", 3, "--threads", 3, "--out", tmp_path / "two", *SMALL
+        train.main, "--epochs", 3, "--threads", 3, "--out", tmp_path / "two", *SMALL
     )
-    assert "expected a whole number of at least 1, got 0" in fails(vae.main, "--threads", 0)
+    assert "expected a whole number of at least 1, got 0" in fails(train.main, "--threads", 0)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
+import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import ROOT
 
-pytest.importorskip("rich")
-
-from scratchnn.exercises import commands, progress, terminal
+from scratchnn.exercises import commands, progress, terminal, verdict
+from scratchnn.exercises import watch as watching
 from scratchnn.exercises.__main__ import exercise, main
 from scratchnn.exercises.commands import ExerciseError
 from scratchnn.exercises.exercise import TEACHER, ladder, path_of, solution, stub
@@ -36,8 +38,26 @@ def run(folder: Path, *arguments: str, typed: str = "", **environment: str) -> s
     """The real command, started in `folder`."""
     return subprocess.run(
         [sys.executable, "-m", "scratchnn.exercises", *arguments],
-        cwd=folder, env={**ENVIRONMENT, **environment}, input=typed, capture_output=True, encoding="utf-8", timeout=60,
+        cwd=folder, env={**ENVIRONMENT, **environment}, input=typed, capture_output=True, encoding="utf-8", timeout=300,
     )  # fmt: skip
+
+
+def without(folder: Path, *packages: str) -> dict[str, str]:
+    """The environment of a Python in which these packages are not installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        f"""
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+    )
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
 def linear(code: str) -> str:
@@ -245,21 +265,27 @@ def test_a_missing_file_and_one_in_another_encoding(tmp_path):
     "body", ["while True:\n    pass", "while True:\n    try:\n        pass\n    except:\n        pass"]
 )
 def test_an_endless_loop_is_stopped_and_its_line_named(tmp_path, body):
-    began = time.monotonic()
     verdict = tried(tmp_path, linear(f"print('before')\n{body}"), seconds=1)
     assert "it was stopped after 1 seconds: is there an endless loop?" in verdict.sentence
-    assert verdict.printed == "before\n" and time.monotonic() - began < 6
+    assert verdict.printed == "before\n"
     if "try" not in body:
         assert "(in backward), `" in verdict.sentence
 
 
+def test_a_slow_start_of_python_does_not_count(tmp_path, monkeypatch):
+    """Starting takes longer here than the answer may take."""
+    monkeypatch.setattr(verdict, "GRACE", 0.0)
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/sitecustomize.py").write_text("import time; time.sleep(3)")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'slow'}{os.pathsep}{ROOT}")
+    assert tried(tmp_path, linear(RIGHT), seconds=2.5).passed
+
+
 @pytest.mark.parametrize("body", ["print('flood ' * 10)", "import os; os.write(1, b'flood ' * 10000)"])
 def test_a_print_flood_is_stopped_and_cut(tmp_path, body):
-    began = time.monotonic()
     verdict = tried(tmp_path, linear(f"while True:\n    {body}"))
     assert "it was stopped after printing 1,000,000 characters" in verdict.sentence
     assert verdict.printed.startswith("flood flood") and len(verdict.printed) < SHOWN + 50
-    assert time.monotonic() - began < 8
     if "os" not in body:
         assert "line 27 (in backward), `print(" in verdict.sentence
 
@@ -366,6 +392,87 @@ def test_a_figure_is_written_beside_the_exercise(desk):
     assert (desk.folder / "04_relu.png").read_bytes().startswith(b"\x89PNG")
 
 
+# ---- without rich, and without matplotlib
+
+
+def lines_of(folder: Path, **environment: str) -> list[str]:
+    """All that the commands print to a learner who gets one answer wrong and one right."""
+    wrong = "dx, dW, db = dy @ W.T, x.T @ dy / len(x), dy.sum(axis=0)"
+    run(folder, "start", **environment)
+    shown = [run(folder, **environment), run(folder, "check", "linear", **environment)]
+    for code in (wrong, RIGHT, "print('Σ')\nreturn 1"):
+        (folder / "exercises/03_linear.py").write_text(linear(code), encoding="utf-8")
+        shown.append(run(folder, "check", "linear", **environment))
+    shown += [run(folder, *arguments, **environment) for arguments in (["hint"], ["solution", "--yes"], ["next"], [])]
+    assert [done.stderr for done in shown] == [""] * len(shown)
+    return "".join(done.stdout for done in shown).splitlines()
+
+
+def test_without_rich_the_lines_are_the_same(tmp_path):
+    pytest.importorskip("rich")
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+    plain = lines_of(tmp_path / "without", **without(tmp_path / "hidden", "rich"))
+    assert plain == lines_of(tmp_path / "with")
+    assert any("dW_ij = Σ_n" in line for line in plain) and any("WRONG" in line for line in plain)
+
+
+def test_without_rich_the_first_output_says_once_what_brings_colours(tmp_path):
+    hidden = without(tmp_path / "hidden", "rich")
+    first = run(tmp_path, "start", **hidden).stdout
+    assert first.splitlines()[0] == (
+        '(colour in these reports needs rich: python -m pip install "scratchnn[exercises]")'
+    )
+    for arguments in (["start"], [], ["hint"]):
+        assert "pip install" not in run(tmp_path, *arguments, **hidden).stdout
+    (tmp_path / "else").mkdir()
+    if terminal.NO_COLOURS == "":
+        assert "pip install" not in run(tmp_path / "else", "start").stdout
+
+
+def in_terminal(folder: Path, *arguments: str, **environment: str) -> list[str]:
+    """What the command writes into a terminal of 60 columns."""
+    ours, its = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scratchnn.exercises", *arguments], cwd=folder, stdin=its, stdout=its, stderr=its,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "60", **environment},
+    )  # fmt: skip
+    os.close(its)
+    written = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    except OSError:  # Linux says so at the end
+        pass
+    process.wait()
+    os.close(ours)
+    return written.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_in_a_terminal_prose_is_wrapped_with_rich_and_without_and_rich_brings_colours(tmp_path):
+    pytest.importorskip("rich")
+    run(tmp_path, "start")
+    (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT + " / 5"), encoding="utf-8")
+    for _ in range(3):
+        run(tmp_path, "hint", "elbo")
+    hidden = without(tmp_path / "hidden", "rich")
+    shown = {}
+    for arguments in (("check", "linear"), ("hint", "elbo"), ()):
+        coloured = "\n".join(in_terminal(tmp_path, *arguments))
+        shown[arguments] = in_terminal(tmp_path, *arguments, **hidden)
+        assert ("\x1b[" in coloured) == (arguments != ("hint", "elbo"))
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines() == shown[arguments]
+    *hints, _ = shown["hint", "elbo"]  # the last line names a command, which must not be cut
+    assert len(hints) > 6 and max(map(len, hints)) <= 60
+
+
+def test_without_matplotlib_a_figure_is_one_sentence(tmp_path):
+    run(tmp_path, "start")
+    done = run(tmp_path, "figure", "relu", **without(tmp_path / "hidden", "matplotlib"))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == 'error: drawing figures needs matplotlib: python -m pip install "scratchnn[examples]"\n'
+
+
 # ---- the state
 
 
@@ -381,19 +488,21 @@ def state(**changed) -> str:
         state(done=["sum", 3]), state(done="sum"), state(hints={"sum": -5}), state(hints={"gone": 1}),
     ],
 )  # fmt: skip
-def test_a_damaged_state_is_kept_and_made_anew_from_the_files(desk, capsys, text):
+def test_a_damaged_state_is_kept_and_a_new_one_made_from_the_files(desk, capsys, text):
     solve(desk, ladder()[0])
     desk.file("relu").write_text("broken(", encoding="utf-8")
     (desk.folder / STATE).write_text(text)
     capsys.readouterr()
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].endswith("it is kept as .progress.json.damaged, and made anew from what your files show")
+    assert out.splitlines()[0].endswith(
+        "it is kept as .progress.json.damaged, and a new one is made from what your files show"
+    )
     assert (desk.folder / ".progress.json.damaged").read_text() == text
     assert progress.load(desk.folder) == Progress(ladder()[1], done={ladder()[0]})
 
 
-def test_a_state_that_is_not_text_is_damaged_too_and_keeps_its_forerunner(desk):
+def test_a_state_that_is_not_text_is_damaged_too_and_spares_the_one_kept_before(desk):
     for number in (1, 2):
         (desk.folder / STATE).write_bytes(b"\xff" * number)
         main([])
@@ -415,7 +524,7 @@ def test_the_state_is_written_whole_or_not_at_all(desk, monkeypatch):
     assert json.loads(before)["current"] == ladder()[0]
 
 
-def test_a_lost_state_is_made_anew_by_start(desk):
+def test_a_lost_state_is_made_again_by_start(desk):
     solve(desk, ladder()[0])
     (desk.folder / STATE).unlink()
     with pytest.raises(ExerciseError, match="no exercises here yet"):
@@ -428,30 +537,28 @@ def test_a_lost_state_is_made_anew_by_start(desk):
 
 
 class Watcher:
-    """The real `watch`, with what it prints line by line and the time at which each line came."""
+    """The real `watch`, with what it prints line by line."""
 
     def __init__(self, folder: Path, stdin: int = subprocess.PIPE) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scratchnn.exercises", "watch"], cwd=folder, env=ENVIRONMENT, encoding="utf-8",
             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self.lines: queue.Queue[tuple[float, str]] = queue.Queue()
+        self.lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self) -> None:
         for line in self.process.stdout:
-            self.lines.put((time.monotonic(), line))
+            self.lines.put(line)
 
-    def until(self, text: str) -> float:
-        """Waits for a line with this text; when it came."""
+    def until(self, text: str) -> None:
+        """Waits for a line with this text."""
         seen = []
         while text not in "".join(seen):
             try:
-                at, line = self.lines.get(timeout=15)
+                seen.append(self.lines.get(timeout=120))
             except queue.Empty:
                 raise AssertionError(f"no {text!r} in:\n{''.join(seen)}") from None
-            seen.append(line)
-        return at
 
     def type(self, key: str) -> None:
         self.process.stdin.write(key + "\n")
@@ -468,23 +575,55 @@ class Watcher:
                 stream.close()
 
 
-def test_watch_judges_within_a_second_of_a_save_holds_success_and_obeys(desk, tmp_path):
+def test_watch_looks_at_the_file_several_times_a_second_and_checks_each_save_once(desk, monkeypatch):
+    """With the next test: a save is judged within a second, on a machine that has a processor for it."""
+    file, checked, looks = desk.file(desk.progress.current), [], []
+    versions = iter(["the first", None, "the second one", None, None, "a third"])
+
+    class Keys:
+        def get(self, timeout):
+            looks.append(timeout)
+            version = next(versions, "q")
+            if version == "q":
+                return version
+            if version:
+                file.write_text(version)
+            raise queue.Empty
+
+    monkeypatch.setattr(watching, "queue", SimpleNamespace(SimpleQueue=Keys, Empty=queue.Empty))
+    monkeypatch.setattr(watching, "read_keys", lambda typed: None)
+    monkeypatch.setattr(watching, "check", lambda desk, name: checked.append(file.read_text(encoding="utf-8")) or 1)
+    assert watching.watch(desk) == 0
+    assert checked == [stub(desk.progress.current), "the first", "the second one", "a third"]
+    assert looks == [watching.POLL] * 7 and watching.POLL <= 0.25
+
+
+def test_a_verdict_takes_less_than_a_second_of_a_processor(tmp_path):
+    def used() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    times = []
+    for _ in range(3):
+        before = used()
+        assert tried(tmp_path, linear(RIGHT)).passed
+        times.append(used() - before)
+    assert min(times) + watching.POLL < 1.0, times
+
+
+def test_watch_judges_every_save_holds_success_and_obeys(desk, tmp_path):
     desk.progress.current = "linear"
     desk.save()
     file = desk.file("linear")
     with Watcher(tmp_path) as watcher:
         watcher.until("not written yet")
-        delays = []
         for code, expected in (
             ("dx = dW = db = 1", "backward must give"),
             (RIGHT + " * 2", "WRONG"),
             (RIGHT, "linear: right"),
         ):
-            time.sleep(0.3)
-            saved = time.monotonic()
             file.write_text(linear(code), encoding="utf-8")
-            delays.append(watcher.until(expected) - saved)
-        assert sorted(delays)[1] < 1.0, delays  # the median: the machine may be busy
+            watcher.until(expected)
         watcher.until("linear is done.")
         time.sleep(0.5)
         state = progress.load(desk.folder)
@@ -501,7 +640,7 @@ def test_watch_judges_within_a_second_of_a_save_holds_success_and_obeys(desk, tm
         replacement.replace(desk.file("relu"))  # as many editors save
         watcher.until("relu is done")
         watcher.type("q")
-        assert watcher.process.wait(10) == 0
+        assert watcher.process.wait(120) == 0
 
 
 def test_watch_works_without_an_input_and_follows_next_from_elsewhere(desk, tmp_path):

@@ -26,10 +26,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scripts import fails, succeeds
 
-from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, ReLU, Sequential, data, explore, figures
+from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, ReLU, Sequential, data
 from scratchnn.data import Images
-from scratchnn.explore import ClassifierComparison, ExploreError, LatentExplorer
-from scratchnn.training import Trainer
+from scratchnn.scripts import explore, figures
+from scratchnn.scripts.explore import ClassifierComparison, ExploreError, LatentExplorer
+from scratchnn.training import SaveCheckpoint, Trainer, load_model
 
 DIGITS = data.load("digits")
 SHAPE = DIGITS.image_shape
@@ -500,11 +501,11 @@ def test_what_the_comparison_refuses():
 def checkpoint(folder: Path, model, **settings) -> Path:
     """The folder of a run that was trained on a few images."""
     folder.mkdir(parents=True, exist_ok=True)
-    optimizer = SGD(model, lr=0.1) if isinstance(model, Classifier) else Adam(model)
-    trainer = Trainer(model, optimizer, np.random.default_rng(0), settings)
+    optimiser = SGD(model, lr=0.1) if isinstance(model, Classifier) else Adam(model)
+    trainer = Trainer(model, optimiser, np.random.default_rng(0), settings)
     few = DIGITS.train.split(100)[0]
     batches = data.Labelled(few) if isinstance(model, Classifier) else few
-    trainer.fit(batches, epochs=1, batch_size=50, checkpoint=folder / "checkpoint.npz")
+    trainer.fit(batches, epochs=1, batch_size=50, after_epoch=[SaveCheckpoint(folder / "checkpoint.npz")])
     return folder
 
 
@@ -513,7 +514,7 @@ def test_the_latent_script_writes_the_picture_of_where_it_starts(tmp_path):
     out = tmp_path / "new" / "point.png"
     printed = succeeds(explore_latent.main, folder, "--dims", 3, 1, "--image", 4, "--z", "1.0", "-0.5", "--out", out)
     assert printed.endswith(f"written: {out}\n") and [*out.parent.iterdir()] == [out]
-    model, _ = explore_latent.load_model(folder / "checkpoint.npz")
+    model, _ = load_model(folder / "checkpoint.npz")
     figure = Figure(figsize=explore.SIZE, dpi=130)
     FigureCanvasAgg(figure)
     explorer = LatentExplorer(figure, model, DIGITS.test, SHAPE, (3, 1), 4, (1.0, -0.5))
@@ -694,7 +695,7 @@ import numpy as np
 from PIL import ImageGrab
 sys.path.insert(0, {examples!r})
 import explore_latent
-from scratchnn import explore
+from scratchnn.scripts import explore
 
 show = plt.show
 

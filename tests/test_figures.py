@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 from matplotlib.image import imread
 
-from scratchnn import figures
+from scratchnn.scripts import figures
 
 
 @given(n=st.integers(1, 9), columns=st.integers(1, 4), height=st.integers(1, 3), width=st.integers(1, 3))
@@ -187,7 +187,7 @@ clouds = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1,
 
 @given(clouds, st.floats(0.01, 100))
 def test_names_that_would_hide_each_other_are_pushed_apart(points, gap):
-    """Also those that coincide. One that nobody comes near stays where it is, but for a thousandth of the gap."""
+    """Also those that coincide. One that no other comes near stays where it is, but for a thousandth of the gap."""
     points = np.array(points, float)
     places = figures.pushed_apart(points, gap)
     distance = np.linalg.norm(places[:, None] - places, axis=2) + np.diag(np.full(len(points), np.inf))

@@ -194,8 +194,8 @@ def test_float32_is_refused(rng):
 
 def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
     class OneEntryTwice(Dense):
-        def backward(self, dy, need_dx=True):
-            dx = super().backward(dy, need_dx)
+        def backward(self, dy):
+            dx = super().backward(dy)
             self.dW[2, 1] *= 2
             return dx
 
@@ -215,8 +215,8 @@ def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
 
 
 class ForgetsTheBatch(BatchNorm):
-    def backward(self, dy, need_dx=True):
-        dx = super().backward(dy, need_dx)
+    def backward(self, dy):
+        dx = super().backward(dy)
         self.dbeta = dy[0]
         return dx
 
@@ -243,35 +243,35 @@ def test_a_check_leaves_running_averages_as_they_were(cls, rng):
 
 
 class TransposeForgotten(Dense):  # square, so that the shapes do not give it away
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         (x,) = self.take_cache()
         self.dW, self.db = x.T @ dy, dy.sum(axis=0)
         return dy @ self.W
 
 
 class GradientTransposed(Dense):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         (x,) = self.take_cache()
         self.dW, self.db = dy.T @ x, dy.sum(axis=0)
         return dy @ self.W.T
 
 
 class NoSumOverTheBatch(Dense):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         (x,) = self.take_cache()
         self.dW, self.db = x.T @ dy, dy[0]
         return dy @ self.W.T
 
 
 class MeanForSum(Dense):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         (x,) = self.take_cache()
         self.dW, self.db = x.T @ dy / len(x), dy.mean(axis=0)
         return dy @ self.W.T
 
 
 class Accumulates(Dense):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         (x,) = self.take_cache()
         self.dW += x.T @ dy
         self.db += dy.sum(axis=0)
@@ -279,8 +279,8 @@ class Accumulates(Dense):
 
 
 class OneEntryOff(Dense):
-    def backward(self, dy, need_dx=True):
-        dx = super().backward(dy, need_dx)
+    def backward(self, dy):
+        dx = super().backward(dy)
         self.dW.flat[np.argmax(np.abs(self.dW))] *= 1 + 1e-6
         return dx
 
@@ -428,7 +428,7 @@ class SigmoidOnTheLogVariancesToo(SigmoidMean):
 class KernelNotTurnedRound(Conv2D):
     """dx as a correlation of dy with the kernel: right only for a kernel that is its own mirror image."""
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         W = self.W.copy()
         self.W = W[:, :, ::-1, ::-1]
         dx = super().backward(dy)
@@ -439,8 +439,8 @@ class KernelNotTurnedRound(Conv2D):
 class OneWindowOfMany(Conv2D):
     """= in place of +=: an entry of dx keeps what the last of its windows brought."""
 
-    def backward(self, dy, need_dx=True):
-        super().backward(dy, need_dx=False)
+    def backward(self, dy):
+        super().backward(dy)
         N, _, OH, OW = dy.shape
         dx = np.zeros((N, self.c_in, OH + self.kernel[0] - 1, OW + self.kernel[1] - 1))
         for u, v in np.ndindex(self.kernel):
@@ -449,14 +449,14 @@ class OneWindowOfMany(Conv2D):
 
 
 class BiasOfEveryPixel(Conv2D):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         dx = super().backward(dy)
         self.db = dy.sum(axis=(0, 2))[:, 0]
         return dx
 
 
-class MarginsCutOffAtTheWrongEnd(Conv2D):
-    def backward(self, dy, need_dx=True):
+class PaddingCutOffAtTheWrongEnd(Conv2D):
+    def backward(self, dy):
         x, ((top, bottom), sides), windows = self.cache
         self.cache = x, ((bottom, top), sides), windows
         return super().backward(dy)
@@ -465,7 +465,7 @@ class MarginsCutOffAtTheWrongEnd(Conv2D):
 class ChannelsExchanged(ConvTranspose2D):
     """dW (c_out, c_in, …), as it would be for Conv2D; with as many channels in as out the shape does not show it."""
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         dx = super().backward(dy)
         self.dW = self.dW.swapaxes(0, 1).copy()
         return dx
@@ -474,7 +474,7 @@ class ChannelsExchanged(ConvTranspose2D):
 class KernelTurnedRound(ConvTranspose2D):
     """dx as a convolution proper, as it would be for Conv2D."""
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         W = self.W.copy()
         self.W = W[:, :, ::-1, ::-1]
         dx = super().backward(dy)
@@ -485,7 +485,7 @@ class KernelTurnedRound(ConvTranspose2D):
 class OutputPaddingWithoutBias(ConvTranspose2D):
     """db without the rows that no kernel reached, though they hold b."""
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         dx = super().backward(dy)
         self.db = dy[:, :, : -self.output_padding[0]].sum(axis=(0, 2, 3))
         return dx
@@ -524,24 +524,24 @@ class CornerOfTheBlock(UpSampling2D):
 
 class RowsAndColumnsExchanged(Flatten):
     def backward(self, dy):
-        N, C, H, W = self.take_cache()
+        ((N, C, H, W),) = self.take_cache()
         return dy.reshape(N, C, W, H).swapaxes(2, 3)
 
 
 class ChannelsLast(Flatten):
     def backward(self, dy):
-        N, C, H, W = self.take_cache()
+        ((N, C, H, W),) = self.take_cache()
         return np.moveaxis(dy.reshape(N, H, W, C), 3, 1)
 
 
 class ColumnByColumn(Reshape):
     def backward(self, dy):
-        return dy.reshape(self.take_cache(), order="F")
+        return dy.reshape(*self.take_cache(), order="F")
 
 
 class BatchMixedIn(Reshape):
     def backward(self, dy):
-        return np.moveaxis(dy, 0, -1).reshape(self.take_cache())
+        return np.moveaxis(dy, 0, -1).reshape(*self.take_cache())
 
 
 class AnotherMask(Dropout):
@@ -556,21 +556,21 @@ class ScaleForgottenInBackward(Dropout):
 
 
 class MeanTakenForAConstant(BatchNorm):
-    def backward(self, dy, need_dx=True):
-        dx = super().backward(dy, need_dx)
+    def backward(self, dy):
+        dx = super().backward(dy)
         return dx + dy.mean(axis=0) * self.gamma
 
 
 class StatisticsTakenForConstants(BatchNorm):
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy):
         *kept, _ = self.cache
         self.cache = (*kept, False)  # as if forward had been in evaluation mode
-        return super().backward(dy, need_dx)
+        return super().backward(dy)
 
 
 class GammaForgotten(BatchNorm):
-    def backward(self, dy, need_dx=True):
-        return super().backward(dy, need_dx) / self.gamma
+    def backward(self, dy):
+        return super().backward(dy) / self.gamma
 
 
 def batch_norm(cls, rng):
@@ -631,7 +631,7 @@ PLANTED = [
     (lambda rng: OneWindowOfMany(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "1 of 3 .*\n  dx .* WRONG"),
     (lambda rng: BiasOfEveryPixel(2, 3, 2, rng, b=1.0, dtype=float), [(2, 2, 4, 5)], "3 of 3 entries wrong"),
     (
-        lambda rng: MarginsCutOffAtTheWrongEnd(1, 2, 2, rng, padding=((0, 1), (0, 0)), b=1.0, dtype=float),
+        lambda rng: PaddingCutOffAtTheWrongEnd(1, 2, 2, rng, padding=((0, 1), (0, 0)), b=1.0, dtype=float),
         [(2, 1, 3, 4)],
         "1 of 3 .*\n  dx .* WRONG",
     ),
@@ -692,14 +692,14 @@ class HeadForgotten(VAE):
         self.divergence.backward(dloss)
         dz = self.decoder.backward(self.likelihood.backward(-dloss))
         dmean, dlog_var = self.sampler.backward(dz)
-        self.encoder.backward(np.concatenate([dmean, 0 * dlog_var], axis=1), need_dx=False)
+        self.encoder.write_gradients(np.concatenate([dmean, 0 * dlog_var], axis=1))
 
 
 class KLRouteForgotten(VAE):
     def backward(self, dloss):
         self.divergence.backward(dloss)
         dz = self.decoder.backward(self.likelihood.backward(-dloss))
-        self.encoder.backward(np.concatenate(self.sampler.backward(dz), axis=1), need_dx=False)
+        self.encoder.write_gradients(np.concatenate(self.sampler.backward(dz), axis=1))
 
 
 class KLNotAveraged(VAE):
@@ -707,7 +707,7 @@ class KLNotAveraged(VAE):
         dmean_kl, dlog_var_kl = self.divergence.backward(dloss * len(dloss))
         dz = self.decoder.backward(self.likelihood.backward(-dloss))
         dmean, dlog_var = self.sampler.backward(dz)
-        self.encoder.backward(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1), need_dx=False)
+        self.encoder.write_gradients(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1))
 
 
 class SignOfTheLikelihood(VAE):
@@ -715,7 +715,7 @@ class SignOfTheLikelihood(VAE):
         dmean_kl, dlog_var_kl = self.divergence.backward(dloss)
         dz = self.decoder.backward(self.likelihood.backward(dloss))
         dmean, dlog_var = self.sampler.backward(dz)
-        self.encoder.backward(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1), need_dx=False)
+        self.encoder.write_gradients(np.concatenate([dmean + dmean_kl, dlog_var + dlog_var_kl], axis=1))
 
 
 class OtherNoiseInBackward(VAE):
@@ -754,3 +754,243 @@ def test_a_wrong_forward_pass_is_not_seen(rng):
     check_layer(
         VarianceAsDeviation(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), constants=[rng.normal(size=(5, 3))]
     )
+
+
+# ---- classes of the user's own
+
+
+class Plain:
+    """A dense layer that knows nothing of this library: attributes W and b, and beside them dW and db."""
+
+    def __init__(self, rng, n_in=3, n_out=4, dtype=np.float64):
+        self.W, self.b = rng.normal(size=(n_in, n_out)).astype(dtype), rng.normal(size=n_out).astype(dtype)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class PlainFromTheStart(Plain):
+    """dW and db exist before backward has run, and x no longer after it."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def backward(self, dy):
+        self.dW[...], self.db[...] = self.x.T @ dy, dy.sum(axis=0)
+        del self.x
+        return dy @ self.W.T
+
+
+class Declared(Plain):
+    """The same arrays in mappings, the second made by backward."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.parameters = {"W": self.W, "b": self.b}
+
+    def backward(self, dy):
+        self.gradients = {"W": self.x.T @ dy, "b": dy.sum(axis=0)}
+        return dy @ self.W.T
+
+
+class PlainLayer(Layer):
+    """A layer of the library's own kind, but with attributes that it has not declared."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.W = rng.normal(size=(3, 4))
+
+    def forward(self, x):
+        self.cache = (x,)
+        return x @ self.W
+
+    def backward(self, dy):
+        (x,) = self.take_cache()
+        self.dW = x.T @ dy
+        return dy @ self.W.T
+
+
+class NeverSetUp(PlainLayer):
+    def __init__(self, rng):
+        self.W = rng.normal(size=(3, 4))  # super().__init__ is forgotten, so nothing is declared
+
+
+@pytest.mark.parametrize("cls", [Plain, PlainFromTheStart, Declared, PlainLayer, NeverSetUp])
+def test_the_parameters_of_a_plain_class_are_checked(cls, rng):
+    layer, x = cls(rng), rng.normal(size=(5, 3))
+    before = layer.W.copy()
+    report = check_layer(layer, x)
+    names = ["dx", "dW", "db"][: 3 if issubclass(cls, Plain) else 2]
+    assert [array.name for array in report.arrays] == names and not report.unchecked
+    lines = str(report).splitlines()
+    assert lines[0] == f"{cls.__name__}{'()' * (not issubclass(cls, Plain))}: every gradient agrees with finite " + (
+        f"differences: {', '.join(names)}"
+    )
+    assert [line.split()[0] for line in lines[1:]] == names
+    np.testing.assert_array_equal(layer.W, before)
+
+
+@pytest.mark.parametrize("cls", [Plain, PlainFromTheStart, Declared, PlainLayer, NeverSetUp])
+def test_a_wrong_gradient_in_a_plain_class_is_found(cls, rng):
+    class Wrong(cls):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            (self.gradients["W"] if cls is Declared else self.dW)[...] *= 2
+            return dx
+
+    with pytest.raises(GradientError, match=r"^Wrong.*: 1 of . gradients wrong\n.*\n  dW .* WRONG .*ratio 2\n"):
+        check_layer(Wrong(rng), rng.normal(size=(5, 3)))
+
+
+def test_a_gradient_that_is_never_written_or_has_another_shape_is_found(rng):
+    class Never(PlainFromTheStart):
+        def backward(self, dy):
+            self.dW = None
+            return dy @ self.W.T
+
+    with pytest.raises(GradientError, match=r"^Never: backward gives nothing for dW: is it returned, or written\?$"):
+        check_layer(Never(rng), rng.normal(size=(5, 3)))
+
+    class Turned(Plain):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dW = self.dW.T
+            return dx
+
+    with pytest.raises(GradientError, match=r"dW the shape \(4, 3\), it must be \(3, 4\), that of W.*transpose"):
+        check_layer(Turned(rng), rng.normal(size=(5, 3)))
+
+
+def test_gradients_that_add_up_in_a_plain_class_are_named_so(rng):
+    class Adds(PlainFromTheStart):
+        def backward(self, dy):
+            self.dW += self.x.T @ dy
+            self.db = dy.sum(axis=0)
+            return dy @ self.W.T
+
+    with pytest.raises(GradientError, match="another dW the second time: it adds to what was there before"):
+        check_layer(Adds(rng), rng.normal(size=(5, 3)))
+
+
+class Scaled(Plain):
+    """`scale` moves the output and has no gradient; `spare` does not move it; the passes leave x, y, dx, dy."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.scale, self.spare = np.array([0.5, 2.0, 1.0, -1.0]), np.ones(3)
+
+    def forward(self, x):
+        self.y = super().forward(x.copy()) * self.scale
+        return self.y
+
+    def backward(self, dy):
+        self.dy = dy
+        self.dx = super().backward(dy * self.scale)
+        return self.dx
+
+
+def test_an_array_without_a_gradient_does_not_pass_in_silence(rng):
+    report = check_layer(Scaled(rng), rng.normal(size=(5, 3)))
+    assert report.passed and report.unchecked == ["scale"]
+    assert [array.name for array in report.arrays] == ["dx", "dW", "db"]
+    first, *_, last = str(report).splitlines()
+    assert first == "Scaled: every gradient agrees with finite differences: dx, dW, db; NOT CHECKED: scale"
+    assert last == "scale: moving it changes the output, and no gradient was found for it"
+
+    class Wrong(Scaled):
+        def backward(self, dy):
+            return 2 * super().backward(dy)
+
+    with pytest.raises(GradientError, match=r"gradients wrong; NOT CHECKED: scale\n(.*\n)*  scale: moving it changes"):
+        check_layer(Wrong(rng), rng.normal(size=(5, 3)))
+
+
+def test_an_array_that_forward_looks_at_and_refuses_does_not_pass_in_silence(rng):
+    class Weighted(Plain):
+        def __init__(self, rng):
+            super().__init__(rng)
+            self.weights = np.full((1, 4), 0.25)
+
+        def forward(self, x):
+            if self.weights.sum() != 1:
+                raise ValueError("weights must add up to 1")
+            return super().forward(x) * self.weights
+
+        def backward(self, dy):
+            return super().backward(dy * self.weights)
+
+    layer = Weighted(rng)
+    assert check_layer(layer, rng.normal(size=(5, 3))).unchecked == ["weights"]
+    assert (layer.weights == 0.25).all()
+
+
+@pytest.mark.parametrize("cls", [Plain, PlainFromTheStart])
+def test_a_float32_parameter_of_a_plain_class_is_refused_by_name(cls, rng):
+    with pytest.raises(TypeError, match=r"needs float64, and the parameter W is float32"):
+        check_layer(cls(rng, dtype=np.float32), rng.normal(size=(5, 3)))
+
+
+def test_what_cannot_be_checked_at_all_is_told_what_it_lacks(rng):
+    class Half:
+        def forward(self, x):
+            return x
+
+    x = rng.normal(size=(5, 3))
+    for check in (check_layer, check_model):
+        name = check.__name__
+        with pytest.raises(
+            TypeError, match=f"^{name} needs an object with .* forward and backward; a Half has no back"
+        ):
+            check(Half(), x)
+        with pytest.raises(TypeError, match=r"a dict has no forward and no backward$"):
+            check({}, x)
+        with pytest.raises(TypeError, match=rf"^{name} needs an object and got the class Plain: make one, as in Plain"):
+            check(Plain, x)
+        with pytest.raises(TypeError, match=f"^{name} needs what forward is to be given"):
+            check(Plain(rng))
+    with pytest.raises(TypeError, match=r"^there are 2 inputs, and forward takes x$"):
+        check_layer(Plain(rng), x, x)
+
+
+class PlainModel(Plain):
+    """The mean of squares of what Plain returns, one value an example."""
+
+    def forward(self, x):
+        self.out = super().forward(x)
+        return (self.out**2).mean(axis=1)
+
+    def backward(self, dloss):
+        super().backward(dloss[:, None] * 2 * self.out / self.out.shape[1])
+
+
+def test_a_model_may_be_a_plain_class(rng):
+    x = rng.normal(size=(5, 3))
+    report = check_model(PlainModel(rng), x)
+    assert [array.name for array in report.arrays] == ["dW", "db"]
+    assert check_model(PlainModel(rng), x, directions=3).passed
+
+    class Wrong(PlainModel):
+        def backward(self, dloss):
+            super().backward(dloss)
+            self.db = self.db / len(dloss)
+
+    with pytest.raises(GradientError, match=r"Wrong: 1 of 2 gradients wrong\n.*\n  db .* WRONG(.*\n)*.*that is 1/N"):
+        check_model(Wrong(rng), x)
+
+    class NothingToLearn:
+        def forward(self, x):
+            return (x**2).sum(axis=1)
+
+        def backward(self, dloss):
+            pass
+
+    with pytest.raises(
+        TypeError, match=r"^check_model finds no parameters in a NothingToLearn: give it .*`W` and `dW`"
+    ):
+        check_model(NothingToLearn(), x)

@@ -26,7 +26,7 @@ def test_twice_or_half_the_variance_would_explode_or_vanish(gain, factor, rng):
 
 def test_variances(rng):
     n = 100_000
-    for draws, m in ((lecun_normal(rng, (n // 100, 100), fan_in=25), 25), (thesis_bias(rng, n), n)):
+    for draws, m in ((lecun_normal((n // 100, 100), 25, rng), 25), (thesis_bias(n, rng), n)):
         assert abs(draws.var() * m - 1) < 5 * np.sqrt(2 / n)
         assert abs(draws.mean()) < 5 / np.sqrt(n * m)
 
@@ -35,11 +35,11 @@ def test_the_uniform_distribution_ends_where_its_variance_says(rng):
     """The variance of n draws has the relative standard error √(4/5n), and the largest of them lies 2 limit/n below
     the limit on average; fan-in and fan-out play the same part, and are not the shape's business."""
     n, limit = 100_000, (6 / (30 + 20)) ** 0.5
-    draws = glorot_uniform(rng, (n // 100, 100), fan_in=30, fan_out=20)
+    draws = glorot_uniform((n // 100, 100), 30, 20, rng)
     assert abs(draws.var() * (30 + 20) / 2 - 1) < 5 * np.sqrt(4 / 5 / n)
     assert abs(draws.mean()) < 5 * np.sqrt(2 / 50 / n)
     assert limit * (1 - 40 / n) < -draws.min() <= limit and limit * (1 - 40 / n) < draws.max() <= limit
-    one, other = (glorot_uniform(np.random.default_rng(0), (3, 4), *fans) for fans in ((30, 20), (20, 30)))
+    one, other = (glorot_uniform((3, 4), *fans, np.random.default_rng(0)) for fans in ((30, 20), (20, 30)))
     np.testing.assert_array_equal(one, other)
 
 
@@ -50,7 +50,7 @@ def test_float32_and_float64_layers_start_from_the_same_draws():
 
 def test_a_unit_has_at_least_one_connection(rng):
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        lecun_normal(rng, (0, 3), fan_in=0)
+        lecun_normal((0, 3), 0, rng)
     for fans in ((0, 3), (3, 0)):
         with pytest.raises(ValueError, match=f"at least 1, got {fans[0]} and {fans[1]}"):
-            glorot_uniform(rng, fans, *fans)
+            glorot_uniform(fans, *fans, rng)

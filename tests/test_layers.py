@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -17,51 +19,69 @@ from scratchnn import (
     VAE,
     Autoencoder,
     BatchNorm,
+    Bernoulli,
+    BinaryCrossEntropy,
     Classifier,
     Conv2D,
     ConvTranspose2D,
     Dense,
     Dropout,
     Exponential,
+    Flatten,
+    Gaussian,
     Identity,
+    MaxPool2D,
     MeanSquaredError,
     ReLU,
+    Reshape,
     Sequential,
     Sigmoid,
+    SigmoidMean,
     Softplus,
     Step,
     Tanh,
+    UpSampling2D,
     layers,
 )
-from scratchnn.gradcheck import check_layer
-from scratchnn.layers import Composite, Layer
+from scratchnn.gradcheck import GradientError, check_layer, check_model
+from scratchnn.layers import Elementwise, Layer, Module
 from scratchnn.layers.activations import sigmoid, softplus
+from scratchnn.likelihoods import Likelihood
+from scratchnn.losses import Loss
 
-SHAPE_OF_A_MODEL = {
-    Layer,
-    Composite,
-    VAE,
-    Autoencoder,
-    Classifier,
-}  # abstract, or checked as a whole in tests of their own
+ABSTRACT = {Module, Layer, Loss, Likelihood}
+CHECKED_ELSEWHERE = {Elementwise, VAE, Autoencoder, Classifier}  # by its subclasses, or as a whole
 
 
 def subclasses(cls: type) -> set[type]:
     return {cls, *(sub for direct in cls.__subclasses__() for sub in subclasses(direct))}
 
 
+def named(cls: type) -> str:
+    return cls.__name__
+
+
 LIBRARY = sorted(
-    (c for c in subclasses(Layer) - SHAPE_OF_A_MODEL if c.__module__.startswith("scratchnn.")), key=lambda c: c.__name__
+    (c for c in subclasses(Module) - ABSTRACT - CHECKED_ELSEWHERE if c.__module__.startswith("scratchnn.")), key=named
 )
-every_layer = pytest.mark.parametrize("cls", LIBRARY, ids=lambda cls: cls.__name__)
+LAYERS = [cls for cls in LIBRARY if issubclass(cls, Layer)]
+LEARNING = [cls for cls in LAYERS if cls in CASES and CASES[cls].make(np.random.default_rng(0)).params.size]
+every_module = pytest.mark.parametrize("cls", LIBRARY, ids=named)
+every_layer = pytest.mark.parametrize("cls", LAYERS, ids=named)
+every_layer_that_learns = pytest.mark.parametrize("cls", LEARNING, ids=named)
 
 
-@every_layer
+def arrays_of(returned: object) -> tuple[np.ndarray, ...]:
+    """What a forward or backward returns: one array, or several."""
+    return returned if isinstance(returned, tuple) else (returned,)
+
+
+@every_module
 def test_a_case_exists(cls):
     assert cls in CASES, f"{cls.__name__} has no case in tests/cases.py: CONTRIBUTING.md says what it takes"
 
 
-@every_layer
+@every_module
 def test_gradients_agree_with_finite_differences(cls, rng):
     case = CASES[cls]
     report = check_layer(case.make(rng), *case.inputs(rng), constants=case.constants(rng), seed=1)
@@ -70,7 +90,7 @@ def test_gradients_agree_with_finite_differences(cls, rng):
         assert case.vanishes or array.analytic.any(), f"{array.name} is all zero: the check would pass on anything"
 
 
-@every_layer
+@every_module
 def test_outputs_agree_with_an_independent_computation(cls, rng):
     case = CASES[cls]
     layer, inputs, constants = case.make(rng), case.inputs(rng), case.constants(rng)
@@ -79,13 +99,13 @@ def test_outputs_agree_with_an_independent_computation(cls, rng):
     )
 
 
-@every_layer
+@pytest.mark.parametrize("cls", [*LIBRARY, *sorted(CHECKED_ELSEWHERE, key=named)], ids=named)
 def test_the_docstring_carries_the_derivation(cls):
     positions = [inspect.getdoc(cls).find(f"\n{part}\n") for part in ("Shapes", "Forward", "Backward", "Watch")]
     assert -1 not in positions and positions == sorted(positions), "Shapes, Forward, Backward, Watch, in this order"
 
 
-@every_layer
+@every_module
 def test_backward_wants_one_forward_before_it(cls, rng):
     case = CASES[cls]
     layer, arguments = case.make(rng), (*case.inputs(rng), *case.constants(rng))
@@ -99,7 +119,7 @@ def test_backward_wants_one_forward_before_it(cls, rng):
         layer.backward(dy)
 
 
-@every_layer
+@every_module
 def test_float32_stays_float32(cls, rng):
     case = CASES[cls]
     layer = case.make(rng).astype(np.float32)
@@ -107,18 +127,21 @@ def test_float32_stays_float32(cls, rng):
         a.astype(np.float32) if a.dtype == np.float64 else a for a in (*case.inputs(rng), *case.constants(rng))
     ]
     y = layer.forward(*arguments)
-    returned = layer.backward(np.ones_like(y))
-    gradients = returned if isinstance(returned, tuple) else (returned,)
+    gradients = arrays_of(layer.backward(np.ones_like(y)))
     assert {a.dtype for a in (y, *gradients, layer.grads)} == {np.dtype(np.float32)}
 
 
-@every_layer
+def test_some_layers_learn():
+    """Those of the library that have weights; the tests below that are for them would else pass on none."""
+    assert {Dense, Sequential, Conv2D, ConvTranspose2D, BatchNorm} <= set(LEARNING)
+
+
+@every_layer_that_learns
 def test_what_learns_takes_its_own_dtype_and_no_other(cls, rng):
-    """NumPy would compute in float64 for a single float64 array among float32 ones, and nobody would notice."""
+    """NumPy would compute in float64 for a single float64 array among float32 ones, without a word."""
     layer, (x, *_) = CASES[cls].make(rng).astype(np.float32), CASES[cls].inputs(rng)
-    if layer.params.size:
-        with pytest.raises(TypeError, match=r"holds float32 and was given x as float64: convert x with x\.astype"):
-            layer.forward(x)
+    with pytest.raises(TypeError, match=r"holds float32 and was given x as float64: convert x with x\.astype"):
+        layer.forward(x)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.int32, complex])
@@ -160,8 +183,6 @@ def test_what_draws_numbers_needs_a_generator(make, rng):
 @pytest.mark.parametrize("wrong", [lambda x: x.tolist(), lambda x: (100 * x).astype(int)], ids=["list", "int"])
 def test_every_layer_wants_an_array_of_floats(cls, wrong, rng):
     case = CASES[cls]
-    if not cls.__module__.startswith("scratchnn.layers"):
-        return
     layer, (x,), constants = case.make(rng), case.inputs(rng), case.constants(rng)
     for mode in (True, False):
         layer.train(mode)
@@ -175,7 +196,7 @@ def test_every_layer_wants_an_array_of_floats(cls, wrong, rng):
         layer.backward(wrong(dy))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(n=st.integers(1, 4), n_in=st.integers(1, 4), n_out=st.integers(1, 4), seed=st.integers(0, 999))
 def test_dense_is_right_for_every_shape(n, n_in, n_out, seed):
     rng = np.random.default_rng(seed)
@@ -183,34 +204,273 @@ def test_dense_is_right_for_every_shape(n, n_in, n_out, seed):
     check_layer(layer, rng.normal(size=(n, n_in)), seed=seed)
 
 
-def test_the_lowest_layer_computes_no_input_gradient_when_told_so(rng):
-    x, dy = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-    stack = Sequential([Tanh(), Dense(3, 4, rng, dtype=np.float64), Tanh(), Dense(4, 2, rng, dtype=np.float64)])
-    stack.forward(x)
-    assert stack.backward(dy).shape == x.shape
-    grads = stack.grads.copy()
-    stack.grads = 0
-    stack.forward(x)
-    assert stack.backward(dy, need_dx=False) is None
-    np.testing.assert_array_equal(stack.grads, grads)
+# ---- write_gradients: backward where x is data
 
 
 @every_layer
-def test_layers_that_learn_can_leave_out_the_input_gradient(cls, rng):
+def test_write_gradients_is_backward_without_dx(cls, rng):
+    """To the bit, and it takes what forward kept, as backward does."""
     case = CASES[cls]
     layer, arguments = case.make(rng), (*case.inputs(rng), *case.constants(rng))
-    if not layer.params.size:
-        return
     dy = rng.normal(size=layer.forward(*arguments).shape)
     layer.backward(dy)
     grads = layer.grads.copy()
     layer.grads = 0
     layer.forward(*arguments)
-    assert layer.backward(dy, need_dx=False) is None
+    assert layer.write_gradients(dy) is None
     np.testing.assert_array_equal(layer.grads, grads)
+    assert grads.any() == (cls in LEARNING)
+    with pytest.raises(RuntimeError, match="call forward once before each backward"):
+        layer.write_gradients(dy)
 
 
-@every_layer
+@pytest.mark.parametrize("cls", [Dense, Conv2D, ConvTranspose2D], ids=named)
+def test_write_gradients_makes_no_product_with_the_weights(cls, rng):
+    """dx takes W; dW and db do not. So a layer whose W cannot be read any more has them all the same."""
+
+    def unreadable(layer):
+        raise AssertionError("W was read")
+
+    case = CASES[cls]
+    layer, (x,) = case.make(rng), case.inputs(rng)
+    dy = rng.normal(size=layer.forward(x).shape)
+    layer.write_gradients(dy)
+    grads = layer.grads.copy()
+    layer.grads = 0
+    blind = type("Blind", (cls,), {"W": property(unreadable)})
+    for way, reads in (("write_gradients", False), ("backward", True)):
+        layer.forward(x)
+        layer.__class__ = blind
+        if reads:
+            with pytest.raises(AssertionError, match="W was read"):
+                layer.backward(dy)
+        else:
+            getattr(layer, way)(dy)
+            np.testing.assert_array_equal(layer.grads, grads)
+        layer.__class__ = cls
+
+
+def watched(module: Module, asked: list[tuple[str, str]]) -> Module:
+    """The same module; what its layers are asked for on the way down is written into `asked`, as (layer, method)."""
+    inside: list[Module] = []
+
+    def watch(layer: Module, method: str) -> Callable[[np.ndarray], np.ndarray | None]:
+        answer = getattr(layer, method)
+
+        def asking(dy):
+            if not inside:  # Dense.backward calls its own write_gradients
+                asked.append((repr(layer), method))
+            inside.append(layer)
+            returned = answer(dy)
+            inside.pop()
+            return returned
+
+        return asking
+
+    for layer in module.walk():
+        if isinstance(layer, Layer) and not layer.parts:
+            for method in ("backward", "write_gradients"):
+                setattr(layer, method, watch(layer, method))
+    return module
+
+
+def row(rng: np.random.Generator) -> Sequential:
+    first, second, third = (Dense(*sizes, rng, dtype=np.float64) for sizes in ((3, 5), (5, 4), (4, 2)))
+    return Sequential([Tanh(), ReLU(), first, Sigmoid(), second, Softplus(), third])
+
+
+def row_of_rows(rng: np.random.Generator) -> Sequential:
+    first, second, third = (Dense(*sizes, rng, dtype=np.float64) for sizes in ((3, 5), (5, 4), (4, 2)))
+    rows = [Sequential([Tanh(), ReLU()]), Sequential([ReLU(), first, Sigmoid(), second])]
+    return Sequential([*rows, Softplus(), Sequential([third])])
+
+
+@pytest.mark.parametrize("make", [row, row_of_rows])
+def test_nothing_below_the_lowest_layer_that_learns_is_asked(make, rng):
+    stack, x, dy = make(rng), rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    stack.forward(x)
+    assert stack.backward(dy).shape == x.shape
+    grads = stack.grads.copy()
+    stack.grads = 0
+    stack.forward(x)
+    asked: list[tuple[str, str]] = []
+    watched(stack, asked).write_gradients(dy)
+    assert asked == [
+        ("Dense(4, 2)", "backward"),
+        ("Softplus()", "backward"),
+        ("Dense(5, 4)", "backward"),
+        ("Sigmoid()", "backward"),
+        ("Dense(3, 5)", "write_gradients"),
+    ]
+    np.testing.assert_array_equal(stack.grads, grads)
+
+
+@pytest.mark.parametrize(
+    "make, more",
+    [
+        (lambda f, g: VAE(Sequential([Tanh(), f]), g, Bernoulli(), 2), np.ones((6, 2))),
+        (lambda f, g: Autoencoder(f, Sequential([g]), BinaryCrossEntropy()), None),
+        (lambda f, g: Classifier(Sequential([Tanh(), Sequential([f, g])])), np.array([0, 4, 1, 2, 1, 0])),
+    ],
+    ids=["VAE", "Autoencoder", "Classifier"],
+)
+def test_a_model_asks_for_no_gradient_with_respect_to_its_data(make, more, rng):
+    code = 4 if more is not None and more.ndim == 2 else 2  # of a VAE: means and log-variances
+    lower, upper = (Dense(*sizes, rng, dtype=np.float64) for sizes in ((5, code), (2, 5)))
+    asked: list[tuple[str, str]] = []
+    model = watched(make(lower, upper), asked)
+    model.forward(rng.random((6, 5)), *([] if more is None else [more]))
+    model.backward(np.ones(6))
+    assert asked == [("Dense(2, 5)", "backward"), (repr(lower), "write_gradients")]
+
+
+class HalfTheWeights(Dense):
+    """Replaces backward and nothing else, with a mistake."""
+
+    def backward(self, dy):
+        (x,) = self.take_cache()
+        self.dW, self.db = 0.5 * x.T @ dy, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class Half:
+    def backward(self, dy):
+        return HalfTheWeights.backward(self, dy)
+
+
+class MixedIn(Half, Dense):
+    """Takes the same backward from a class that stands before Dense."""
+
+
+class StillWrong(HalfTheWeights):
+    """Takes over the wrong backward, and with it what it is called by."""
+
+
+@pytest.mark.parametrize("cls", [HalfTheWeights, MixedIn, StillWrong], ids=named)
+def test_a_backward_that_replaces_another_is_the_one_that_is_used_at_the_bottom(cls, rng):
+    """Dense's own write_gradients would be right: the check would pass on a backward that it has not seen."""
+    model = Classifier(Sequential([cls(4, 5, rng, b=0.1), Tanh(), Dense(5, 3, rng, b=0.1)])).astype(np.float64)
+    with pytest.raises(GradientError, match=r"network\.0\.dW .*WRONG"):
+        check_model(model, rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2]))
+
+
+def test_a_layer_may_replace_both(rng):
+    class Both(HalfTheWeights):
+        def write_gradients(self, dy):
+            self.grads = 7
+            self.take_cache()
+
+    model = Sequential([Both(4, 5, rng)])
+    model.forward(np.ones((2, 4), np.float32))
+    model.write_gradients(np.ones((2, 5), np.float32))
+    assert (model.grads == 7).all()
+
+
+def test_a_classifier_of_nothing_but_its_inputs_has_no_gradient_and_no_trouble(rng):
+    model, logits = Classifier(Identity()), rng.normal(size=(5, 3))
+    labels = np.array([0, 2, 1, 1, 0])
+    loss = model.forward(logits, labels)
+    assert model.backward(np.ones(5)) is None and model.grads.size == 0
+    np.testing.assert_allclose(loss, -scipy.special.log_softmax(logits, axis=1)[np.arange(5), labels], rtol=1e-12)
+
+
+# ---- what is given is never written into
+
+
+def read_only(array: object) -> object:
+    """The same array, which refuses to be written into from now on; anything else as it is."""
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+    return array
+
+
+@every_module
+def test_what_a_module_is_given_it_does_not_write_into(cls, rng):
+    """And the next may do the same with what it returns, which may share its memory with what it was given."""
+    case = CASES[cls]
+    layer, arguments = case.make(rng), (*case.inputs(rng), *case.constants(rng))
+    for array in arguments:
+        read_only(array)
+    y = layer.forward(*arguments)
+    dy = rng.normal(size=y.shape)
+    kept = dy.copy()
+    returned = layer.backward(read_only(dy))
+    np.testing.assert_array_equal(dy, kept)
+    again = case.make(np.random.default_rng(20180101))
+    again.params = layer.params
+    again.forward(*(np.copy(array) for array in arguments))
+    for one, other in zip(arrays_of(returned), arrays_of(again.backward(kept)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def frozen(model: Module) -> Module:
+    """The same model, none of whose parts returns an array that can be written into."""
+
+    def freeze(part: Module, method: str) -> Callable[..., object]:
+        answer = getattr(part, method)
+
+        def freezing(*arguments):
+            returned = answer(*arguments)
+            for array in arrays_of(returned):
+                read_only(array)
+            return returned
+
+        return freezing
+
+    for part in model.walk():
+        for method in ("forward", "backward"):
+            setattr(part, method, freeze(part, method))
+    return model
+
+
+def all_kinds_of_layers(rng: np.random.Generator, n_in: int, n_out: int) -> Sequential:
+    f64 = {"dtype": np.float64}
+    return Sequential(
+        [
+            Dense(n_in, 12, rng, **f64), Tanh(), Reshape((1, 3, 4)), Conv2D(1, 2, 2, rng, padding=1, **f64), ReLU(),
+            BatchNorm(2, **f64), MaxPool2D(2), UpSampling2D(2), Identity(),
+            ConvTranspose2D(2, 1, 2, rng, stride=2, **f64), Softplus(), Dropout(0.2, rng), Flatten(), Sigmoid(),
+            Dense(64, 9, rng, **f64), Exponential(), Sequential([Identity(), Dense(9, n_out, rng, **f64)]),
+        ]
+    )  # fmt: skip
+
+
+MODELS = {
+    "VAE, Bernoulli": lambda rng: VAE(all_kinds_of_layers(rng, 5, 4), all_kinds_of_layers(rng, 2, 5), Bernoulli(), 2),
+    "VAE, Gaussian": lambda rng: VAE(
+        Sequential([Identity(), all_kinds_of_layers(rng, 5, 4)]),
+        Sequential([all_kinds_of_layers(rng, 2, 10), SigmoidMean()]),
+        Gaussian(),
+        2,
+    ),
+    "Autoencoder": lambda rng: Autoencoder(
+        all_kinds_of_layers(rng, 5, 2), all_kinds_of_layers(rng, 2, 5), MeanSquaredError()
+    ),
+    "Autoencoder, logits": lambda rng: Autoencoder(Identity(), all_kinds_of_layers(rng, 5, 5), BinaryCrossEntropy()),
+    "Classifier": lambda rng: Classifier(all_kinds_of_layers(rng, 5, 3)),
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_no_part_of_a_model_writes_into_what_another_returned(make):
+    """Every array that passes from part to part is read-only here: a part that writes into one fails."""
+    results = []
+    for prepare in (lambda model: model, frozen):
+        rng = np.random.default_rng(4)
+        model = make(rng)
+        x = read_only(rng.random((6, 5)))
+        batch = (x, read_only(rng.integers(0, 3, 6))) if isinstance(model, Classifier) else x
+        before = model.params.copy()
+        terms = prepare(model).loss_terms(batch, rng)
+        model.backward(read_only(np.full(6, 1 / 6)))
+        np.testing.assert_array_equal(model.params, before)
+        results.append([model.grads, *terms.values()])
+    for plain, guarded in zip(*results, strict=True):
+        np.testing.assert_array_equal(guarded, plain)
+    assert np.isfinite(results[0][0]).all() and results[0][0].any()
+
+
+@every_module
 def test_an_upstream_gradient_of_another_shape_is_refused(cls, rng):
     """Broadcasting would make a wrong answer of the right shape from it."""
     case = CASES[cls]
@@ -232,14 +492,83 @@ def test_step_is_one_at_zero():
 
 WIDE = np.concatenate([np.linspace(-104, 104, 2001), [-3.4e38, -1e4, 0.0, 1e4, 3.4e38]]).astype(np.float32)
 
+# NumPy allows its exp, log1p, expm1 and tanh four units in the last place on every processor: eight roundings u, u
+# being half of np.finfo(dtype).eps. Sums, products and quotients are rounded once.
+EXP = 8
 
-@pytest.mark.parametrize("function, exact", [(sigmoid, scipy.special.expit), (softplus, lambda x: np.logaddexp(0, x))])
-def test_sigmoid_and_softplus_are_accurate_at_both_ends_of_float32(function, exact):
+
+@pytest.mark.parametrize(
+    "function, exact, roundings",
+    [
+        # exp above; 1 + exp(−|x|) below, where an error of exp counts for half at the most; the sum, the quotient
+        (sigmoid, scipy.special.expit, EXP + EXP / 2 + 2),
+        # exp, log1p, which makes no relative error larger, and the sum
+        (softplus, lambda x: np.logaddexp(0, x), 2 * EXP + 1),
+    ],
+)
+def test_sigmoid_and_softplus_are_accurate_at_both_ends_of_float32(function, exact, roundings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         y = function(WIDE)
-    # four roundings, one of them in exp of an argument up to 104 that is itself exact; below 1.2e-38 digits are lost
-    np.testing.assert_allclose(y, exact(WIDE.astype(np.float64)), rtol=8 * 2.0**-24, atol=2.0**-126)
+    # below 1.2e-38 digits are lost
+    np.testing.assert_allclose(y, exact(WIDE.astype(np.float64)), rtol=roundings * 2.0**-24, atol=2.0**-126)
+
+
+ENDS = [1e-30, 1e-8, 1e-3, 0.1, 0.5, 1.0, 3.0, 8.0, 17.0, 30.0, 60.0, 80.0, 87.0, 104.0]
+EXTREMES = [*(-x for x in reversed(ENDS)), *ENDS]
+
+
+def decimal_tanh(x: Decimal) -> Decimal:
+    return ((2 * x).exp() - 1) / ((2 * x).exp() + 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "cls, f, relative, absolute",
+    [
+        (Step, lambda x: Decimal(x >= 0), 0, 0),
+        (Identity, lambda x: x, 0, 0),
+        (ReLU, lambda x: max(x, Decimal(0)), 0, 0),
+        # 1 − y²: twice the error of y, and two roundings of numbers of at most 1
+        (Tanh, decimal_tanh, 0, 2 * EXP + 2),
+        # y (1 − y): y is off by 13.5 roundings (above), so y and 1 − y are, as a share of themselves in the left half;
+        # in the right half 1 − y is off by 13.5 roundings of 1
+        (Sigmoid, lambda x: 1 / (1 + (-x).exp()), 2 * 15, 15),
+        # an error of y, 17 roundings, shrinks by y/(e^y − 1) < 1; then expm1
+        (Softplus, lambda x: (1 + x.exp()).ln(), 17 + EXP, 0),
+        (Exponential, lambda x: x.exp(), EXP, 0),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_slopes_agree_with_finite_differences_far_out(cls, f, relative, absolute, dtype):
+    """Differences of the function in 300 digits: nothing is left of them but its slope."""
+    x = np.array([x for x in EXTREMES if cls is not Exponential or x < 88], dtype)
+    layer = cls()
+    layer.forward(x)
+    slopes = layer.backward(np.ones_like(x))
+    u, tiny = float(np.finfo(dtype).eps) / 2, float(np.finfo(dtype).tiny)
+    with localcontext() as context:
+        context.prec = 300
+        h = Decimal(10) ** -60
+        for a, slope in zip(map(float, x), map(float, slopes), strict=True):
+            exact = float((f(Decimal(a) + h) - f(Decimal(a) - h)) / (2 * h))
+            bound = 1.01 * u * (relative * abs(exact) + absolute) + tiny  # 1.01: products of roundings
+            assert abs(slope - exact) <= bound, (a, slope, exact)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_slope_of_softplus_is_the_sigmoid_from_end_to_end(dtype):
+    """−expm1(−y) keeps its digits where 1 − e^(−y) has none: y is near 0 there. The bound is the one above."""
+    x = np.concatenate([np.linspace(-1e4, 1e4, 401), np.linspace(-750, 750, 401), np.linspace(-20, 20, 401)])
+    x = x.astype(dtype)
+    layer = Softplus()
+    layer.forward(x)
+    slopes = layer.backward(np.ones_like(x))
+    u, tiny = float(np.finfo(dtype).eps) / 2, float(np.finfo(dtype).tiny)
+    with localcontext() as context:
+        context.prec = 40
+        exact = [float(1 / (1 + (-Decimal(float(a))).exp())) for a in x]
+    np.testing.assert_allclose(slopes.astype(float), exact, rtol=1.01 * (17 + EXP) * u, atol=tiny)
 
 
 @pytest.mark.parametrize("cls", [Step, Identity, Tanh, ReLU, Softplus, Sigmoid])
@@ -303,15 +632,39 @@ def test_an_empty_sequential_is_refused():
 )
 def test_models_are_made_of_layers(part, got, rng):
     dense = Dense(3, 3, rng)
-    for make, name in (
-        (lambda: Sequential([dense, part]), "Sequential needs as its part '1'"),
-        (lambda: Classifier(part), "Classifier needs as its part 'network'"),
-        (lambda: Autoencoder(part, dense, MeanSquaredError()), "Autoencoder needs as its part 'encoder'"),
-        (lambda: Autoencoder(dense, dense, part), "Autoencoder needs as its loss"),
-        (lambda: VAE(dense, dense, part, 2), "VAE needs as its likelihood"),
+    for make, name, what in (
+        (lambda: Sequential([dense, part]), "Sequential needs as its part '1'", "layer"),
+        (lambda: Classifier(part), "Classifier needs as its part 'network'", "layer"),
+        (lambda: Autoencoder(part, dense, MeanSquaredError()), "Autoencoder needs as its part 'encoder'", "layer"),
+        (lambda: Autoencoder(dense, dense, part), "Autoencoder needs as its part 'loss'", "loss"),
+        (lambda: VAE(dense, part, Bernoulli(), 2), "VAE needs as its part 'decoder'", "layer"),
+        (lambda: VAE(dense, dense, part, 2), "VAE needs as its part 'likelihood'", "likelihood"),
     ):
-        with pytest.raises(TypeError, match=f"{name} one object that is a layer, got {got}: make one of a list"):
+        with pytest.raises(
+            TypeError, match=rf"^{name} one object that is a {what}, got {got}: make one of a list with Sequential\("
+        ):
             make()
+
+
+def test_a_part_of_another_class_is_refused(rng):
+    """A likelihood is no loss, and neither is a layer."""
+    dense = Dense(3, 3, rng)
+    for make, message in (
+        (lambda: Autoencoder(dense, dense, Bernoulli()), "'loss' one object that is a loss, got a Bernoulli"),
+        (lambda: VAE(dense, dense, MeanSquaredError(), 2), "'likelihood' .* a likelihood, got a MeanSquaredError"),
+        (lambda: VAE(dense, dense, Sigmoid(), 2), "'likelihood' one object that is a likelihood, got a Sigmoid"),
+        (lambda: Classifier(BinaryCrossEntropy()), "'network' one object that is a layer, got a BinaryCrossEntropy"),
+        (lambda: Classifier(Classifier(Identity())), "'network' one object that is a layer, got a Classifier"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            make()
+
+
+def test_a_layer_is_written_by_its_author():
+    with pytest.raises(NotImplementedError):
+        Layer().forward(np.ones(2))
+    with pytest.raises(NotImplementedError):
+        Layer().backward(np.ones(2))
 
 
 def test_all_layers_are_public():

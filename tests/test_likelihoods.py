@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scratchnn import Bernoulli, BinaryCrossEntropy, Gaussian, MeanSquaredError, SoftmaxCrossEntropy
+from scratchnn import Bernoulli, BinaryCrossEntropy, Gaussian, MeanSquaredError, SigmoidMean, SoftmaxCrossEntropy
 from scratchnn.losses import batch_mean
 
 
@@ -44,7 +44,7 @@ def test_a_grey_pixel_costs_at_least_its_entropy(x, logits):
     assert -Bernoulli().forward(logits[None], x[None])[0] >= entropy(x).sum() - 1e-12
 
 
-def test_expected_loss_of_coin_tosses_is_the_loss_of_the_grey_pixel(rng):
+def test_the_expected_loss_of_binary_draws_is_the_loss_of_the_grey_pixel(rng):
     """E over b ~ Bernoulli(x) of log p(b) is log p(x): the log-probability is linear in its target."""
     logits, x = rng.normal(size=(1, 3)), rng.random((1, 3))
     outcomes = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T.astype(float)
@@ -103,19 +103,45 @@ X = np.full((2, 3), 0.5, np.float32)
 @pytest.mark.parametrize(
     "x, message",
     [
-        (X * 300, r"targets in \[0, 1\], got values from 150 to 150: scale pixels first \(x / 255\)"),
-        (X - 1, r"got values from -0\.5 to -0\.5"),
-        (np.where([[True, False, False]] * 2, np.nan, X), "NaN or infinite"),
+        (X * 300, r"expects {values} in \[0, 1\], got values from 150 to 150: scale pixels first \(x / 255\)"),
+        (X - 1, r"expects {values} in \[0, 1\], got values from -0\.5 to -0\.5"),
+        (np.where([[True, False, False]] * 2, np.nan, X), r"expects {values} in \[0, 1\].* look for NaN or infinite"),
         (np.where([[True, False, False]] * 2, np.inf, X), "from 0.5 to inf"),
-        (X[:, :2], r"expects target of shape \(2, 3\), got \(2, 2\)"),
+        (X[:, :2], r"expects {array} of shape \(2, 3\), got \(2, 2\)"),
     ],
 )
-@pytest.mark.parametrize("cls", [Bernoulli, BinaryCrossEntropy])
-def test_bernoulli_says_what_is_wrong_with_the_data(cls, x, message):
+@pytest.mark.parametrize("cls, array, values", [(Bernoulli, "x", "x"), (BinaryCrossEntropy, "target", "targets")])
+def test_bernoulli_and_cross_entropy_say_in_their_own_names_what_is_wrong_with_the_data(cls, array, values, x, message):
+    message = message.replace("{array}", array).replace("{values}", values)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=rf"^{cls.__name__}\(\) .*{message}"):
             cls().forward(np.zeros((2, 3), np.float32), x.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "cls, name, target", [(Bernoulli, "logits", X), (BinaryCrossEntropy, "logits", X), (MeanSquaredError, "y", X)]
+)
+def test_outputs_must_be_rows(cls, name, target):
+    """An image of a convolution that nothing has made a row of."""
+    with pytest.raises(
+        ValueError, match=rf"^{cls.__name__}\(\) expects {name} of shape \(N, D\), got \(2, 1, 3, 1\): Flatten\(\)"
+    ):
+        cls().forward(np.zeros((2, 1, 3, 1), np.float32), target)
+
+
+def test_squared_error_wants_finite_targets():
+    with pytest.raises(ValueError, match=r"^MeanSquaredError\(\) expects finite targets, got NaN or infinite values"):
+        MeanSquaredError().forward(X, np.where([[True, False, False]] * 2, np.nan, X))
+
+
+@pytest.mark.parametrize("cls", [Bernoulli, Gaussian])
+def test_every_method_of_a_likelihood_is_its_own(cls):
+    """Sampling and the mean image belong to the likelihood, and ask for nothing but the outputs."""
+    outputs = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    width = 6 if cls is Bernoulli else 3
+    for images in (cls().mean(outputs), cls().sample(outputs, np.random.default_rng(1))):
+        assert images.shape == (7, width) and images.dtype == np.float32
 
 
 def test_integer_pixels_are_refused():
@@ -148,3 +174,11 @@ def test_squared_error_needs_targets_of_the_outputs_shape():
     """Broadcasting (N, 1) against (N, D) would be a silent mistake."""
     with pytest.raises(ValueError, match=r"expects target of shape \(2, 3\), got \(2, 1\)"):
         MeanSquaredError().forward(np.zeros((2, 3)), np.zeros((2, 1)))
+
+
+@given(arrays(np.float32, (3, 4), elements=st.floats(-(2.0**99), 2.0**99, width=32)))
+def test_the_means_of_a_sigmoid_mean_lie_between_0_and_1(x):
+    """Whatever the network below puts out; the log-variances pass as they are."""
+    mean, log_var = np.split(SigmoidMean().forward(x), 2, axis=1)
+    assert (mean >= 0).all() and (mean <= 1).all()
+    np.testing.assert_array_equal(log_var, x[:, 2:])

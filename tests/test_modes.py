@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchnn import (
+    VAE,
     Adam,
     Autoencoder,
     BatchNorm,
+    Bernoulli,
+    BinaryCrossEntropy,
     Classifier,
     Conv2D,
     Dense,
@@ -24,9 +27,8 @@ from scratchnn import (
     Reshape,
     Sequential,
 )
-from scratchnn.checkpoints import load_model
 from scratchnn.gradcheck import check_layer, check_model
-from scratchnn.training import Trainer, evaluate
+from scratchnn.training import SaveCheckpoint, Trainer, evaluate, load_model
 
 X = np.random.default_rng(1).random((37, 12)).astype(np.float32)
 
@@ -85,7 +87,14 @@ def test_settings_that_are_numbers_of_numpy_leave_float32_alone(n_units, setting
         assert (y.dtype, layer.backward(y).dtype) == (np.float32, np.float32)
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize("rate", [np.float64(0.5), np.float32(0.5)])
+def test_a_rate_that_is_a_number_of_numpy_is_kept_as_a_float(rate, rng):
+    layer = Dropout(rate, rng)
+    assert type(layer.rate) is float and repr(layer) == "Dropout(0.5)"
+    assert layer.forward(np.ones((4, 3), np.float32)).dtype == np.float32
+
+
+@settings(max_examples=30)
 @given(n=st.integers(2, 5), c=st.integers(1, 3), h=st.integers(1, 3), w=st.integers(1, 3), seed=st.integers(0, 999))
 def test_batch_norm_is_right_for_every_shape_in_both_modes(n, c, h, w, seed):
     rng = np.random.default_rng(seed)
@@ -139,6 +148,62 @@ def test_the_two_modes_reach_every_part(rng):
     with pytest.raises(RuntimeError), model.evaluating():
         raise RuntimeError
     assert model.encoder.layers[1].training
+
+
+EVERY_MODEL = pytest.mark.parametrize(
+    "make, names",
+    [
+        (
+            lambda rng: VAE(Sequential([Dense(12, 4, rng), ReLU()]), Dense(2, 12, rng), Bernoulli(), 2),
+            "VAE Sequential Dense ReLU Dense Bernoulli Reparameterise KLToStandardNormal",
+        ),
+        (
+            lambda rng: Autoencoder(Dense(12, 3, rng), Sequential([Dense(3, 12, rng)]), BinaryCrossEntropy()),
+            "Autoencoder Dense Sequential Dense BinaryCrossEntropy",
+        ),
+        (
+            lambda rng: Classifier(Sequential([Sequential([Dense(12, 3, rng)]), ReLU()])),
+            "Classifier Sequential Sequential Dense ReLU SoftmaxCrossEntropy",
+        ),
+    ],
+    ids=["VAE", "Autoencoder", "Classifier"],
+)
+
+
+def batch_for(model, x=X[:6]):
+    return (x, np.array([0, 2, 1, 0, 1, 2])) if isinstance(model, Classifier) else x
+
+
+@EVERY_MODEL
+def test_losses_likelihood_sampler_and_divergence_are_parts_like_any_other(make, names, rng):
+    """Walked over, switched and told to forget by the one walk over the tree."""
+    model = make(rng)
+    modules = list(model.walk())
+    assert [type(module).__name__ for module in modules] == names.split()
+    assert set(modules[1:]) == {part for module in modules for part in module.parts.values()}
+    model.train(False)
+    assert not any(module.training for module in modules)
+    model.train()
+    assert all(module.training for module in modules)
+    modules[-1].train(False)
+    with model.evaluating():
+        assert not any(module.training for module in modules)
+        model.loss_terms(batch_for(model), rng)
+    assert [module.training for module in modules] == [True] * (len(modules) - 1) + [False]
+    assert all(module.cache is None for module in modules)
+
+
+@EVERY_MODEL
+def test_forget_reaches_every_part(make, names, rng):
+    model = make(rng)
+    leaves = [module for module in model.walk() if not module.parts]
+    model.loss_terms(batch_for(model), rng)
+    assert all(leaf.cache is not None for leaf in leaves)
+    model.forget()
+    assert all(leaf.cache is None for leaf in leaves)
+    for leaf in leaves:
+        with pytest.raises(RuntimeError, match=rf"^{type(leaf).__name__}\.backward needs what its forward kept"):
+            leaf.backward(np.ones(6, np.float32))
 
 
 def test_a_frozen_part_stays_frozen_through_an_evaluation(rng):
@@ -217,10 +282,10 @@ def test_a_resumed_run_with_dropout_and_batch_norm_equals_one_that_never_stopped
     through, path = trainer(), tmp_path / "checkpoint.npz"
     through.fit(X, epochs=4, batch_size=10, held_out=X[:9])
     first = trainer()
-    first.fit(X, epochs=2, batch_size=10, held_out=X[:9], checkpoint=path)
+    first.fit(X, epochs=2, batch_size=10, held_out=X[:9], after_epoch=[SaveCheckpoint(path)])
     second = trainer()
     second.restore(path)
-    second.fit(X, epochs=4, batch_size=10, held_out=X[:9], checkpoint=path)
+    second.fit(X, epochs=4, batch_size=10, held_out=X[:9], after_epoch=[SaveCheckpoint(path)])
     np.testing.assert_array_equal(second.model.params, through.model.params)
     for name, array in through.model.buffers.items():
         np.testing.assert_array_equal(second.model.buffers[name], array)

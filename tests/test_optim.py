@@ -1,5 +1,8 @@
+"""Optimisers: a step worked out by hand, a step as the paper prints it, blocks that change no bit, and bad settings."""
+
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import SGD, Adam
+from scratchnn import SGD, Adam, optim
 
 
 def vectors(params, grads=None) -> SimpleNamespace:
@@ -39,25 +42,60 @@ def test_five_steps_of_adam_worked_by_hand():
         assert model.params[0] == pytest.approx(theta, rel=1e-15, abs=0)  # 16 digits in the table
 
 
-def test_adam_equals_the_paper_as_written(rng):
-    """The two ways to write a step differ by a few roundings of it, and θ is rounded to 1e-16 of its size at each."""
-    model = vectors(rng.normal(size=200))
-    adam = Adam(model, lr=1e-2)
-    theta, m, v = model.params.copy(), 0.0, 0.0
-    for t in range(1, 31):
-        g = rng.normal(size=200)
+@pytest.mark.parametrize("beta1, beta2", [(0.9, 0.999), (0.0, 0.5)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_of_adam_is_algorithm_1_as_printed(dtype, beta1, beta2, rng):
+    """With m̂ and v̂ computed for themselves, in 50 digits, from the m, v and params before the step.
+
+    The bound follows the lines of `Adam.update`; u is the rounding of the vectors' type, w that of Python's floats, and
+    all errors are relative. A factor that is a Python float is rounded to the vectors' type first.
+
+        m       (β1 m + (1 − β1) g): each product 2u, the sum 1u                    3u, of |β1 m| + |(1 − β1) g|
+        v       the same with one product more; all its terms are positive           4u
+        β^t     a power is off by 2w, so 1 − β^t by 2w β^t/(1 − β^t) + w             e1, e2
+        r       half of e2, and w for the root                                       e2/2 + w
+        lr r/(1 − β1^t): two operations and its rounding to the type                 lr_error = e2/2 + e1 + 3w + u
+        √v + ε r: 2u and 1u for the root; the product; the sum                       root_error = 4u + e2/2 + 2w + u
+        the step: a product and a quotient                                           2u
+        params: the difference                                                       u, of |params|
+    """
+    u, w = float(np.finfo(dtype).eps) / 2, 2.0**-53
+    lr, eps, n = 1e-2, 1e-8, 60
+    sizes = 10.0 ** rng.uniform(-9, 2, n)  # of gradients, from where ε is all that counts to where it is nothing
+    model = vectors(rng.normal(size=n).astype(dtype))
+    adam = Adam(model, lr, beta1, beta2, eps)
+    for t in range(1, 21):
+        g = (sizes * rng.normal(size=n)).astype(dtype)
         model.grads[...] = g
+        before = [array.astype(float) for array in (model.params, adam.m, adam.v)]
         adam.step()
-        m = 0.9 * m + (1 - 0.9) * g
-        v = 0.999 * v + (1 - 0.999) * g**2
-        theta = theta - 1e-2 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-        np.testing.assert_allclose(model.params, theta, rtol=0, atol=t * 1e-15)
+        powers = beta1**t, beta2**t
+        e1, e2 = (2 * w * power / (1 - power) + w for power in powers)
+        lr_error, root_error = e2 / 2 + e1 + 3 * w + u, 4 * u + e2 / 2 + 2 * w + u
+        with localcontext() as context:
+            context.prec = 50
+            for i in range(n):
+                theta, m, v = (Decimal(float(array[i])) for array in before)
+                exact, size = printed_step(*map(Decimal, (lr, beta1, beta2, eps)), t, Decimal(float(g[i])), m, v)
+                found = Decimal(float(model.params[i]))
+                step_error = 3 * u * float(size) + (lr_error + root_error + 2 * u) * abs(float(exact))
+                bound = 1.01 * step_error + u * abs(float(found))  # 1.01: products of roundings
+                assert abs(float(found - (theta - exact))) <= bound, (t, i, g[i])
+
+
+def printed_step(lr, beta1, beta2, eps, t, g, m, v) -> tuple[Decimal, Decimal]:
+    """What Algorithm 1 takes off θ; and the same with |β1 m| + |(1 − β1) g| for m, by which m's errors are measured."""
+    v_hat = (beta2 * v + (1 - beta2) * g**2) / (1 - beta2**t)
+    m_hat, size = (m_t / (1 - beta1**t) for m_t in (beta1 * m + (1 - beta1) * g, abs(beta1 * m) + abs((1 - beta1) * g)))
+    return lr * m_hat / (v_hat.sqrt() + eps), lr * size / (v_hat.sqrt() + eps)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
-def test_blocks_and_layout_change_no_bit(dtype, block, rng):
+@pytest.mark.parametrize("make", [Adam, lambda model: SGD(model, lr=0.1, momentum=0.9)], ids=["Adam", "SGD"])
+def test_blocks_and_layout_change_no_bit(make, dtype, block, rng, monkeypatch):
     """One flat vector in blocks, and a loop over its arrays, one optimiser for each."""
+    monkeypatch.setattr(optim, "BLOCK", block)
     shapes = [(13, 7), (7,), (7, 29), (29,)]
     flat = vectors(rng.normal(size=sum(int(np.prod(s)) for s in shapes)).astype(dtype))
     parts, start = [], 0
@@ -65,17 +103,32 @@ def test_blocks_and_layout_change_no_bit(dtype, block, rng):
         size = int(np.prod(shape))
         parts.append(vectors(flat.params[start : start + size].copy()))
         start += size
-    adam, adams = Adam(flat), [Adam(part) for part in parts]
-    adam.block = block
+    whole, pieces = make(flat), [make(part) for part in parts]
+    updated: list[slice] = []
+    update = whole.update
+    whole.update = lambda entries: updated.append(entries) or update(entries)
+    for piece in pieces:
+        piece.step = lambda piece=piece: piece.begin() or piece.update(slice(0, len(piece.model.params)))  # in one
     for _ in range(10):
+        updated.clear()
         flat.grads[...] = rng.normal(size=flat.grads.size)
         start = 0
         for part in parts:
             part.grads[...] = flat.grads[start : start + part.grads.size]
             start += part.grads.size
-        for optimizer in (adam, *adams):
-            optimizer.step()
+        for optimiser in (whole, *pieces):
+            optimiser.step()
+        # as many blocks as the size asks for, one after another, up to the last entry
+        assert [entries.start for entries in updated] == [*range(0, 330, block)]
+        assert [entries.stop for entries in updated] == [*range(block, 330, block), 330]
     np.testing.assert_array_equal(flat.params, np.concatenate([part.params for part in parts]))
+
+
+def test_blocks_of_some_entries_are_those_entries(monkeypatch):
+    """A share of the vector, as a thread takes it."""
+    monkeypatch.setattr(optim, "BLOCK", 4)
+    blocks = SGD(vectors(np.zeros(30)), lr=1.0).blocks(slice(5, 15))
+    assert blocks == [slice(5, 9), slice(9, 13), slice(13, 15)]
 
 
 @given(st.floats(-1e6, 1e6).filter(lambda g: abs(g) > 1e-3))
@@ -107,10 +160,10 @@ def test_without_momentum_sgd_is_gradient_descent(rng):
 
 @pytest.mark.parametrize("make", [Adam, lambda m: SGD(m, lr=0.1, momentum=0.9)])
 def test_an_optimiser_goes_on_from_its_state(make):
-    def advance(optimizer, steps):
+    def advance(optimiser, steps):
         for step in steps:
-            optimizer.model.grads[...] = np.sin(step + np.arange(5))
-            optimizer.step()
+            optimiser.model.grads[...] = np.sin(step + np.arange(5))
+            optimiser.step()
 
     through = make(vectors(np.ones(5)))
     advance(through, range(6))
@@ -122,7 +175,16 @@ def test_an_optimiser_goes_on_from_its_state(make):
     np.testing.assert_array_equal(after.model.params, through.model.params)
 
 
-@pytest.mark.parametrize("lr", [0.0, -1e-3, float("nan"), float("inf")])
+@pytest.mark.parametrize("make", [Adam, lambda m: SGD(m, lr=0.1)])
+def test_the_rate_of_a_schedule_is_part_of_the_state(make):
+    optimiser, other = make(vectors(np.ones(3))), make(vectors(np.ones(3)))
+    optimiser.lr = 0.25
+    assert optimiser.state()["lr"] == 0.25
+    other.load_state(optimiser.state())
+    assert other.lr == 0.25
+
+
+@pytest.mark.parametrize("lr", [0.0, -1e-3, float("nan"), float("inf"), "1e-3", None, True + 0j])
 @pytest.mark.parametrize("cls", [SGD, Adam])
 def test_a_learning_rate_is_positive(cls, lr):
     with pytest.raises(ValueError, match="lr must be a positive, finite number, got"):
@@ -132,5 +194,30 @@ def test_a_learning_rate_is_positive(cls, lr):
 def test_decay_rates_lie_below_one():
     with pytest.raises(ValueError, match="beta2 must be at least 0 and below 1, got 1"):
         Adam(vectors([0.0]), beta2=1)
+    with pytest.raises(ValueError, match=r"beta1 must be at least 0 and below 1, got '0\.9'"):
+        Adam(vectors([0.0]), beta1="0.9")
+    with pytest.raises(ValueError, match="eps must be a positive, finite number, got 0"):
+        Adam(vectors([0.0]), eps=0)
     with pytest.raises(ValueError, match="momentum must be at least 0 and below 1, got -0"):
         SGD(vectors([0.0]), lr=1, momentum=-0.1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m, number: Adam(m, number(1e-2), number(0.9), number(0.99), number(1e-8)),
+        lambda m, number: SGD(m, lr=number(0.1), momentum=number(0.9)),
+    ],
+    ids=["Adam", "SGD"],
+)
+def test_settings_that_are_numbers_of_numpy_leave_float32_alone(make, rng):
+    """np.float64 would make float64 of the arrays on the way, and other bits."""
+    start, gradients = rng.normal(size=200).astype(np.float32), rng.normal(size=(5, 200)).astype(np.float32)
+    ends = []
+    for number in (float, np.float64):
+        optimiser = make(vectors(start.copy()), number)
+        for g in gradients:
+            optimiser.model.grads[...] = g
+            optimiser.step()
+        ends.append(optimiser.model.params)
+    np.testing.assert_array_equal(*ends)

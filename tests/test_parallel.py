@@ -29,35 +29,61 @@ from scratchnn import (
     ReLU,
     Reshape,
     Sequential,
-    parallel,
 )
-from scratchnn.checkpoints import CheckpointError
-from scratchnn.parallel import InTurn, ParallelTrainer, RowsOfDraws, Turns, gradient_of_part, parts_of
-from scratchnn.training import DivergedError, Trainer
+from scratchnn.layers import Layer
+from scratchnn.training import CheckpointError, DivergedError, SaveCheckpoint, Trainer, parallel
+from scratchnn.training.parallel import InTurn, ParallelTrainer, RowsOfDraws, Turns, gradient_of_part, parts_of
 
 N, D = 7, 16  # a batch that neither 2 nor 3 threads divide
 UNIT = np.finfo(np.float64).eps / 2
 
 
+def dense(n_in: int, n_out: int, rng: np.random.Generator) -> Dense:
+    return Dense(n_in, n_out, rng, dtype=np.float64)
+
+
 def vae(rng: np.random.Generator) -> VAE:
-    encoder = Sequential([Dense(D, 5, rng), ReLU(), Dense(5, 6, rng)])
-    decoder = Sequential([Dense(3, 4, rng), ReLU(), Dense(4, D, rng)])
+    encoder = Sequential([dense(D, 5, rng), ReLU(), dense(5, 6, rng)])
+    decoder = Sequential([dense(3, 4, rng), ReLU(), dense(4, D, rng)])
     return VAE(encoder, decoder, Bernoulli(), n_z=3)
 
 
 def convolutional(rng: np.random.Generator) -> Autoencoder:
     """With a generator of its own in the second dropout: two streams of noise."""
-    encoder = [Reshape((1, 4, 4)), Conv2D(1, 3, 2, rng), Dropout(0.4, rng), ReLU(), Flatten(), Dense(27, 4, rng)]
-    decoder = [Dropout(0.3, np.random.default_rng(9)), Dense(4, D, rng)]
+    convolution = Conv2D(1, 3, 2, rng, dtype=np.float64)
+    encoder = [Reshape((1, 4, 4)), convolution, Dropout(0.4, rng), ReLU(), Flatten(), dense(27, 4, rng)]
+    decoder = [Dropout(0.3, np.random.default_rng(9)), dense(4, D, rng)]
     return Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
 
 
 def classifier(rng: np.random.Generator) -> Classifier:
-    return Classifier(Sequential([Dense(D, 6, rng), ReLU(), Dropout(0.5, rng), Dense(6, 3, rng)]))
+    return Classifier(Sequential([dense(D, 6, rng), ReLU(), Dropout(0.5, rng), dense(6, 3, rng)]))
+
+
+class Jitter(Layer):
+    """y = x (1 + noise + other noise), from two generators that are called neither rng nor alike."""
+
+    def __init__(self, generator: np.random.Generator, dice: np.random.Generator) -> None:
+        super().__init__()
+        self.generator, self.dice = generator, dice
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.cache = (1 + self.generator.standard_normal(x.shape) + self.dice.random(x.shape),)
+        return x * self.cache[0]
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        (factors,) = self.take_cache()
+        return dy * factors
+
+
+def jittery(rng: np.random.Generator) -> Classifier:
+    """Its layers draw with one generator of their own and with that of the training, under other names."""
+    own = np.random.default_rng(8)
+    return Classifier(Sequential([dense(D, 6, rng), Jitter(own, rng), ReLU(), Jitter(rng, own), dense(6, 3, rng)]))
 
 
 def normalised(rng: np.random.Generator) -> Classifier:
-    layers = [Dense(D, 6, rng), BatchNorm(6), ReLU(), Dropout(0.5, rng), Dense(6, 3, rng)]
+    layers = [dense(D, 6, rng), BatchNorm(6, dtype=np.float64), ReLU(), Dropout(0.5, rng), dense(6, 3, rng)]
     return Classifier(Sequential(layers))
 
 
@@ -65,6 +91,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Any]] = {
     "vae": vae,
     "convolutional": convolutional,
     "classifier": classifier,
+    "generators of any name": jittery,
 }
 every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 
@@ -73,7 +100,6 @@ def made(make: Callable[[np.random.Generator], Any]) -> tuple[Any, np.random.Gen
     """A model in float64 whose biases are not 0, and the generator that it shares with its training."""
     rng = np.random.default_rng(1)
     model = make(rng)
-    model.cast(np.float64)
     model.params[...] += 0.1 * np.random.default_rng(2).standard_normal(model.params.shape)
     return model, rng
 
@@ -96,15 +122,21 @@ def after_a_step(make: Callable[[np.random.Generator], Any], threads: int | None
     return trainer
 
 
+def generators(model: Any) -> list[tuple[Any, str, np.random.Generator]]:
+    """Every layer that draws, the name of what it draws with, and that."""
+    found = [(layer, name, value) for layer in model.walk() for name, value in vars(layer).items()]
+    return [(layer, name, value) for layer, name, value in found if isinstance(value, np.random.Generator)]
+
+
 def sum_of_magnitudes(make: Callable[[np.random.Generator], Any], n: int = N) -> np.ndarray:
     """Σ_n |∂loss_n/∂params| / n: the gradients of single examples, each with its own noise, from the definition."""
     total = np.zeros(())
     for rows in parts_of(n, n):
         model, rng = made(make)
-        layers = [layer for layer in model.walk() if hasattr(layer, "rng")]
-        noise = {generator: RowsOfDraws(generator, n, rows) for generator in (rng, *(layer.rng for layer in layers))}
-        for layer in layers:
-            layer.rng = noise[layer.rng]
+        drawing = generators(model)
+        noise = {generator: RowsOfDraws(generator, n, rows) for generator in (rng, *(g for _, _, g in drawing))}
+        for layer, name, generator in drawing:
+            setattr(layer, name, noise[generator])
         gradient_of_part(model, parallel.rows_of(batch_for(model, n), rows), n, noise[rng])
         total = total + abs(model.grads)
     return total
@@ -143,7 +175,56 @@ def test_the_comparison_notices(make, mistake, monkeypatch):
 def test_noise_is_drawn_as_one_thread_would_draw_it(make):
     one, several = after_a_step(make, None), after_a_step(make, 3)
     assert one.rng.bit_generator.state == several.rng.bit_generator.state
+    pairs = list(zip(generators(one.model), generators(several.model), strict=True))
+    assert len(pairs) == {vae: 0, convolutional: 2, classifier: 1, jittery: 4}[make]
+    for (_, name, mine), (_, same_name, other) in pairs:
+        assert name == same_name and mine.bit_generator.state == other.bit_generator.state
     assert one.rng.bit_generator.state != made(make)[1].bit_generator.state or make is MODELS["classifier"]
+
+
+class Hidden(Layer):
+    """y = x · noise, by what is kept as `way` keeps it."""
+
+    def __init__(self, way: Callable[[], Any]) -> None:
+        super().__init__()
+        self.kept = way()
+
+
+class Dice:
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda: [np.random.default_rng(0)],
+        lambda: {"a": (1, np.random.default_rng(0))},
+        Dice,
+        lambda: np.random.RandomState(0),
+        lambda: [np.random.RandomState(0)],
+    ],
+    ids=["list", "mapping", "object", "RandomState", "RandomState in a list"],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_generator_that_a_part_cannot_replace_is_refused(way, threads, rng):
+    """In a list, every replica would go on drawing with a copy of it: the same noise for all parts, without a word."""
+    model = Classifier(Sequential([dense(D, 6, rng), Sequential([Hidden(way)]), dense(6, 3, rng)]))
+    sentence = (
+        "a layer keeps a generator of random numbers in a list or in another object, where the noise of a part of a "
+        "batch cannot take its place: make it an attribute of the layer, a np.random.Generator, or use one thread"
+    )
+    with pytest.raises(TypeError) as error:
+        ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=threads)
+    assert str(error.value) == sentence
+
+
+def test_a_layer_may_share_the_generator_of_another_object_if_it_keeps_it_itself(rng):
+    """One generator in two places: where the layer has it as an attribute, noise can take its place."""
+    layer = Hidden(lambda: None)
+    layer.kept = rng
+    model = Classifier(Sequential([dense(D, 6, rng), layer, dense(6, 3, rng)]))
+    ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
 
 
 @given(n=st.integers(1, 60), parts=st.integers(1, 70))
@@ -161,7 +242,7 @@ def drawn(rng: Any, n: int) -> list[np.ndarray]:
 
 
 @given(n=st.integers(1, 9), parts=st.integers(1, 5), seed=st.integers(0, 2**32))
-def test_parts_of_draws_are_the_rows_of_the_whole_draw_whoever_comes_first(n, parts, seed):
+def test_parts_of_draws_are_the_rows_of_the_whole_draw_in_any_order(n, parts, seed):
     def generator() -> np.random.Generator:
         return np.random.default_rng(seed)
 
@@ -182,14 +263,14 @@ def test_parts_of_draws_are_the_rows_of_the_whole_draw_whoever_comes_first(n, pa
 
 
 @pytest.mark.parametrize("leaver", [0, 1])
-def test_nobody_waits_for_a_part_that_has_left(leaver):
+def test_no_part_waits_for_one_that_has_left(leaver):
     turns, rng = Turns(2), np.random.default_rng(0)
     gone, stays = (InTurn(rng, slice(part, part + 1), turns, part) for part in (leaver, 1 - leaver))
     gone.leave()
     assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
 
 
-def test_whoever_has_left_is_refused_and_does_not_wait_for_ever():
+def test_a_part_that_has_left_is_refused_and_does_not_wait():
     trainer = after_a_step(convolutional, 2)
     with pytest.raises(RuntimeError, match="a replica is used outside of a step"):
         trainer.replicas[0].loss_terms(batch_for(trainer.model)[:3], trainer.rng)
@@ -288,7 +369,8 @@ def trained(model_and_rng, epochs: int, threads: int, folder=None) -> ParallelTr
     trainer = ParallelTrainer(model, Adam(model, lr=0.01), rng, {"data": "made up"}, threads=threads)
     if folder is not None and folder.exists():
         trainer.restore(folder)
-    trainer.fit(Pairs(), epochs=epochs, batch_size=8, held_out=Pairs(), checkpoint=folder)
+    after = [] if folder is None else [SaveCheckpoint(folder)]
+    trainer.fit(Pairs(), epochs=epochs, batch_size=8, held_out=Pairs(), after_epoch=after)
     return trainer
 
 

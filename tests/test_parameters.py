@@ -8,11 +8,14 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchnn import VAE, Bernoulli, Dense, ReLU, Sequential
-from scratchnn.parameters import carve
+from scratchnn import VAE, Autoencoder, BatchNorm, Bernoulli, Classifier, Dense, MeanSquaredError, ReLU, Sequential
+from scratchnn.layers import Layer, Module
+from scratchnn.losses import Loss
+from scratchnn.machinery.memory import Memory, Part
+from scratchnn.machinery.parameters import split_vector
 
 
 def stack(rng) -> Sequential:
@@ -25,29 +28,31 @@ def model(rng) -> VAE:
 
 
 def assert_whole(m) -> None:
-    """Every parameter and gradient of every layer is a window into the model's two vectors, and they tile these."""
+    """Every parameter and gradient of every layer is a view into the model's two vectors, and they tile these."""
     for vector, arrays in ((m.params, m.parameters), (m.grads, m.gradients)):
         assert vector.flags.c_contiguous and vector.shape == (sum(a.size for a in arrays.values()),)
         for array in arrays.values():
             assert np.shares_memory(vector, array)
         vector[...] = np.arange(vector.size)
-        np.testing.assert_array_equal(np.concatenate([a.ravel() for a in arrays.values()]), np.arange(vector.size))
+        np.testing.assert_array_equal(
+            np.concatenate([[], *(a.ravel() for a in arrays.values())]), np.arange(vector.size)
+        )
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=3), max_size=5))
-def test_carved_views_tile_the_vector(shapes):
+def test_the_views_of_a_split_vector_tile_it(shapes):
     named = {str(i): tuple(shape) for i, shape in enumerate(shapes)}
     vector = np.arange(float(sum(np.prod(s, dtype=int) for s in shapes)))
-    views = carve(vector, named)
+    views = split_vector(vector, named)
     assert {name: v.shape for name, v in views.items()} == named
     np.testing.assert_array_equal(np.concatenate([[], *(v.ravel() for v in views.values())]), vector)
 
 
-def test_carve_refuses_a_vector_of_the_wrong_length_or_with_gaps():
+def test_a_vector_of_the_wrong_length_or_with_gaps_is_not_split():
     with pytest.raises(ValueError, match=r"expected a contiguous vector of shape \(6,\), got one of shape \(7,\)"):
-        carve(np.zeros(7), {"W": (2, 3)})
+        split_vector(np.zeros(7), {"W": (2, 3)})
     with pytest.raises(ValueError, match="contiguous"):
-        carve(np.zeros(12)[::2], {"W": (2, 3)})
+        split_vector(np.zeros(12)[::2], {"W": (2, 3)})
 
 
 def test_a_model_is_one_vector_and_keeps_the_initial_values(rng):
@@ -162,6 +167,28 @@ def test_parts_and_views_cannot_be_replaced_behind_the_model_s_back(rng):
         m.encoder.layers[0] = Dense(5, 7, rng)
 
 
+@pytest.mark.parametrize(
+    "make, name, cls",
+    [
+        (model, "encoder", "VAE"),
+        (model, "likelihood", "VAE"),
+        (model, "sampler", "VAE"),
+        (lambda rng: Autoencoder(Dense(5, 2, rng), Dense(2, 5, rng), MeanSquaredError()), "loss", "Autoencoder"),
+        (lambda rng: Classifier(Dense(5, 2, rng)), "network", "Classifier"),
+    ],
+)
+def test_assigning_a_part_says_why_it_cannot_be_and_what_can(make, name, cls, rng):
+    m = make(rng)
+    before = getattr(m, name)
+    message = (
+        f"^the {name} of a {cls} cannot be replaced, since its memory is a slice of the model's: "
+        rf"make a new {cls}, or write into {name}\.params$"
+    )
+    with pytest.raises(AttributeError, match=message):
+        setattr(m, name, copy.deepcopy(before))
+    assert getattr(m, name) is before is m.parts[name]
+
+
 def test_a_model_has_one_dtype(rng):
     with pytest.raises(TypeError, match="one dtype, got float32 and float64"):
         Sequential([Dense(3, 4, rng), Dense(4, 2, rng, dtype=np.float64)])
@@ -197,3 +224,169 @@ def test_a_replica_shares_parameters_and_owns_gradients_and_caches(rng):
 def test_the_class_itself_has_no_weights():
     with pytest.raises(AttributeError, match="make a layer first"):
         _ = Dense.W
+
+
+# ---- any tree of modules: arrays of its own, buffers, and parts
+
+
+few = settings(max_examples=30)
+
+
+class Made:
+    """Made of arrays and buffers of its own, and of parts."""
+
+    left, right = Part(Module), Part(Loss)
+
+    def __init__(self, shapes, buffers, parts, dtype) -> None:
+        super().__init__(shapes, parts, dtype)
+        self.own_buffers = {name: np.full(shape, 0.5, dtype) for name, shape in buffers.items()}
+        self.made_of = tuple(shapes)
+
+
+class Branch(Made, Layer):
+    pass
+
+
+class Criterion(Made, Loss):
+    pass
+
+
+@st.composite
+def trees(draw, dtype=None, cls=Branch, depth=2):
+    dtype = dtype or draw(st.sampled_from([np.float32, np.float64]))
+    shapes = st.dictionaries(st.sampled_from("WbcU"), st.lists(st.integers(1, 3), max_size=3).map(tuple), max_size=3)
+    buffers = st.dictionaries(st.sampled_from(["mean", "var"]), st.tuples(st.integers(1, 3)))
+    parts = {}
+    if depth:
+        for name, kind in (("left", Branch), ("right", Criterion), ("0", Branch)):
+            if draw(st.booleans()):
+                parts[name] = draw(trees(dtype, kind, depth - 1))
+    return cls(draw(shapes), draw(buffers), parts, dtype)
+
+
+def shown(module: Memory) -> tuple:
+    """All that a module is: classes, names, values, types, modes, down to the last part."""
+    own = {name: module.parameters[name].tolist() for name in module.shapes}
+    gradients = {name: module.gradients[name].tolist() for name in module.shapes}
+    buffers = {name: (array.tolist(), array.dtype) for name, array in module.own_buffers.items()}
+    parts = {name: shown(part) for name, part in module.parts.items()}
+    return type(module), module.made_of, module.training, module.params.dtype, own, gradients, buffers, parts
+
+
+def assert_one_tree(tree: Branch) -> None:
+    """Every part of the tree, however deep, has its memory where its names say, and every name leads to it."""
+    modules = list(tree.walk())
+    assert modules[0] is tree and len({id(module) for module in modules}) == len(modules)
+    for module in modules:
+        below = [m for part in module.parts.values() for m in part.walk()]
+        start = modules.index(module)
+        assert below == modules[start + 1 : start + 1 + len(below)]  # a module first, then its parts, each whole
+        sizes = [int(np.prod(shape, dtype=int)) for shape in module.shapes.values()]
+        sizes += [part.params.size for part in module.parts.values()]
+        assert module.params.size == module.grads.size == sum(sizes)
+        names = [*module.shapes]
+        names += [f"{key}.{name}" for key, part in module.parts.items() for name in part.parameters]
+        assert [*module.parameters] == [*module.gradients] == names
+        for key, part in module.parts.items():
+            assert part.owner() is module and module.parts[key] is part
+            for name, array in part.buffers.items():
+                assert module.buffers[f"{key}.{name}"] is array
+        for key in {"left", "right"} & {*module.parts}:
+            assert getattr(module, key) is module.parts[key]
+    leaves = [module.parameters[name] for module in modules for name in module.shapes]
+    gradients = [module.gradients[name] for module in modules for name in module.shapes]
+    for vector, arrays in ((tree.params, leaves), (tree.grads, gradients)):
+        kept = vector.copy()
+        vector[...] = np.arange(vector.size)
+        np.testing.assert_array_equal(np.concatenate([[], *(a.ravel() for a in arrays)]), np.arange(vector.size))
+        vector[...] = kept
+    assert_whole(copy.deepcopy(tree))
+
+
+def numbered(tree: Branch) -> Branch:
+    """The tree with another value in every place, and some of it in evaluation mode."""
+    tree.params, tree.grads = np.arange(tree.params.size) + 1, -np.arange(tree.grads.size) - 1
+    for position, array in enumerate(tree.buffers.values()):
+        array[...] = 100 + position
+    for position, module in enumerate(tree.walk()):
+        module.training = position % 3 != 1
+    return tree
+
+
+@few
+@given(trees())
+def test_any_tree_of_modules_is_one_vector(tree):
+    assert_one_tree(numbered(tree))
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.deepcopy, copy.copy, lambda m: pickle.loads(pickle.dumps(m)), lambda m: m.astype(m.params.dtype)],
+    ids=["deepcopy", "copy", "pickle", "astype"],
+)
+@few
+@given(trees())
+def test_a_copy_of_any_tree_is_the_tree_and_shares_nothing(duplicate, tree):
+    before = shown(numbered(tree))
+    twin = duplicate(tree)
+    assert shown(twin) == before
+    assert_one_tree(twin)
+    twin.params, twin.grads = 0, 0
+    for array in twin.buffers.values():
+        array[...] = 0
+    assert shown(tree) == before and twin.owner is None
+    assert_one_tree(tree)
+
+
+@few
+@given(trees(dtype=np.float32))
+def test_any_tree_is_cast_whole(tree):
+    twin = numbered(tree).astype(np.float64)
+    for module in twin.walk():
+        assert {array.dtype for array in (*module.parameters.values(), *module.buffers.values())} <= {np.dtype(float)}
+        assert module.params.dtype == np.float64
+    assert_one_tree(twin)
+    np.testing.assert_array_equal(twin.params, tree.params)
+    for name, array in tree.buffers.items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(twin.buffers[name], array)
+
+
+@few
+@given(trees())
+def test_any_tree_is_bound_to_vectors_from_outside(tree):
+    params, grads = np.arange(2.0 * tree.params.size).reshape(2, -1)
+    tree.bind(params, grads)
+    assert tree.params is params and tree.grads is grads
+    assert_one_tree(tree)
+    params += 1
+    np.testing.assert_array_equal(
+        np.concatenate([[], *(array.ravel() for array in tree.parameters.values())]), np.arange(params.size) + 1
+    )
+
+
+@few
+@given(trees(), st.data())
+def test_a_copied_branch_stands_on_its_own_and_the_tree_goes_on(tree, data):
+    branch = data.draw(st.sampled_from([*numbered(tree).walk()]))
+    before, of_branch = shown(tree), shown(branch)
+    for duplicate in (copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+        twin = duplicate(branch)
+        assert shown(twin) == of_branch and twin.owner is None
+        assert_one_tree(twin)
+        parent = Sequential([twin])
+        assert [*parent.parameters] == [f"0.{name}" for name in branch.parameters]
+        twin.params = 0
+    assert shown(tree) == before
+    assert_one_tree(tree)
+
+
+def test_the_buffers_of_nested_parts_have_the_names_of_their_places(rng):
+    norms = [BatchNorm(3), BatchNorm(2), BatchNorm(4)]
+    encoder = Sequential([Sequential([Dense(5, 3, rng), norms[0]]), Dense(3, 2, rng), norms[1]])
+    m = Classifier(Sequential([encoder, Sequential([Sequential([Dense(2, 4, rng), norms[2]])])]))
+    places = ["network.0.0.1", "network.0.2", "network.1.0.1"]
+    assert [*m.buffers] == [f"{place}.{name}" for place in places for name in ("mean", "var", "batches")]
+    for place, norm in zip(places, norms, strict=True):
+        for name, array in norm.own_buffers.items():
+            assert m.buffers[f"{place}.{name}"] is norm.buffers[name] is array

@@ -10,62 +10,135 @@ import sys
 import pytest
 from conftest import ROOT
 
-ORDER = [
-    "parameters", "init", "layers", "losses", "likelihoods", "vae", "autoencoder", "classifier", "optim",
-    "gradcheck", "data", "checkpoints", "training", "parallel", "evaluation", "figures", "explore", "cli", "exercises",
+PACKAGE = ROOT / "scratchnn"
+DOCSTRING = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
+READING = re.findall(r"^    ([\w/]+(?:\.py|/))\s{2,}\S", DOCSTRING, re.MULTILINE)  # "layers/dense.py", "gradcheck/", …
+IMPORTS = re.search(r"what stands before it:\n\n((?:    .*\n)+)", DOCSTRING)[1].split()
+LESSON = IMPORTS[: IMPORTS.index("gradcheck") + 1]
+PATH = [
+    "__init__.py", "layers/dense.py", "layers/layer.py", "layers/activations.py", "losses.py", "likelihoods.py",
+    "vae.py", "optim.py", "gradcheck/numeric.py",
 ]  # fmt: skip
-NUMPY_ONLY = ORDER[: ORDER.index("gradcheck") + 1]
-MODULES = sorted((ROOT / "scratchnn").rglob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 
 
-def imports(path, anywhere: bool) -> set[str]:
-    """The modules that a file imports, at its top or anywhere in it."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if anywhere else tree.body
+def imports(path) -> set[str]:
+    """The dotted names that a file imports, at its top or inside a function."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports {node.module} relative to itself"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def place(name: str) -> int | None:
-    """The position in the reading order of a dotted name within the library."""
-    parts = name.split(".")
-    return ORDER.index(parts[1]) if parts[0] == "scratchnn" and len(parts) > 1 and parts[1] in ORDER else None
+def dotted(path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_upwards_in_the_reading_order(path):
-    own = place(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    if own is None:
-        assert path == ROOT / "scratchnn/__init__.py", f"{path} has no place in the reading order"
-        return
-    for name in imports(path, anywhere=True):
-        other = place(name)
-        assert other is None or other <= own, f"{path.name} imports {name}, which stands below it"
+NAMES = {dotted(path): path for path in MODULES}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_library_proper_needs_numpy_only(path):
-    if path.relative_to(ROOT / "scratchnn").parts[0].removesuffix(".py") in [*NUMPY_ONLY, "__init__"]:
-        outside = {name.split(".")[0] for name in imports(path, anywhere=True)} - set(sys.stdlib_module_names)
+def modules_imported(path) -> set[str]:
+    """The files of the library that a file imports: of `from package import name`, the file `name` if there is one."""
+    found = set()
+    for name in imports(path):
+        while name and name not in NAMES:
+            name = name.rpartition(".")[0]
+        found |= {name} - {"", "scratchnn", dotted(path)}
+    return found
+
+
+def place(name: str) -> int:
+    """The position in the order of imports of a dotted name within the library; `python -m scratchnn` comes last."""
+    room = name.split(".")[1]
+    return len(IMPORTS) if room == "__main__" else IMPORTS.index(room)
+
+
+def test_the_two_orders_are_read_from_the_first_page():
+    assert READING[:3] == ["layers/dense.py", "layers/layer.py", "layers/activations.py"]
+    assert IMPORTS[:3] == ["machinery", "init", "layers"] and len(READING) > 15 and len(IMPORTS) > 12
+
+
+def test_both_orders_name_every_room_and_nothing_else():
+    rooms = {
+        path.stem for path in PACKAGE.iterdir() if (path.is_dir() or path.suffix == ".py") and path.stem[:2] != "__"
+    }
+    assert set(IMPORTS) == rooms and len(IMPORTS) == len(rooms)
+    for name in READING:
+        assert (PACKAGE / name).exists(), f"the order to read in names {name}, and there is none"
+    lesson_files = {
+        str(path.relative_to(PACKAGE)) for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "layers").glob("*.py")]
+    }
+    named = {name for name in READING if name.endswith(".py")}
+    assert lesson_files - named == {"__init__.py", "__main__.py", "layers/__init__.py"}
+    assert {name.rstrip("/") for name in READING if name.endswith("/")} == rooms - {"layers"} - {
+        name.removesuffix(".py") for name in named
+    }
+
+
+@pytest.mark.parametrize("package", ["machinery", "layers", "training", "evaluation"])
+def test_a_room_says_what_each_of_its_files_is_for(package):
+    text = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text()))
+    files = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"\w+\.py\b", text)) == files
+
+
+@every_module
+def test_a_module_imports_only_what_stands_before_it(path):
+    if path == PACKAGE / "__init__.py":
+        return  # it collects the public names
+    for name in modules_imported(path):
+        assert place(name) <= place(dotted(path)), f"{path} imports {name}, which stands after it"
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    graph = {name: modules_imported(path) - {"scratchnn"} for name, path in NAMES.items() if name != "scratchnn"}
+    # a package's own __init__ collects names; importing a file of it does not need them
+    graph = {name: {to for to in found if not name.startswith(to + ".")} for name, found in graph.items()}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"a circle: {' -> '.join((*above, name))}"
+        if name not in done:
+            for to in graph[name]:
+                visit(to, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_tests_of_the_orders_can_fail(tmp_path):
+    """A file of the machinery that imports a layer inside a function is found."""
+    file = tmp_path / "memory.py"
+    file.write_text("def f():\n    from scratchnn.layers.dense import Dense\n")
+    (name,) = imports(file)
+    assert name == "scratchnn.layers.dense.Dense" and place(name) > place("scratchnn.machinery.memory")
+
+
+@every_module
+def test_the_lesson_needs_numpy_only(path):
+    if path.relative_to(PACKAGE).parts[0].removesuffix(".py") in [*LESSON, "__init__"]:
+        outside = {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
         assert outside <= {"numpy", "scratchnn"}
 
 
+def test_the_path_of_a_first_reading_is_short():
+    """First page to the gradient check: an hour. What teaches nothing stands in machinery/."""
+    texts = {name: (PACKAGE / name).read_text() for name in PATH}
+    assert sum(len(text.splitlines()) for text in texts.values()) <= 1250
+    assert sum(len(text.split()) for text in texts.values()) <= 7500
+    assert len(texts["layers/layer.py"].splitlines()) <= 120
+
+
 def test_importing_the_library_loads_nothing_heavy():
-    heavy = ("matplotlib", "scipy", "sklearn", "tqdm", "pooch", "requests", "rich")
+    heavy = ("matplotlib", "scipy", "sklearn", "tqdm", "threadpoolctl", "pooch", "requests", "rich", "joblib")
     code = f"import sys, scratchnn; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-def test_the_reading_order_names_every_module():
-    text = (ROOT / "scratchnn/__init__.py").read_text()
-    for path in (ROOT / "scratchnn").iterdir():
-        if path.stem not in ("__init__", "__pycache__", "py"):
-            assert path.name in text, f"{path.name} is missing from the reading order in scratchnn/__init__.py"
 
 
 TAG = re.compile(r"#\s*((?:AEVB|Adam|LeCun98|Thesis) (?:\(\d+\)|App\. \w|Alg\. \d|§[\d.]*\d))")

@@ -20,7 +20,7 @@ from scratchnn import (
     Reshape,
     Sequential,
 )
-from scratchnn.layers.summary import summary
+from scratchnn.machinery.summary import summary
 
 
 def lines(text: str) -> list[list[str]]:

@@ -4,31 +4,59 @@ from __future__ import annotations
 
 import os
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from scratchnn import SGD, VAE, Adam, Bernoulli, Dense, ReLU, Sequential
-from scratchnn.checkpoints import CheckpointError, read_checkpoint
-from scratchnn.training import DivergedError, Trainer, describe, evaluate
+from scratchnn import (
+    SGD,
+    VAE,
+    Adam,
+    BatchNorm,
+    Bernoulli,
+    Classifier,
+    Conv2D,
+    Dense,
+    Flatten,
+    ReLU,
+    Reshape,
+    Sequential,
+)
+from scratchnn.training import (
+    CheckpointError,
+    DivergedError,
+    ParallelTrainer,
+    SaveCheckpoint,
+    Trainer,
+    blas,
+    evaluate,
+    keep_snapshots,
+    runs,
+    set_learning_rate,
+)
+from scratchnn.training.after_epoch import falling
+from scratchnn.training.checkpoints import FORMAT, read_checkpoint, write_checkpoint
+from scratchnn.training.loop import describe
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 HELD_OUT = np.random.default_rng(2).random((7, 5)).astype(np.float32)
 
 
-def trainer(seed=0, hidden=4, optimizer=Adam, **settings) -> Trainer:
+def trainer(seed=0, hidden=4, optimiser=Adam, **settings) -> Trainer:
     rng = np.random.default_rng(seed)
     encoder = Sequential([Dense(5, hidden, rng, b=0.1), ReLU(), Dense(hidden, 4, rng)])
     model = VAE(encoder, Sequential([Dense(2, 5, rng)]), Bernoulli(), n_z=2)
-    return Trainer(model, optimizer(model, lr=1e-2), rng, settings)
+    return Trainer(model, optimiser(model, lr=1e-2), rng, settings)
 
 
 def state(t: Trainer) -> list:
     history = [{k: v for k, v in record.items() if k != "seconds"} for record in t.history]
-    optimizer = {name: np.copy(value).tolist() for name, value in t.optimizer.state().items()}
+    optimiser = {name: np.copy(value).tolist() for name, value in t.optimiser.state().items()}
     snapshots = [s.tolist() for s in t.snapshots]
     return [
-        t.model.params.tobytes(), optimizer, history, t.iteration_losses, snapshots, t.rng.bit_generator.state,
+        t.model.params.tobytes(), optimiser, history, t.iteration_losses, snapshots, t.rng.bit_generator.state,
     ]  # fmt: skip
 
 
@@ -40,20 +68,22 @@ def test_one_seed_gives_the_same_bits_and_another_others():
     assert state(runs[0])[0] != state(runs[2])[0]
 
 
-@pytest.mark.parametrize("optimizer", [Adam, SGD])
-def test_a_resumed_run_equals_one_that_was_never_interrupted(optimizer, tmp_path):
+@pytest.mark.parametrize("optimiser", [Adam, SGD])
+def test_a_resumed_run_equals_one_that_was_never_interrupted(optimiser, tmp_path):
     def fit(t: Trainer, epochs: int) -> Trainer:
         def snapshot():
             return t.model.reconstruct(HELD_OUT[:1])[0]
 
-        t.fit(X, epochs=epochs, batch_size=10, held_out=HELD_OUT, snapshot=snapshot, checkpoint=tmp_path / "c.npz")
+        after_epoch = [keep_snapshots(snapshot), SaveCheckpoint(tmp_path / "c.npz")]
+        t.fit(X, epochs=epochs, batch_size=10, held_out=HELD_OUT, after_epoch=after_epoch)
         return t
 
-    through = fit(trainer(optimizer=optimizer), 5)
-    fit(trainer(optimizer=optimizer), 2)
-    resumed = trainer(seed=9, optimizer=optimizer)  # whatever it starts from, the checkpoint decides
+    through = fit(trainer(optimiser=optimiser), 5)
+    fit(trainer(optimiser=optimiser), 2)
+    resumed = trainer(seed=9, optimiser=optimiser)  # whatever it starts from, the checkpoint decides
     resumed.restore(tmp_path / "c.npz")
     assert state(fit(resumed, 5)) == state(through)
+    assert len(through.snapshots) == 5 and through.snapshots[0].shape == (5,)
 
 
 def test_held_out_data_does_not_change_the_training():
@@ -111,38 +141,36 @@ def test_training_lowers_the_loss():
     assert t.history[-1]["train_loss"] < 0.5 < 2 < t.history[0]["train_loss"]
 
 
-class Explodes:
-    """Bits that become a loss of NaN from the eleventh batch on."""
+def explode_from_the_eleventh_batch_on(model: VAE) -> None:
+    """The loss becomes NaN."""
+    right, calls = model.loss_terms, [0]
 
-    def __init__(self, t: Trainer) -> None:
-        self.model, self.calls = t.model, 0
-        self.params, self.grads = t.model.params, t.model.grads
-        self.backward, self.evaluating, self.buffers = t.model.backward, t.model.evaluating, t.model.buffers
+    def loss_terms(batch, rng):
+        calls[0] += 1
+        terms = right(batch, rng)
+        return terms if calls[0] <= 10 else {name: value * np.nan for name, value in terms.items()}
 
-    def loss_terms(self, batch, rng):
-        self.calls += 1
-        terms = self.model.loss_terms(batch, rng)
-        return terms if self.calls <= 10 else {name: value * np.nan for name, value in terms.items()}
+    model.loss_terms = loss_terms
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_names_the_place(tmp_path):
     t = trainer()
-    t.model = Explodes(t)
+    explode_from_the_eleventh_batch_on(t.model)
     checkpoint = tmp_path / "c.npz"
     message = r"became nan in epoch 4, iteration 2 of it.*c\.npz, from the end of epoch (\d)\. A smaller"
     with pytest.raises(DivergedError, match=message) as stop:
-        t.fit(X, epochs=9, batch_size=10, checkpoint=checkpoint)
+        t.fit(X, epochs=9, batch_size=10, after_epoch=[SaveCheckpoint(checkpoint)])
     said = int(re.search(message, str(stop.value))[1])
-    assert len(read_checkpoint(checkpoint)[0]["history"]) == said and 1 <= said <= 3
+    assert len(read_checkpoint(checkpoint)[0]["training"]["history"]) == said and 1 <= said <= 3
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_step_that_ruins_the_last_batch_of_an_epoch_does_not_reach_the_checkpoint(tmp_path):
     """The loss of a batch is that before its step: the ruin shows in the parameters first."""
     t, checkpoint = trainer(), tmp_path / "c.npz"
-    t.fit(X, epochs=2, batch_size=10, held_out=HELD_OUT, checkpoint=checkpoint)
+    t.fit(X, epochs=2, batch_size=10, held_out=HELD_OUT, after_epoch=[SaveCheckpoint(checkpoint)])
     good = checkpoint.read_bytes()
-    step, left = t.optimizer.step, [3]
+    step, left = t.optimiser.step, [3]
 
     def last_step_explodes():
         step()
@@ -150,10 +178,29 @@ def test_a_step_that_ruins_the_last_batch_of_an_epoch_does_not_reach_the_checkpo
         if not left[0]:
             t.model.params += np.float32(1e30)
 
-    t.optimizer.step = last_step_explodes
+    t.optimiser.step = last_step_explodes
     with pytest.raises(DivergedError, match=r"epoch 3, iteration 3 of it.*c\.npz, from the end of epoch 2"):
-        t.fit(X, epochs=3, batch_size=10, held_out=HELD_OUT, checkpoint=checkpoint)
+        t.fit(X, epochs=3, batch_size=10, held_out=HELD_OUT, after_epoch=[SaveCheckpoint(checkpoint)])
     assert checkpoint.read_bytes() == good and len(t.history) == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_ruined_by_the_last_step_of_an_epoch_stop_the_training(value):
+    """No loss of a batch has seen them; and there are no held-out data either."""
+    t = trainer()
+    step, left = t.optimiser.step, [6]
+
+    def last_step_ruins_one():
+        step()
+        left[0] -= 1
+        if not left[0]:
+            t.model.params[3] = value
+
+    t.optimiser.step = last_step_ruins_one
+    message = "the parameters became NaN or infinite in epoch 2, iteration 3 of it; .* checkpoint: none was written"
+    with pytest.raises(DivergedError, match=message):
+        t.fit(X, epochs=4, batch_size=10)
+    assert len(t.history) == 1
 
 
 def test_an_infinite_loss_is_no_better_than_nan(monkeypatch):
@@ -166,7 +213,7 @@ def test_an_infinite_loss_is_no_better_than_nan(monkeypatch):
 
 def test_an_overflow_is_reported_in_one_sentence_and_without_warnings():
     t = trainer()
-    t.optimizer.lr = 1e30
+    t.optimiser.lr = 1e30
     with pytest.raises(
         DivergedError, match=r"became (inf|nan|-inf|NaN or infinite) in epoch \d+, iteration \d.*none was written"
     ):
@@ -198,13 +245,13 @@ def test_an_empty_data_set_is_refused():
 def test_an_optimiser_of_another_model_is_refused():
     one, other = trainer(), trainer()
     with pytest.raises(ValueError, match="steps another model than the one to be trained"):
-        Trainer(one.model, other.optimizer, one.rng)
+        Trainer(one.model, other.optimiser, one.rng)
 
 
 def test_a_generator_whose_state_cannot_be_kept_is_refused():
     t = trainer()
     with pytest.raises(ValueError, match="default_rng"):
-        Trainer(t.model, t.optimizer, np.random.Generator(np.random.MT19937(0)))
+        Trainer(t.model, t.optimiser, np.random.Generator(np.random.MT19937(0)))
 
 
 def test_float64_data_do_not_slip_into_a_float32_model():
@@ -230,19 +277,167 @@ def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     t.save(tmp_path / "c.npz")
     wide = trainer()
     wide.model.bind(wide.model.params.astype(np.float64), wide.model.grads.astype(np.float64))
-    with pytest.raises(CheckpointError, match=r"its parameters are float32 of shape"):
+    with pytest.raises(
+        CheckpointError, match=r"its model/params is float32 of shape \(\d+,\), and the model's float64 of \(\d+,\)"
+    ):
         wide.restore(tmp_path / "c.npz")
 
 
 def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
     path = tmp_path / "c.npz"
     trainer(data="digits").save(path)
-    with pytest.raises(CheckpointError, match=r"it has model = VAE.*Dense\(5, 4\).*, and this run has.*Dense\(5, 6\)"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"c\.npz is of another run: it has encoder\.0 = Dense\(n_in=5, n_out=4\), and this run has "
+        r"Dense\(n_in=5, n_out=6\)$",
+    ):
         trainer(hidden=6, data="digits").restore(path)
     with pytest.raises(CheckpointError, match="it has data = digits, and this run has mnist"):
         trainer(data="mnist").restore(path)
-    with pytest.raises(CheckpointError, match=r"it has optimizer = Adam.*and this run has SGD"):
-        trainer(data="digits", optimizer=SGD).restore(path)
+    with pytest.raises(CheckpointError, match=r"it has optimiser = Adam.*and this run has SGD"):
+        trainer(data="digits", optimiser=SGD).restore(path)
+
+
+# ---- restore verifies everything first, and writes then
+
+
+def normalised(seed=0) -> Trainer:
+    """A trainer of a model with buffers, two epochs on."""
+    rng = np.random.default_rng(seed)
+    model = Classifier(Sequential([Dense(5, 4, rng, b=0.1), BatchNorm(4), ReLU(), Dense(4, 3, rng)]))
+    t = Trainer(model, Adam(model, lr=1e-2), rng, {"data": "x"})
+    t.fit(Pairs(), epochs=2, batch_size=10, after_epoch=[keep_snapshots(lambda: np.ones(2))])
+    return t
+
+
+class Pairs:
+    """X and labels, as a classifier is trained on them."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, rows):
+        return X[rows], np.arange(len(X))[rows] % 3
+
+
+def without(name: str):
+    return lambda record, arrays: arrays.pop(name)
+
+
+def instead(name: str, value):
+    return lambda record, arrays: arrays.update({name: value})
+
+
+def field(*path, value=None):
+    """A change of the record: this field with another value, or left out."""
+
+    def change(record, arrays):
+        *way, last = path
+        for key in way:
+            record = record[key]
+        if value is None:
+            del record[last]
+        else:
+            record[last] = value
+
+    return change
+
+
+MEAN = "model/buffers/network.1.mean"
+DAMAGES = {
+    "params of another shape": (instead("model/params", np.ones(3, np.float32)), "its model/params is float32 of"),
+    "params of another type": (instead("model/params", np.ones(47)), r"float64 of shape \(47,\), and the model's"),
+    "no params": (without("model/params"), "model/params is missing"),
+    "a buffer of another shape": (
+        instead(MEAN, np.ones((4, 1), np.float32)),
+        rf"its {MEAN} is float32 of shape \(4, 1\), and the model's float32 of \(4,\)",
+    ),
+    "a buffer that is one number": (instead(MEAN, np.float32(1)), rf"its {MEAN} is float32 of shape \(\), and"),
+    "no buffer": (without(MEAN), f"{MEAN} is missing"),
+    "no m of Adam": (without("training/optimiser/m"), "training/optimiser/m"),
+    "another v of Adam": (
+        instead("training/optimiser/v", np.ones(46, np.float32)), r"its v is float32 of shape \(46,\)"
+    ),
+    "no t of Adam": (field("training", "optimiser", "t"), "'t'"),
+    "a t that is no number": (field("training", "optimiser", "t", value="many"), "many"),
+    "a t without end": (field("training", "optimiser", "t", value=float("inf")), "infinity"),
+    "no learning rate": (field("training", "optimiser", "lr"), "'lr'"),
+    "an optimiser that is a text": (field("training", "optimiser", value="Adam"), "not a complete checkpoint"),
+    "no generator": (field("training", "generator"), "'generator'"),
+    "another generator": (field("training", "generator", "bit_generator", value="MT19937"), "PCG64"),
+    "half a generator": (field("training", "generator", "state"), "'state'"),
+    "a generator out of range": (field("training", "generator", "state", "state", value=-1), "not a complete"),
+    "a generator that is a text": (field("training", "generator", value="seed 7"), "not a complete checkpoint"),
+    "no history": (field("training", "history"), "'history'"),
+    "a history that is a number": (field("training", "history", value=2), "int"),
+    "no losses": (without("training/iteration_losses"), "iteration_losses"),
+    "no snapshots": (without("training/snapshots"), "snapshots"),
+    "snapshots that are no list": (instead("training/snapshots", np.float64(1)), "0-d"),
+    "no settings": (field("training", "settings"), "'settings'"),
+    "no training at all": (field("training"), "'training'"),
+    "no architecture": (field("model", "modules"), "'modules'"),
+    "an architecture that is a text": (field("model", "modules", value="VAE()"), "not a complete checkpoint"),
+    "a row without settings": (field("model", "modules", 1, "settings"), "'settings'"),
+    "a row whose settings are a text": (field("model", "modules", 1, "settings", value="n_in=5"), "items"),
+    "another layer": (field("model", "modules", 2, "settings", "n_out", value=7), "is of another run: it has network"),
+    "another setting": (field("training", "settings", "data", value="y"), "it has data = y, and this run has x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage, message", DAMAGES.values(), ids=DAMAGES)
+def test_a_checkpoint_that_is_refused_has_changed_nothing(damage, message, tmp_path):
+    """Each is written with checksums that are right: it is what stands in it that is of no use."""
+    path = tmp_path / "c.npz"
+    normalised(seed=1).save(path)
+    record, arrays = read_checkpoint(path)
+    damage(record, arrays)
+    write_checkpoint(path, record, arrays)
+    t = normalised()
+
+    def everything() -> list:
+        buffers = {name: array.tolist() for name, array in t.model.buffers.items()}
+        return [*state(t), buffers, t.settings, t.saved, t.restored, t.optimiser.state()["lr"]]
+
+    before = everything()
+    with pytest.raises(CheckpointError, match=message) as error:
+        t.restore(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert everything() == before
+
+
+def test_without_damage_it_is_taken_over(tmp_path):
+    """The same file as above, as it was written."""
+    path, other = tmp_path / "c.npz", normalised(seed=1)
+    other.save(path)
+    write_checkpoint(path, *read_checkpoint(path))
+    t = normalised()
+    assert state(t) != state(other)
+    t.restore(path)
+    assert state(t) == state(other) and t.saved == (path, 2)
+    for name, array in other.model.buffers.items():
+        np.testing.assert_array_equal(t.model.buffers[name], array)
+
+
+def test_fields_that_this_version_does_not_know_are_kept(tmp_path):
+    """At the top of the record and in its sections; what is known has the values of this run."""
+    path, t = tmp_path / "c.npz", trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    record, arrays = read_checkpoint(path)
+    record |= {"machine": "cluster 7", "licence": {"name": "MIT"}}
+    record["model"]["title"] = ["a", {"b": 1}]
+    record["training"]["energy"] = 3.5
+    write_checkpoint(path, record, arrays)
+    resumed = trainer()
+    resumed.restore(path)
+    resumed.fit(X, epochs=2, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    again, _ = read_checkpoint(path)
+    assert again["machine"] == "cluster 7" and again["licence"]["name"] == "MIT" and again["format"] == FORMAT
+    assert again["model"]["title"] == ["a", {"b": 1}] and again["training"]["energy"] == 3.5
+    assert len(again["training"]["history"]) == 2 and again["training"]["optimiser"]["t"] == 6
+    assert again.keys() == record.keys() and again["training"].keys() == record["training"].keys()
+    fresh = trainer()
+    fresh.save(path)
+    assert "machine" not in read_checkpoint(path)[0]
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
@@ -282,35 +477,82 @@ def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path, monkeypatch
     assert path.read_bytes() == before
 
 
-def test_a_schedule_sets_the_rate_of_each_epoch():
-    t, seen = trainer(optimizer=SGD), []
-    step = t.optimizer.step
-    t.optimizer.step = lambda: seen.append(t.optimizer.lr) or step()
-    t.fit(X, epochs=3, batch_size=12, schedule=lambda epoch: 0.1 / epoch)
-    assert seen == [0.1, 0.1, 0.05, 0.05, 0.1 / 3, 0.1 / 3]
+def test_a_schedule_sets_the_rate_of_each_epoch_but_the_first():
+    """That is the optimiser's own: what happens after an epoch can only set the rate of the next."""
+    t, seen = trainer(optimiser=SGD), []
+    step = t.optimiser.step
+    t.optimiser.step = lambda: seen.append(t.optimiser.lr) or step()
+    t.fit(X, epochs=3, batch_size=12, after_epoch=[set_learning_rate(lambda epoch: 0.1 / epoch)])
+    assert seen == [0.01, 0.01, 0.1 / 2, 0.1 / 2, 0.1 / 3, 0.1 / 3]
+
+
+@pytest.mark.parametrize("rate", [lambda epoch: 0.1 / epoch, lambda epoch: np.float64(0.1) / epoch])
+@pytest.mark.parametrize("optimiser", [Adam, SGD])
+def test_a_resumed_run_with_a_schedule_equals_one_that_was_never_interrupted(optimiser, rate, tmp_path):
+    """A rate of NumPy's would make float64 of the arrays in a step, until a checkpoint made a Python float of it."""
+
+    def fit(t: Trainer, epochs: int, name: str) -> Trainer:
+        after_epoch = [set_learning_rate(rate), SaveCheckpoint(tmp_path / name)]
+        t.fit(X, epochs=epochs, batch_size=10, after_epoch=after_epoch)
+        return t
+
+    through = fit(trainer(optimiser=optimiser), 5, "through.npz")
+    fit(trainer(optimiser=optimiser), 2, "c.npz")
+    resumed = trainer(seed=9, optimiser=optimiser)
+    resumed.restore(tmp_path / "c.npz")
+    assert resumed.optimiser.lr == 0.1 / 3
+    assert state(fit(resumed, 5, "c.npz")) == state(through)
+    unscheduled = trainer(optimiser=optimiser)
+    unscheduled.fit(X, epochs=5, batch_size=10)
+    assert state(unscheduled)[0] != state(through)[0]
+
+
+def test_a_falling_rate_falls_by_the_same_factor_every_epoch():
+    """From 0.08 to 0.01 in four epochs: halved each time."""
+    rate = falling(0.08, 0.01, 4)
+    assert [rate(epoch) for epoch in (1, 2, 3, 4)] == pytest.approx([0.08, 0.04, 0.02, 0.01], rel=1e-14)
+    assert falling(0.08, 0.01, 1)(1) == 0.08
+
+
+def test_functions_are_called_after_each_epoch_in_the_order_given(capsys):
+    t, calls = trainer(), []
+
+    def function(name):
+        return lambda trainer, record: calls.append((name, trainer is t, record["epoch"], record is t.history[-1]))
+
+    t.fit(X, epochs=2, batch_size=12, held_out=HELD_OUT, after_epoch=[function("a"), function("b")])
+    assert calls == [(name, True, epoch, True) for epoch in (1, 2) for name in "ab"]
+    assert t.epochs == 2 and len(capsys.readouterr().out.splitlines()) == 2  # the printed line comes without asking
+
+
+def test_snapshots_are_kept_one_an_epoch_and_restored_with_the_rest(tmp_path):
+    path, t = tmp_path / "c.npz", trainer()
+    snapshots = iter(np.arange(12.0).reshape(4, 3))
+    after_epoch = [keep_snapshots(lambda: next(snapshots)), SaveCheckpoint(path)]
+    t.fit(X, epochs=2, batch_size=12, after_epoch=after_epoch)
+    resumed = trainer()
+    resumed.restore(path)
+    resumed.fit(X, epochs=4, batch_size=12, after_epoch=after_epoch)
+    np.testing.assert_array_equal(resumed.snapshots, np.arange(12.0).reshape(4, 3))
 
 
 def test_saving_takes_a_tenth_of_the_time_at_most_and_the_last_epoch_is_saved(tmp_path, monkeypatch):
     """A clock that only saving moves: of epochs that take no time, the first and the last are saved."""
-    t, clock, saved = trainer(), [0.0], []
-    monkeypatch.setattr("scratchnn.training.time.perf_counter", lambda: clock[0])
+    t, clock, saved, path = trainer(), [0.0], [], tmp_path / "c.npz"
+    monkeypatch.setattr("scratchnn.training.after_epoch.time.perf_counter", lambda: clock[0])
 
-    def save(path):
+    def save(where):
+        assert where == path
         saved.append(len(t.history))
         clock[0] += 1.0
 
     monkeypatch.setattr(t, "save", save)
-    t.fit(X, epochs=20, batch_size=12, checkpoint=tmp_path / "c.npz")
+    t.fit(X, epochs=20, batch_size=12, after_epoch=[SaveCheckpoint(path)])
     assert saved == [1, 20]
     saved.clear()
-    evaluation = iter(range(100))
-    t.fit(X, epochs=40, batch_size=12, checkpoint=tmp_path / "c.npz", snapshot=lambda: tick(clock, next(evaluation)))
+    tick = keep_snapshots(lambda: np.array(clock.__setitem__(0, clock[0] + 1.0) or clock[0]))
+    t.fit(X, epochs=40, batch_size=12, after_epoch=[tick, SaveCheckpoint(path)])
     assert saved == [21, 31, 40]  # an epoch takes 1 s now: ten of them to one for saving
-
-
-def tick(clock: list[float], value: int) -> np.ndarray:
-    clock[0] += 1.0
-    return np.array([value])
 
 
 def test_an_epoch_is_one_line(capsys):
@@ -330,3 +572,127 @@ def test_small_losses_show_their_digits_and_a_single_term_is_not_said_twice():
     }  # fmt: skip
     assert describe(single, 1) == "epoch 1/1   train loss 0.0217   held-out loss -0.0098   0.0 s"
     assert describe({"epoch": 1, "train_loss": -2.5, "seconds": 0.0}, 1) == "epoch 1/1   train loss -2.50   0.0 s"
+
+
+# ---- the threads of the matrix library
+
+
+def a_model(shape: tuple[int, ...]) -> SimpleNamespace:
+    W = np.broadcast_to(np.float32(0), shape)
+    return SimpleNamespace(params=W.reshape(-1), parameters={"W": W})
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    """An environment that says nothing about threads."""
+    for name in blas.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    "shape, batch_size, threads",
+    [
+        ((784, 500), 100, 1),
+        ((100_000,), 999, 1),
+        ((100_000,), 1000, None),  # 100 million multiplications and more: as the library thinks best
+        ((1_299_424,), 100, None),
+        ((16, 1, 3, 3), 1, None),  # the weights of a convolution are used many times an example
+    ],
+)
+def test_small_networks_have_one_thread_and_large_ones_all(shape, batch_size, threads, unset):
+    assert blas.threads_for(a_model(shape), batch_size) == threads
+
+
+def test_real_models_count_as_they_should(unset, rng):
+    assert blas.threads_for(trainer().model, 10) == 1
+    layers = [Reshape((1, 4, 4)), Conv2D(1, 2, 2, rng), Flatten(), Dense(18, 3, rng)]
+    assert blas.threads_for(Classifier(Sequential(layers)), 10) is None
+
+
+@pytest.mark.parametrize("name", blas.VARIABLES)
+def test_a_number_of_threads_in_the_environment_is_left_alone(name, unset, monkeypatch):
+    assert name in {*blas.VARIABLES} and "OPENBLAS_NUM_THREADS" in blas.VARIABLES
+    monkeypatch.setenv(name, "2")
+    assert blas.threads_for(a_model((784, 500)), 100) is None
+
+
+class Limits:
+    """In the place of threadpoolctl: the limits that are set, and taken back."""
+
+    def __init__(self) -> None:
+        self.now: list[tuple[int, str]] = []
+        self.all: list[int] = []
+
+    def __call__(self, limits: int, user_api: str):
+        self.all.append(limits)
+        self.now.append((limits, user_api))
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.now.pop()
+
+
+@pytest.mark.parametrize("asked, threads", [(None, 1), (3, 3)])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_training_limits_the_threads_while_it_lasts(asked, threads, fails, unset, monkeypatch):
+    limits, seen = Limits(), []
+    monkeypatch.setattr(blas, "threadpool_limits", limits)
+    t = trainer()
+    t.blas_threads = asked
+    step = t.optimiser.step
+    t.optimiser.step = lambda: seen.append([*limits.now]) or (1 / 0 if fails else step())
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            t.fit(X, epochs=1, batch_size=23)
+    else:
+        t.fit(X, epochs=1, batch_size=23)
+    assert seen == [[(threads, "blas")]] and limits.now == []
+
+
+def test_a_training_leaves_the_threads_to_the_environment(unset, monkeypatch):
+    limits = Limits()
+    monkeypatch.setattr(blas, "threadpool_limits", limits)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    trainer().fit(X, epochs=1, batch_size=10)
+    assert limits.all == []
+    t = trainer()
+    t.blas_threads = 1  # what is asked for in the program comes first
+    t.fit(X, epochs=1, batch_size=10)
+    assert limits.all == [1]
+
+
+def threads_now() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_the_library_itself_has_one_thread_during_fit_and_as_many_as_before_after_it(unset):
+    with threadpool_limits(2, user_api="blas"):
+        before, seen = threads_now(), []
+        if before != {2}:
+            pytest.skip("this matrix library cannot be given two threads")
+        t = trainer()
+        step = t.optimiser.step
+        t.optimiser.step = lambda: seen.append(threads_now()) or step()
+        t.fit(X, epochs=1, batch_size=23)
+        assert seen == [{1}] and threads_now() == before
+
+
+@pytest.mark.parametrize(
+    "threads, blas_threads, width, limited",
+    [(1, None, 4, 1), (1, 3, 4, 3), (1, None, 2000, None), (2, None, 4, None), (2, 3, 4, None)],
+)
+def test_a_run_keeps_its_threads_for_the_whole_process(threads, blas_threads, width, limited, unset, monkeypatch):
+    """With --threads the matrix library has one thread during fit, and the process is left as it is."""
+    limits = Limits()
+    monkeypatch.setattr(blas, "threadpool_limits", limits)
+    monkeypatch.setattr(blas, "keep_freed_memory", lambda: kept.append(True))
+    kept: list[bool] = []
+    t = trainer(hidden=width)
+    made = runs.trainer(threads, t.model, t.optimiser, t.rng, {"a": 1}, batch_size=5000, blas_threads=blas_threads)
+    assert limits.all == ([] if limited is None else [limited]) and kept == [True]
+    assert isinstance(made, ParallelTrainer) == (threads > 1)
+    assert made.blas_threads == (1 if threads > 1 else limited)
+    assert made.settings == {"a": 1, "optimiser": repr(t.optimiser)} | ({"threads": 2} if threads > 1 else {})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 
-import latent_classifier
 import numpy as np
 
 from mistakes import checks
-from mistakes.lab import BATCH_SIZE, RIGHT, WRONG, Finding, Lab, Mistake, VAETrainer, Verdict, chart, run
-from scratchnn import SGD, VAE, Bernoulli, Classifier, Sequential, data, figures
+from mistakes.lab import BATCH_SIZE, RIGHT, WRONG, Checked, Finding, Lab, Mistake, VAETrainer, chart, run
+from scratchnn import SGD, VAE, Bernoulli, Classifier, Sequential, data
 from scratchnn.data import DataError, DataSet, Images
 from scratchnn.evaluation import ImportanceWeighted, accuracy, importance_weighted, predicted_classes
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import figures, thesis_classifier
 from scratchnn.training import Trainer, evaluate
 
 
@@ -77,7 +77,8 @@ def quoted_result(trainer: VAETrainer, images: Images) -> float:
 
     Happens: the running mean is of as many models as batches, the early ones worse than the one that is kept; the
     thesis quotes it. It lags most where the loss falls fast, and hardly at the end. One batch is of one model and of
-    few images: its error is the spread between batches. Neither says anything of images that were not trained on.
+    few images: its error is the standard deviation over the batches. Neither says anything of images that were not
+    trained on.
 
     Caught by: one function for every loss,
     tests/test_training.py::test_evaluation_is_the_training_loss_by_the_same_function, and
@@ -111,8 +112,8 @@ def running_mean_quoted(lab: Lab) -> Finding:
         table,
         {
             "the same by `evaluate`": (
-                Verdict(abs(found - again) < 1e-9, f"quoted {found:.4f}, all training images {again:.4f}"),
-                Verdict(abs(right - again) < 1e-9, f"quoted {right:.4f}, all training images {again:.4f}"),
+                Checked(abs(found - again) < 1e-9, f"quoted {found:.4f}, all training images {again:.4f}"),
+                Checked(abs(right - again) < 1e-9, f"quoted {right:.4f}, all training images {again:.4f}"),
             )
         },
         chart(
@@ -181,19 +182,19 @@ def binary_likelihood(model: VAE, images: Images, n_samples: int) -> ImportanceW
     return importance_weighted(model, images, n_samples, progress=False)
 
 
-def refusal(model: VAE, images: Images) -> Verdict:
+def refusal(model: VAE, images: Images) -> Checked:
     try:
         importance_weighted(model, images, 1, progress=False)
     except ValueError as error:
-        return Verdict(False, str(error))
-    return Verdict(True, "the pixels are 0 and 1")
+        return Checked(False, str(error))
+    return Checked(True, "the pixels are 0 and 1")
 
 
 def features(model: VAE, rng: np.random.Generator) -> Sequential:
     """A fresh encoder in the classifier.
 
-    Written: a softmax on the codes of the VAE. The layers of the encoder are made anew in the classifier's own graph, a
-    softmax is set on top, and everything is trained with the labels. It is what the thesis's Annex F runs.
+    Written: a softmax on the codes of the VAE. The layers of the encoder are made once more in the classifier's own
+    graph, a softmax is set on top, and everything is trained with the labels. It is what the thesis's Annex F runs.
 
     Looks right: it is the encoder, by its name and its sizes, and the accuracy is high.
 
@@ -203,14 +204,14 @@ def features(model: VAE, rng: np.random.Generator) -> Sequential:
     Caught by: a look at the weights before the first step,
     tests/test_example_common_mistakes.py::test_the_features_are_the_trained_encoder.
     """
-    return Sequential(latent_classifier.encoder(latent_classifier.sizes_of(model), rng))  # WRONG
-    # RIGHT: return Sequential(latent_classifier.trained_encoder(model))
+    return Sequential(thesis_classifier.new_encoder(thesis_classifier.sizes_of(model), rng))  # WRONG
+    # RIGHT: return Sequential(thesis_classifier.trained_encoder(model))
 
 
 def fresh_encoder(lab: Lab) -> Finding:
     model = lab.right.model
     rng = np.random.default_rng(lab.seed)
-    fresh, trained = features(model, rng), Sequential(latent_classifier.trained_encoder(model))
+    fresh, trained = features(model, rng), Sequential(thesis_classifier.trained_encoder(model))
     rows = {
         "a fresh encoder, all of it trained: Annex F": (fresh, True),
         "the VAE's encoder as it is, softmax trained": (trained, False),
@@ -233,12 +234,12 @@ def fresh_encoder(lab: Lab) -> Finding:
     )
 
 
-def same_weights(model: VAE, encoder: Sequential) -> Verdict:
+def same_weights(model: VAE, encoder: Sequential) -> Checked:
     """Whether a classifier's encoder gives the means of the VAE's, image by image."""
-    x = np.random.default_rng(0).random((5, model.encoder.layers[0].n_in), np.float32)
+    x = np.random.default_rng(0).random((5, thesis_classifier.sizes_of(model)[0]), np.float32)
     distance = float(np.abs(encoder.forward(x) - model.encode(x)[0]).max())
     encoder.forget()
-    return Verdict(distance < 1e-5, f"its codes differ from the VAE's means by up to {distance:.2g}")
+    return Checked(distance < 1e-5, f"its codes differ from the VAE's means by up to {distance:.2g}")
 
 
 def accuracy_after(lab: Lab, encoder: Sequential, whole: bool, n: int) -> float:
@@ -248,13 +249,13 @@ def accuracy_after(lab: Lab, encoder: Sequential, whole: bool, n: int) -> float:
     """
     train, test, n_z = lab.images.train, lab.images.test, lab.right.model.n_z
     encoder, rng = copy.deepcopy(encoder), np.random.default_rng(lab.seed)
-    head = latent_classifier.softmax(n_z, 10, n_z, rng)
+    head = thesis_classifier.softmax(n_z, 10, n_z, rng)
     learner = Classifier(Sequential([encoder, head] if whole else [head]))
     x, test_x = (part if whole else encoder.forward(part[:]) for part in (train, test))
     labels, test_labels = map(data.labels_of, (train, test))
     rows = np.resize(np.arange(n), len(train))
     trainer = Trainer(learner, SGD(learner, lr=0.1), rng)
-    run(trainer, latent_classifier.Examples(x, labels, rows), epochs=lab.epochs, batch_size=BATCH_SIZE)
+    run(trainer, thesis_classifier.Examples(x, labels, rows), epochs=lab.epochs, batch_size=BATCH_SIZE)
     return accuracy(predicted_classes(learner, test_x), test_labels)
 
 
@@ -272,7 +273,7 @@ def split(images: DataSet, rng: np.random.Generator) -> DataSet:
     Caught by: the neighbours in the sequence, which a contiguous split keeps together:
     tests/test_example_common_mistakes.py::test_a_contiguous_split_keeps_neighbours_together.
     """
-    return images.dealt_anew(rng)  # WRONG
+    return images.reshuffled(rng)  # WRONG
     # RIGHT: return images
 
 
@@ -280,7 +281,7 @@ def random_split(lab: Lab) -> Finding:
     table: list[tuple[str, ...]] = [
         ("distance to the nearest training image", "random split", "contiguous split", "ratio")
     ]
-    verdicts, distances, missing = {}, {}, ""
+    outcomes, distances, missing = {}, {}, ""
     for name in ("frey-face", "digits"):
         try:
             right = data.load(name)
@@ -288,7 +289,7 @@ def random_split(lab: Lab) -> Finding:
             missing = f" (Frey Face is left out: {str(error).splitlines()[0].rstrip(':.')}.)"
             continue
         wrong = split(right, np.random.default_rng(lab.seed))
-        verdicts[f"neighbours, {name}"] = neighbours_apart(right, wrong), neighbours_apart(right, right)
+        outcomes[f"neighbours, {name}"] = neighbours_apart(right, wrong), neighbours_apart(right, right)
         distances[name] = nearest(wrong), nearest(right)
         random, contiguous = (float(d.mean()) for d in distances[name])
         table.append((f"{name}, per pixel", f"{random:.4f}", f"{contiguous:.4f}", f"{contiguous / random:.2f}"))
@@ -304,7 +305,7 @@ def random_split(lab: Lab) -> Finding:
         f"On {name} the nearest training image is {table[1][-1]} times as far from a test image if the split is "
         f"contiguous.{missing}",
         table,
-        verdicts,
+        outcomes,
         figure,
     )
 
@@ -315,14 +316,14 @@ def nearest(images: DataSet) -> Array:
     return np.array([np.mean((train - image) ** 2, axis=1).min() for image in images.test[:]])
 
 
-def neighbours_apart(sequence: DataSet, dealt: DataSet) -> Verdict:
+def neighbours_apart(sequence: DataSet, dealt: DataSet) -> Checked:
     """How many test images of `dealt` have a neighbour in `sequence` among the training images of `dealt`."""
     frames = np.concatenate([sequence.train.pixels, sequence.validation.pixels, sequence.test.pixels])
     times = {frame.tobytes(): time for time, frame in enumerate(frames)}
     trained = {times[frame.tobytes()] for frame in dealt.train.pixels}
     tested = [times[frame.tobytes()] for frame in dealt.test.pixels]
     share = float(np.mean([bool({time - 1, time + 1} & trained) for time in tested]))
-    return Verdict(share < 0.01, f"{share:.0%} of the test images have a neighbour among the training images")
+    return Checked(share < 0.01, f"{share:.0%} of the test images have a neighbour among the training images")
 
 
 MISTAKES = (

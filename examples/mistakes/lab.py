@@ -1,4 +1,4 @@
-"""The laboratory: one data set, one small network and one seed, for the right version and for every wrong one."""
+"""What all experiments share: one data set, one small network and one seed, for the right and every wrong version."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import vae
 from matplotlib.figure import Figure
 
-from scratchnn import VAE, Adam, Bernoulli, data, figures
+from scratchnn import VAE, Adam, Bernoulli, data
 from scratchnn.evaluation import latent_use
-from scratchnn.parameters import Array
-from scratchnn.training import Trainer, evaluate
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import figures
+from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.training import Trainer, evaluate, keep_snapshots
 
 HIDDEN, LATENT, BATCH_SIZE = 100, 10, 100
 WRONG, RIGHT = "#bd1f01", "#3f90da"
@@ -28,7 +30,7 @@ Table = Sequence[tuple[str, ...]]  # the first row is the header
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Checked:
     """What a check says of one version."""
 
     passed: bool
@@ -44,7 +46,7 @@ class Finding:
 
     headline: str
     table: Table
-    checks: dict[str, tuple[Verdict, Verdict]]
+    checks: dict[str, tuple[Checked, Checked]]
     figure: Figure | None = None
 
 
@@ -104,28 +106,26 @@ class Lab:
         *,
         epochs: int | None = None,
         train: Any = None,
-        optimizer: Callable[[VAE], Adam] = Adam,
+        optimiser: Callable[[VAE], Adam] = Adam,
         snapshot: Callable[[VAE], Array] | None = None,
         **changes: Any,
     ) -> VAETrainer:
         """A training whose model has other parts: `train(sampler=…, divergence=…, likelihood=…)`."""
         rng = np.random.default_rng(self.seed)
-        model = vae.network(self.images.train.pixels.shape[1], HIDDEN, LATENT, rng)
-        for part, change in changes.items():
-            setattr(model, part, change)
-        trainer = VAETrainer(model, optimizer(model), rng)
+        model = with_parts(thesis_vae(self.images.train.pixels.shape[1], HIDDEN, LATENT, rng), **changes)
+        trainer = VAETrainer(model, optimiser(model), rng)
         run(
             trainer,
             self.images.train if train is None else train,
             epochs=epochs or self.epochs,
             batch_size=BATCH_SIZE,
-            snapshot=None if snapshot is None else partial(snapshot, model),
+            after_epoch=[] if snapshot is None else [keep_snapshots(partial(snapshot, model))],
         )
         return trainer
 
     @cached_property
     def right(self) -> VAETrainer:
-        """The training without a mistake, done once for all that are held against it."""
+        """The training without a mistake, done once for all that are compared with it."""
         return self.train()
 
     def loss(self, model: VAE) -> dict[str, float]:
@@ -133,7 +133,7 @@ class Lab:
         return evaluate(model, self.images.test)
 
     def samples(self, model: VAE, n: int = 36) -> Array:
-        return model.sample(n, np.random.default_rng(self.seed))
+        return model.generate(n, np.random.default_rng(self.seed))
 
     def active_units(self, model: VAE) -> int:
         return int(latent_use(model, self.images.test).active.sum())
@@ -154,6 +154,12 @@ def run(trainer: Trainer, images: Any, **arguments: Any) -> None:
     """Trains without a line an epoch: a dozen trainings would fill the screen with them."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         trainer.fit(images, **arguments)
+
+
+def with_parts(model: VAE, **parts: Any) -> VAE:
+    """The model with other parts, such as `sampler=…`; they learn nothing, so the model's memory stays as it is."""
+    model.parts = MappingProxyType({**model.parts, **parts})
+    return model
 
 
 def with_right_loss(model: VAE) -> VAE:

@@ -8,26 +8,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mistakes import checks
-from mistakes.lab import RIGHT, WRONG, Finding, Lab, Mistake, Verdict, chart, numbers, with_right_loss
+from mistakes.lab import RIGHT, WRONG, Checked, Finding, Lab, Mistake, chart, numbers, with_right_loss
 from scratchnn import VAE, Adam, Bernoulli
 from scratchnn.data import Images
 from scratchnn.evaluation import mean_image_loss
 from scratchnn.layers.activations import sigmoid, softplus
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 from scratchnn.training import DivergedError
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 
-class NoiseDrawnAnew(Reparameterise):
-    """Noise drawn anew in backward.
+class NoiseDrawnAgain(Reparameterise):
+    """Noise drawn again in backward.
 
     Written: backward needs eps, forward did not keep it, so backward draws it where it is needed.
 
     Looks right: it is noise from the same distribution, the loss falls, and the pictures are digits.
 
-    Happens: dz and the new eps know nothing of each other, so the gradient that log_var gets through z is noise around
-    0. The KL alone then decides σ and drives it to 1, whatever the decoder needs. Only the means still learn, and the
-    decoder gets what they can outshout of that noise.
+    Happens: dz and the new eps are independent, so the gradient that log_var gets through z is noise around 0. The KL
+    alone then decides σ and drives it to 1, whatever the decoder needs. Only the means still learn, and the decoder
+    sees of them what is larger than that noise.
 
     Caught by: a gradient check with the noise as an input, tests/test_gradcheck.py::test_the_whole_vae_is_right; and
     this mistake is planted in tests/test_gradcheck.py::test_planted_mistakes_in_the_vae_are_found.
@@ -49,8 +49,8 @@ class NoiseDrawnAnew(Reparameterise):
         return dz, dz * 0.5 * noise
 
 
-def noise_drawn_anew(lab: Lab) -> Finding:
-    right, wrong = lab.right, lab.train(sampler=NoiseDrawnAnew())
+def noise_drawn_again(lab: Lab) -> Finding:
+    right, wrong = lab.right, lab.train(sampler=NoiseDrawnAgain())
     losses, right_losses = lab.loss(wrong.model), lab.loss(right.model)
     sigmas = [float(np.exp(t.model.encode(lab.images.test[:])[1] / 2).mean()) for t in (wrong, right)]
     epochs = range(1, lab.epochs + 1)
@@ -63,9 +63,9 @@ def noise_drawn_anew(lab: Lab) -> Finding:
             ("mean σ of q(z|x)", *sigmas),
             ("active units", lab.active_units(wrong.model), lab.active_units(right.model)),
         ),
-        {"gradient check": (checks.gradients(sampler=NoiseDrawnAnew()), checks.gradients())},
+        {"gradient check": (checks.gradients(sampler=NoiseDrawnAgain()), checks.gradients())},
         chart(
-            "Noise drawn anew in backward",
+            "Noise drawn again in backward",
             "epoch",
             "−ELBO in training (nats)",
             [
@@ -101,9 +101,8 @@ class LogVarAsLogSigma(Reparameterise):
 def log_var_as_log_sigma(lab: Lab) -> Finding:
     model, right = lab.train(sampler=LogVarAsLogSigma()).model, lab.right.model
     reported, honest = lab.loss(model), with_right_loss(model)
-    head = honest.encoder.layers[-1]
-    head.W[:, honest.n_z :] *= 2
-    head.b[honest.n_z :] *= 2
+    for weights in list(honest.encoder.parameters.values())[-2:]:  # W and b of the heads
+        weights[..., honest.n_z :] *= 2
     densities = []
     for name, sampler, colour in (("wrong", LogVarAsLogSigma(), WRONG), ("right", Reparameterise(), RIGHT)):
         density, edges = np.histogram(checks.draws(sampler), bins=np.linspace(0, 3, 61), density=True)
@@ -161,7 +160,8 @@ class NoiseTooSmall(Reparameterise):
 def noise_too_small(lab: Lab) -> Finding:
     model, right = lab.train(sampler=NoiseTooSmall()).model, lab.right.model
     reported, honest = lab.loss(model), with_right_loss(model)
-    honest.encoder.layers[-1].b[honest.n_z :] -= 2 * np.log(10)
+    *_, b = honest.encoder.parameters.values()
+    b[honest.n_z :] -= 2 * np.log(10)
     pictures = lab.pictures(
         "Decoded draws of z from N(0, I)",
         wrong=lab.samples(model),
@@ -180,10 +180,10 @@ class MeanOverPixels(Bernoulli):
 
     Happens: the factor is on one term of two. Dividing the reconstruction by D pixels multiplies the weight of the KL
     by D, a β-VAE with β = 64 on the digits and 784 on MNIST. No code is worth its price, every dimension is switched
-    off, and the decoder shows the mean image to everybody: the posterior has *collapsed* onto the prior.
+    off, and the decoder shows the mean image for all z: the posterior has *collapsed* onto the prior.
 
     Caught by: no gradient check. The sum of log-probabilities by other means, in
-    tests/test_layers.py::test_outputs_agree_with_an_independent_computation; and whoever counts active units.
+    tests/test_layers.py::test_outputs_agree_with_an_independent_computation; and the number of active units.
     """
 
     def forward(self, outputs: Array, x: Array) -> Array:
@@ -202,7 +202,7 @@ def mean_over_pixels(lab: Lab) -> Finding:
         lab,
         model,
         f"{lab.active_units(model)} of {model.n_z} dimensions are active, {lab.active_units(right)} in the right "
-        f"version; its −ELBO is {worth:.2f}, and showing one mean image to everybody costs {mean_image:.2f}.",
+        f"version; its −ELBO is {worth:.2f}, and one mean image for all costs {mean_image:.2f}.",
         "Decoded draws of z from N(0, I)",
         {
             "sum over pixels": tuple(map(checks.sum_of_log_probabilities, (MeanOverPixels(), Bernoulli()))),
@@ -211,7 +211,7 @@ def mean_over_pixels(lab: Lab) -> Finding:
     )
 
 
-def weighted(lab: Lab, model: VAE, headline: str, title: str, verdicts: dict[str, Any]) -> Finding:
+def weighted(lab: Lab, model: VAE, headline: str, title: str, outcomes: dict[str, Any]) -> Finding:
     """What there is to say of a loss whose two terms have been given different weights."""
     right = lab.right.model
     reported, worth, best = lab.loss(model), lab.loss(with_right_loss(model)), lab.loss(right)
@@ -224,7 +224,7 @@ def weighted(lab: Lab, model: VAE, headline: str, title: str, verdicts: dict[str
             ("its KL", worth["kl"], best["kl"]),
             ("active units", lab.active_units(model), lab.active_units(right)),
         ),
-        verdicts,
+        outcomes,
         lab.pictures(title, wrong=lab.samples(model), right=lab.samples(right)),
     )
 
@@ -355,12 +355,12 @@ class AdamCountsEpochs(Adam):
 
     Written: t is the number of the epoch, which the loop has at hand, instead of the number of steps.
 
-    Looks right: the corrections only matter in the beginning, and after a while nobody can tell t = 50 from 5,000.
+    Looks right: the corrections only matter in the beginning, and after a while t = 50 and t = 5,000 give the same.
 
     Happens: m and v fill up step by step while the correction believes in one step an epoch. The step is
     lr √w2/w1 times m/√v, with w1 and w2 the sums of the weights so far; w1 is full after some 30 steps, w2
     only after some 3,000. So the steps are first up to twice too long and then for a long time too short: a learning
-    rate with a schedule that nobody chose.
+    rate with a schedule that was never chosen.
 
     Caught by: no gradient check. Five steps worked by hand,
     tests/test_optim.py::test_five_steps_of_adam_worked_by_hand.
@@ -379,7 +379,7 @@ class AdamCountsEpochs(Adam):
 
 def adam_counts_epochs(lab: Lab) -> Finding:
     per_epoch = len(lab.right.iteration_losses) // lab.epochs
-    right, wrong = lab.right, lab.train(optimizer=lambda model: AdamCountsEpochs(model, per_epoch))
+    right, wrong = lab.right, lab.train(optimiser=lambda model: AdamCountsEpochs(model, per_epoch))
 
     def correction(t: Array) -> Array:
         """√w2 / w1, in the place of which one step takes the other's."""
@@ -418,7 +418,7 @@ class Unscaled:
     falls without end as the logit l grows, so training drives it towards −∞ and learns white where anything was.
 
     Caught by: the likelihood itself, which refuses such targets:
-    tests/test_likelihoods.py::test_bernoulli_says_what_is_wrong_with_the_data.
+    tests/test_likelihoods.py::test_bernoulli_and_cross_entropy_say_in_their_own_names_what_is_wrong_with_the_data.
     """
 
     def __init__(self, images: Images) -> None:
@@ -429,7 +429,7 @@ class Unscaled:
 
     def __getitem__(self, rows: Any) -> Array:
         return self.images.pixels[rows].astype(np.float32)  # WRONG
-        # RIGHT: return self.images.pixels[rows] / np.float32(self.images.white)
+        # RIGHT: return self.images.pixels[rows] / np.float32(self.images.max_value)
 
 
 class Unchecked(Bernoulli):
@@ -446,13 +446,13 @@ class Unchecked(Bernoulli):
 
 def pixels_not_scaled(lab: Lab) -> Finding:
     epochs = min(lab.epochs, 20)
-    verdicts = {"targets": (refusal(Unscaled(lab.images.test)), refusal(lab.images.test))}
+    outcomes = {"targets": (refusal(Unscaled(lab.images.test)), refusal(lab.images.test))}
     right = lab.right
     try:
         trainer = lab.train(epochs=epochs, train=Unscaled(lab.images.train), likelihood=Unchecked())
     except DivergedError as error:
         said = str(error).split(";")[0]
-        return Finding(f"Without the check {said}.", [("", "wrong", "right"), ("training", said, "runs")], verdicts)
+        return Finding(f"Without the check {said}.", [("", "wrong", "right"), ("training", said, "runs")], outcomes)
     shown, targets = Unscaled(lab.images.test)[:36], lab.images.test[:36]
     pictures = {"wrong": trainer.model.reconstruct(shown), "right": right.model.reconstruct(targets)}
     grey = [float(((images > 0.1) & (images < 0.9)).mean()) for images in (*pictures.values(), targets)]
@@ -465,23 +465,23 @@ def pixels_not_scaled(lab: Lab) -> Finding:
                 for epoch in sorted({1, (epochs + 1) // 2, epochs})
             )
         ),
-        verdicts,
+        outcomes,
         lab.pictures("Test images, reconstructed", test_images=targets, **pictures),
     )
 
 
-def refusal(images: Any) -> Verdict:
+def refusal(images: Any) -> Checked:
     """What the library's likelihood says of these images."""
     x = images[:10]
     try:
         Bernoulli().forward(np.zeros_like(x), x)
     except ValueError as error:
-        return Verdict(False, str(error))
-    return Verdict(True, "targets lie in [0, 1]")
+        return Checked(False, str(error))
+    return Checked(True, "targets lie in [0, 1]")
 
 
 MISTAKES = (
-    Mistake(NoiseDrawnAnew, noise_drawn_anew),
+    Mistake(NoiseDrawnAgain, noise_drawn_again),
     Mistake(LogVarAsLogSigma, log_var_as_log_sigma),
     Mistake(NoiseTooSmall, noise_too_small),
     Mistake(MeanOverPixels, mean_over_pixels),

@@ -5,7 +5,7 @@
     student_works.py    the four student works' autoencoders and classifiers
     gans.py             generative adversarial networks beside a VAE
 
-A function is given an `Evidence` and takes all it says from there; what it has taken is noted, so that the section can
+A function is given `Sources` and takes all it says from there; what it has taken is noted, so that the section can
 name the versions behind its own numbers. To add a section: write the function, put it into the module's SECTIONS with
 the commands that make its runs, and its two comments, <!-- name --> and <!-- /name -->, into the page.
 """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from results_sections.runs import NAMES, Evidence, Run, Section, Written, made_by, matching, table
+from results_sections.runs import NAMES, Run, Section, Sources, Written, made_by, matching, table
 
 
-def gan(evidence: Evidence) -> Written:
+def gan(sources: Sources) -> Written:
     # one of the two data sets will do
-    played = [name for name in NAMES if matching(evidence.runs, "gan", data=name)]
-    runs = [evidence.one("gan", data=name, batch_size=100) for name in played]
+    played = [name for name in NAMES if matching(sources.runs, "gan", data=name)]
+    runs = [sources.one("gan", data=name, batch_size=100) for name in played]
     measured, still, games, short, shown = [], [], [], [], []
     for run in runs:
         name, of = NAMES[run.settings["data"]], run.figures
@@ -27,7 +27,7 @@ def gan(evidence: Evidence) -> Written:
         found, other = (of["images"][which]["variety"] for which in ("GAN, batch-norm", vae_of(run)))
         short.append((f"{name}, variety of the GAN's images (of the VAE's)", "less varied than a VAE's",
                       f"{found:.2f} ({other:.2f}), one seed"))  # fmt: skip
-        shown.append(evidence.show(run, "samples", f"{name}: test images, and images of the VAE and the two GANs"))
+        shown.append(sources.show(run, "samples", f"{name}: test images, and images of the VAE and the two GANs"))
     first = NAMES[runs[0].settings["data"]]
     captions = {
         "classes": f"{first}: classes of the images, epoch by epoch",
@@ -45,7 +45,7 @@ def gan(evidence: Evidence) -> Written:
         games=table(("data", "generator", "epochs with fewer than 5 classes", "of", "fewest classes",
                      "discriminator's loss", "generator's loss"), games),
         still=table(("data", "steps", *header, "taken for real"), still),
-        figures="\n\n".join([*shown, evidence.show_all(runs[0], captions)]),
+        figures="\n\n".join([*shown, sources.show_all(runs[0], captions)]),
     )  # fmt: skip
     return Written(text, short)
 
@@ -89,7 +89,7 @@ of a class, and unlike the others. A generator that has collapsed has few classe
 
 {games}
 
-Losses are those of the last epoch, in nats; where nobody can tell an image from a fake they are 1.386 and 0.693.
+Losses are those of the last epoch, in nats; where an image cannot be told from a fake they are 1.386 and 0.693.
 *batch-norm* has batch normalisation in the generator, *plain* has not.
 
 Here the discriminator is held still, and the generator of batch-norm plays on for so many steps. Nothing in its loss

@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy import stats
 
-from scratchnn import cli
+from scratchnn.training.runs import OutputError, mean_and_std
 
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 
@@ -43,9 +43,7 @@ def runs_under(folder: Path) -> list[Run]:
             name = "-".join(path.parent.relative_to(folder).parts)
             found.append(Run(path.parent, name, **content, document=summary.get("document", {})))
         except (KeyError, TypeError, ValueError) as error:
-            raise cli.OutputError(
-                f"{path} is not the summary of a run ({error}): delete it, or run that again"
-            ) from error
+            raise OutputError(f"{path} is not the summary of a run ({error}): delete it, or run that again") from error
     return found
 
 
@@ -59,7 +57,7 @@ def matching(runs: Sequence[Run], experiment: str, **wanted: Any) -> list[Run]:
 
 
 @dataclass
-class Evidence:
+class Sources:
     """All the runs there are; and, noted as it is asked, those that a section has used, and their pictures."""
 
     runs: Sequence[Run]
@@ -78,7 +76,7 @@ class Evidence:
             for name in sorted({*first.settings, *run.settings} - {"seed", "parameters"}):
                 here, there = first.settings.get(name), run.settings.get(name)
                 if here != there:
-                    raise cli.OutputError(
+                    raise OutputError(
                         f"{first.folder} and {run.folder} have different settings, and their results are not to be "
                         f"averaged: {name} is {here} and {there}. Move one of them to another place"
                     )
@@ -86,14 +84,14 @@ class Evidence:
         for seed in set(seeds):
             if seeds.count(seed) > 1:
                 twice = [str(run.folder) for run in chosen if run.settings.get("seed") == seed]
-                raise cli.OutputError(f"{' and '.join(twice)} are the same run: move one of them to another place")
+                raise OutputError(f"{' and '.join(twice)} are the same run: move one of them to another place")
         return chosen
 
     def one(self, experiment: str, **wanted: Any) -> Run:
         """The only run of an experiment with these settings; it may itself be of several seeds."""
         chosen = self._matching(experiment, **wanted)
         if len(chosen) > 1:
-            raise cli.OutputError(
+            raise OutputError(
                 f"{chosen[0].folder} and {chosen[1].folder} are both runs of {experiment} with the settings of one "
                 "section: move one of them to another place"
             )
@@ -141,7 +139,7 @@ class Section:
     """
 
     name: str
-    write: Callable[[Evidence], Written]
+    write: Callable[[Sources], Written]
     commands: Sequence[str]
     marks: Sequence[Mapping[str, Any]]
 
@@ -165,7 +163,7 @@ def seeds(n: int) -> str:
 
 
 def per_cent(shares: Sequence[float]) -> str:
-    return cli.mean_and_spread([100 * share for share in shares])
+    return mean_and_std([100 * share for share in shares])
 
 
 def in_brief(number: str, n: int) -> str:

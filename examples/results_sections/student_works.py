@@ -6,13 +6,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from fashion_latent_2d import CLOTHES
-
 from results_sections.runs import (
     NAMES,
-    Evidence,
     Run,
     Section,
+    Sources,
     Written,
     at_default,
     in_brief,
@@ -21,7 +19,8 @@ from results_sections.runs import (
     seeds,
     table,
 )
-from scratchnn import cli
+from scratchnn.scripts.documents import CLOTHES
+from scratchnn.training.runs import mean_and_std
 
 FASHION = "fashion-mnist"
 
@@ -34,10 +33,10 @@ def each(counts: Sequence[int]) -> str:
 # --- 003: dense autoencoders
 
 
-def dense_autoencoder(evidence: Evidence) -> Written:
+def dense_autoencoder(sources: Sources) -> Written:
     kinds = ("relu", "linear-code", "linear-output")
     epochs = {f"{n}-{kind}": 20 if n == 8 else 40 for n in (8, 2) for kind in kinds}
-    runs = evidence.select("dense-autoencoder", data="mnist", epochs=epochs, batch_size={"8": 64, "2": 256})
+    runs = sources.select("dense-autoencoder", data="mnist", epochs=epochs, batch_size={"8": 64, "2": 256})
     document, baselines = runs[0].document["train_loss"], runs[0].figures["baselines_mse"]
     rows: list[Sequence[Any]] = [("one mean image for all", "", "", f"{baselines['mean image']:.1f}", "", "", "")]
     short = []
@@ -59,7 +58,7 @@ def dense_autoencoder(evidence: Evidence) -> Written:
     }
     text = DENSE.format(
         command=made_by(runs[0]), seeds=seeds(len(runs)), errors=table(header, rows),
-        figures=evidence.show_all(runs[0], captions),
+        figures=sources.show_all(runs[0], captions),
     )  # fmt: skip
     return Written(text, short)
 
@@ -75,9 +74,10 @@ while the weights still move, as the document prints it; *final*: by the final w
 
 *relu* has a ReLU behind every layer, as in the document; *linear-code* has none behind the code, *linear-output* none
 behind the output either. All three start from the same weights. A number of the code is dead if the ReLU makes it 0 for
-all images: it gets no gradient, never comes back, and the code is a number shorter. A dead pixel is 0 in every
-reconstruction though not in every image; the last column is the part of the final error that is theirs. Of all linear
-autoencoders none has a smaller error than PCA: where a row is below that of PCA, it is because of the ReLUs inside.
+all images: it gets no gradient, and the code is a number shorter unless changes in the layers below bring it back. A
+dead pixel is 0 in every reconstruction though not in every image; the last column is the part of the final error that
+is theirs. Of all linear autoencoders none has a smaller error than PCA: where a row is below that of PCA, it is because
+of the ReLUs inside.
 
 With 2 numbers the document's first printed epoch, 3181.5, cannot be a first epoch: a fresh network starts from 10,000.
 Most likely its 40 epochs come on top of others. More epochs alone do not close the gap, though: pixels that have died
@@ -89,7 +89,7 @@ stay dead, and how many die is a matter of the initial values.
 
 def dense_row(networks: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """What the runs of one network came to."""
-    loss, final = (cli.mean_and_spread([of[name] for of in networks], 1) for name in ("train_loss", "final_mse"))
+    loss, final = (mean_and_std([of[name] for of in networks], 1) for name in ("train_loss", "final_mse"))
     share = [of["mse_of_dead_pixels"] / of["final_mse"] for of in networks]
     dead = (each([of[f"dead_{what}"] for of in networks]) for what in ("code_numbers", "pixels"))
     return loss, final, *dead, f"{100 * statistics.fmean(share):.1f} %"
@@ -98,26 +98,26 @@ def dense_row(networks: Sequence[dict[str, Any]]) -> tuple[str, ...]:
 # --- 000: stacked autoencoders, and a VAE in two dimensions
 
 
-def stacked_autoencoder(evidence: Evidence) -> Written:
-    runs = [evidence.one("stacked-autoencoder", data=name, batch_size=32) for name in NAMES]
+def stacked_autoencoder(sources: Sources) -> Written:
+    runs = [sources.one("stacked-autoencoder", data=name, batch_size=32) for name in NAMES]
     rows, errors, short, shown = [], [], [], []
     for run in runs:
         name, of, n = NAMES[run.settings["data"]], run.figures, len(run.settings["seeds"])
         for start, found in of["classifiers"].items():
             document = f"≈ {100 * run.document['test_accuracy']:.0f} %" if start == "stacked" else ""
             test, train = (f"{per_cent(found[f'{part}_accuracy']['runs'])} %" for part in ("test", "train"))
-            loss = cli.mean_and_spread(found["test_cross_entropy"]["runs"], 3)
+            loss = mean_and_std(found["test_cross_entropy"]["runs"], 3)
             rows.append((name, start, document, test, train, loss, gains(of["classifiers"], start)))
             if start in IN_README:
                 short.append((f"{name}, test accuracy, {IN_README[start]}", document, in_brief(test, n)))
         pca, ours = of["baselines_test_mse"], of["autoencoders_test_mse"]
         each_error = (
-            f"{cli.mean_and_spread(ours[which]['runs'], 4)} ({pca[f'PCA-{size}']:.4f})"
+            f"{mean_and_std(ours[which]['runs'], 4)} ({pca[f'PCA-{size}']:.4f})"
             for which, size in STACKED_CODES.items()
         )
         errors.append((name, f"{pca['mean image']:.4f}", *each_error))
-        shown.append(evidence.show(run, "curves", f"{name}: training and validation curves from the three starts"))
-        shown.append(evidence.show(run, "confusion-stacked", f"{name}: who is taken for whom by stacked"))
+        shown.append(sources.show(run, "curves", f"{name}: training and validation curves from the three starts"))
+        shown.append(sources.show(run, "confusion-stacked", f"{name}: who is taken for whom by stacked"))
     header = ("data", "start", "document", "test accuracy", "training accuracy", "test cross-entropy",
               "test, less random")  # fmt: skip
     text = STACKED.format(
@@ -168,8 +168,8 @@ def gains(classifiers: dict[str, Any], start: str) -> str:
     return ", ".join(f"{100 * (a - b):+.2f}".replace("-", "−") for a, b in zip(here, there, strict=True))
 
 
-def fashion_latent_2d(evidence: Evidence) -> Written:
-    run = evidence.one("fashion-latent-2d", data=FASHION, epochs={"0.1": 200, "1": 200}, batch_size=64)
+def fashion_latent_2d(sources: Sources) -> Written:
+    run = sources.one("fashion-latent-2d", data=FASHION, epochs={"0.1": 200, "1": 200}, batch_size=64)
     of, claims, errors = run.figures, run.document["claims"], run.figures["test_mse"]
     sigmas = ("0.1", "1")
     rows = [
@@ -194,7 +194,7 @@ def fashion_latent_2d(evidence: Evidence) -> Written:
         apart=", ".join(claims["apart"]), mixed=", ".join(claims["mixed"]),
         shown=run.settings["shown"], nearest=run.settings["neighbours"],
         neighbours=table(("", "all ten classes", "those called apart", "those called mixed"), neighbours),
-        figures=evidence.show_all(run, captions),
+        figures=sources.show_all(run, captions),
     )  # fmt: skip
     best = f"{of['test_losses']['1']['loss']:.2f}, one seed"
     return Written(text, [("Fashion-MNIST, VAE of 64 hidden units, z = 2: test loss", "pictures only", best)])
@@ -214,7 +214,7 @@ PLANE_OF_CLOTHES = """## Fashion-MNIST in two dimensions: a tenth of the noise
 `{command}`, one seed. From the same work (000): a VAE 784-64-2-64-784,
 200 epochs of batches of 64, pixels / 255, grey, as Bernoulli targets; nats per image, 10,000 test images. The document
 draws z with noise of the standard deviation *sigma* = 0.1 where the KL divergence supposes 1, and prints pictures only.
-The floor is {floor:.2f}; one mean image for everybody costs {mean_image:.2f}.
+The floor is {floor:.2f}; one mean image for all costs {mean_image:.2f}.
 
 {losses}
 
@@ -238,16 +238,16 @@ The last row asks the neighbours among all pixels.
 # --- 004 and 001: convolution
 
 
-def conv_autoencoder(evidence: Evidence) -> Written:
+def conv_autoencoder(sources: Sources) -> Written:
     wanted = {"epochs": 15, "classifier_epochs": 30, "codes": [64, 128, 256], "batch_size": 100}
-    run = evidence.one("conv-autoencoder", data=FASHION, **wanted)
+    run = sources.one("conv-autoencoder", data=FASHION, **wanted)
     of, document, n = run.figures, run.document, len(run.settings["seeds"])
     rows: list[Sequence[Any]] = [(name, "", f"{error:.4f}", *[""] * 4)
                                  for name, error in of["baselines_test_mse"].items()]  # fmt: skip
     for name, found in of["autoencoders"].items():
         number = f"{document['mse']}" if name == "as-printed-n64" else ""
         numbers = (
-            cli.mean_and_spread(found[what]["runs"], 4)
+            mean_and_std(found[what]["runs"], 4)
             for what in ("test_mse", "test_mse_at_the_edge", "test_mse_brightened", "train_mse")
         )
         rows.append((code_of(name), number, *numbers, each(found["dead_code_numbers"]["runs"])))
@@ -262,13 +262,13 @@ def conv_autoencoder(evidence: Evidence) -> Written:
         command=made_by(run), seeds=seeds(n), cross_entropy=document["cross_entropy"]["64"],
         autoencoders=table(header, rows),
         classifiers=conv_classifiers(run),
-        figures=evidence.show_all(run, captions),
+        figures=sources.show_all(run, captions),
     )  # fmt: skip
     mse = of["autoencoders"]["as-printed-n64"]["test_mse"]["runs"]
     right = of["classifiers"]["logits-n64"]["test_accuracy"]["runs"]
     short = [
         ("Fashion-MNIST, convolutional autoencoder, N = 64: test error, pixels 0–1", f"{document['mse']}",
-         in_brief(cli.mean_and_spread(mse, 4), n)),
+         in_brief(mean_and_std(mse, 4), n)),
         ("Fashion-MNIST, test accuracy, its encoder and a dense layer", f"{100 * document['accuracy']['64']:.2f} %",
          in_brief(f"{per_cent(right)} %", n)),
     ]  # fmt: skip
@@ -280,7 +280,7 @@ def conv_classifiers(run: Run) -> str:
     for name, found in run.figures["classifiers"].items():
         kind, _, size = name.rpartition("-n")
         document = f"{100 * run.document['accuracy'][size]:.2f} %" if kind != "untrained" else ""
-        loss = cli.mean_and_spread(found["test_cross_entropy"]["runs"], 4)
+        loss = mean_and_std(found["test_cross_entropy"]["runs"], 4)
         lost = each(found["classes_never_found"]["runs"])
         rows.append((code_of(name), document, f"{per_cent(found['test_accuracy']['runs'])} %", loss, lost))
     return table(("", "document", "test accuracy", "test cross-entropy", "classes never found"), rows)
@@ -319,8 +319,8 @@ fresh encoder, so the difference between these two is what the autoencoder has b
 """
 
 
-def fashion_conv_autoencoder(evidence: Evidence) -> Written:
-    run = evidence.one("fashion-conv-autoencoder", data=FASHION, batch_size=100)
+def fashion_conv_autoencoder(sources: Sources) -> Written:
+    run = sources.one("fashion-conv-autoencoder", data=FASHION, batch_size=100)
     of, document, settings = run.figures, run.document, run.settings
     found, starts = of["classifier"], of["dead_numbers_at_the_start"]
     classes = [
@@ -331,8 +331,8 @@ def fashion_conv_autoencoder(evidence: Evidence) -> Written:
     codes: list[Sequence[Any]] = [(name, f"{error:.4f}", "", "", "")
                                   for name, error in of["baselines_test_mse"].items()]  # fmt: skip
     for kind, score in of["codes"].items():
-        test, train = (cli.mean_and_spread(score[f"{part}_mse"]["runs"], 4) for part in ("test", "train"))
-        line = cli.mean_and_spread(score["variance_along_a_line"]["runs"], 3)
+        test, train = (mean_and_std(score[f"{part}_mse"]["runs"], 4) for part in ("test", "train"))
+        line = mean_and_std(score["variance_along_a_line"]["runs"], 3)
         codes.append((kind, test, train, each(score["dead_code_numbers"]["runs"]), line))
     captions = {
         "views": "Test images by two numbers, coloured by class",
@@ -348,7 +348,7 @@ def fashion_conv_autoencoder(evidence: Evidence) -> Written:
                                   for whose in ("document", "ours"))), classes),
         codes=table(("", "test", "training", "dead numbers", "variance along a line"), codes),
         n=len(starts), none=starts.count(0), one=starts.count(1), two=starts.count(2),
-        figures=evidence.show_all(run, captions),
+        figures=sources.show_all(run, captions),
     )  # fmt: skip
     what = "Fashion-MNIST, test accuracy, convolutional classifier on a trained encoder"
     return Written(
@@ -376,7 +376,7 @@ one again, from the first start with a dead number.
 {codes}
 
 The document saw the data "on a single line, whatever their class". With a ReLU behind the code that happens if one of
-its numbers is below 0 for all images: it is 0 for all, gets no gradient and stays there. Of {n} networks that have
+its numbers is below 0 for all images: it is 0 for all, and gets no gradient. Of {n} networks that have
 learned nothing yet, as far as 100 images show, {none} have no such number, {one} have one, which makes a line, and
 {two} have two, which make a point. What is dead for 100 images need not be for all, and can come to life in training:
 how it went with *collapsed* stands in the table. The last column is the share of the code's variance along its main

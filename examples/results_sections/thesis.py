@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from latent_sizes import THESIS
-
-from results_sections.runs import Evidence, MissingRunsError, Run, Section, Written, table, values, verdict
-from scratchnn import cli
+from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, table, values, verdict
+from scratchnn.scripts.documents import THESIS_LOSSES
+from scratchnn.training.runs import OutputError, mean_and_std
 
 # what every run of the thesis's network has in common; a run of other settings is another experiment
 THESIS_SETTINGS = {
@@ -36,44 +35,44 @@ def same_seeds(trained: Sequence[Run], asked: Sequence[Run]) -> None:
         raise MissingRunsError(f"a run of log-likelihood for each of {', '.join(str(run.folder) for run in trained)}")
 
 
-def mnist_latent_sizes(evidence: Evidence) -> Written:
+def mnist_latent_sizes(sources: Sources) -> Written:
     usual = {**THESIS_SETTINGS, "data": "mnist", "shuffle": True, "epochs": 50}
     rows, short, draws = [], [], set()
     for z in (2, 5, 10, 20, 50):
-        trained = evidence.select("vae", **usual, latent=z)
+        trained = sources.select("vae", **usual, latent=z)
         likelihood = {"data": "mnist", "latent": z, "binarisation": "none", "epochs": 50, "images": 10_000}
-        asked = evidence.select("log-likelihood", **likelihood, test_binarisation="fixed")
+        asked = sources.select("log-likelihood", **likelihood, test_binarisation="fixed")
         same_seeds(trained, asked)
         draws |= {run.figures["estimates"][-1]["n_samples"] for run in asked}
-        thesis = THESIS["mnist"].get(z)
+        thesis = THESIS_LOSSES["mnist"].get(z)
         train = values(trained, "train_loss")
-        terms = [cli.mean_and_spread(values(trained, f"test_{name}")) for name in ("reconstruction", "kl")]
+        terms = [mean_and_std(values(trained, f"test_{name}")) for name in ("reconstruction", "kl")]
         active = sorted(set(values(trained, "active_units")))
         rows.append(
-            (z, len(trained), "" if thesis is None else f"{thesis:.2f}", cli.mean_and_spread(train),
-             "" if thesis is None else verdict(thesis, train), cli.mean_and_spread(values(trained, "test_loss")),
+            (z, len(trained), "" if thesis is None else f"{thesis:.2f}", mean_and_std(train),
+             "" if thesis is None else verdict(thesis, train), mean_and_std(values(trained, "test_loss")),
              " + ".join(terms), "–".join(map(str, active)),
-             cli.mean_and_spread([run.figures["estimates"][-1]["nll"] for run in asked]))
+             mean_and_std([run.figures["estimates"][-1]["nll"] for run in asked]))
         )  # fmt: skip
         if thesis is not None:
-            short.append((f"MNIST, z = {z}, train loss", f"{thesis:.2f}", cli.mean_and_spread(train)))
+            short.append((f"MNIST, z = {z}, train loss", f"{thesis:.2f}", mean_and_std(train)))
     if len(draws) > 1:
-        raise cli.OutputError(
+        raise OutputError(
             f"−log p̂(x) was estimated with {' and '.join(map(str, sorted(draws)))} draws of z, and these do not belong "
             f"into one column: {LATENT_SIZES} makes them alike"
         )
     k, of = draws.pop(), trained[0].figures
     header = ("z", "seeds", "thesis, train", "ours, train", "thesis − ours: a matter of the seed?", "ours, test",
               "= reconstruction + KL", "active", f"bound on −log p(x), K = {k}")  # fmt: skip
-    sizes = evidence.one("latent-sizes", data="mnist", epochs=50)
-    collage = evidence.show(sizes, "samples", "Decoded draws of z from N(0, I) for each latent size (Figure 34)")
+    sizes = sources.one("latent-sizes", data="mnist", epochs=50)
+    collage = sources.show(sizes, "samples", "Decoded draws of z from N(0, I) for each latent size (Figure 34)")
     text = f"""## MNIST: how many latent dimensions?
 
 `{LATENT_SIZES}`, 50 epochs. −ELBO in nats per image; pixels / 255, grey, not binarised, as Bernoulli
 targets. *Train* is the thesis's number: the mean over the batches of the last epoch, while the weights still move.
 *Test*: 10,000 images, by the final weights. No decoder gets below the **floor**, the entropy of the grey pixels:
-{of["train_floor"]:.2f} for the training images and {of["test_floor"]:.2f} for the test images; one mean image shown to
-everybody costs {of["train_mean_image_loss"]:.2f} and {of["test_mean_image_loss"]:.2f}. *Active* latent dimensions are
+{of["train_floor"]:.2f} for the training images and {of["test_floor"]:.2f} for the test images; one mean image shown for
+all costs {of["train_mean_image_loss"]:.2f} and {of["test_mean_image_loss"]:.2f}. *Active* latent dimensions are
 those whose mean varies over the test images. The last column asks the same networks about test images made black or
 white (once, by a fixed seed), of which alone there is a likelihood: the importance-weighted bound with K draws of z an
 image. It would fall further with more of them; ± is the spread over the seeds, and says nothing about that.
@@ -85,7 +84,7 @@ image. It would fall further with more of them; ± is the spread over the seeds,
     return Written(text, short)
 
 
-def mnist_plane(evidence: Evidence) -> Written:
+def mnist_plane(sources: Sources) -> Written:
     captions = {
         "loss": "Loss against iteration (thesis, Figure 21)",
         "reconstruction": "One test image, as reconstructed after an epoch (Figure 22)",
@@ -94,23 +93,23 @@ def mnist_plane(evidence: Evidence) -> Written:
         "manifold_linear": "Decoded grid over [−3, 3]² (Figure 37)",
     }
     usual = {**THESIS_SETTINGS, "data": "mnist", "shuffle": True, "latent": 2, "epochs": 50, "seed": 0}
-    shown = evidence.show_all(evidence.one("vae", **usual), captions)
+    shown = sources.show_all(sources.one("vae", **usual), captions)
     return Written(f"## MNIST: the plane\n\n`{LATENT_SIZES}`, two latent dimensions, seed 0.\n\n" + shown + "\n")
 
 
-def frey_face(evidence: Evidence) -> Written:
+def frey_face(sources: Sources) -> Written:
     usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": False}
     rows, short = [], []
     for z, epochs in ((2, 1000), (20, 5000)):
-        trained = evidence.select("vae", **usual, latent=z, epochs=epochs)
+        trained = sources.select("vae", **usual, latent=z, epochs=epochs)
         train, floor = values(trained, "train_loss"), trained[0].figures["train_floor"]
         above = [
             loss - run.figures["test_floor"] for loss, run in zip(values(trained, "test_loss"), trained, strict=True)
         ]
-        thesis = THESIS["frey-face"][z]
+        thesis = THESIS_LOSSES["frey-face"][z]
         rows.append(
-            (z, epochs, len(trained), f"{thesis - floor:.2f}", cli.mean_and_spread([loss - floor for loss in train]),
-             verdict(thesis, train), cli.mean_and_spread(above), cli.mean_and_spread(values(trained, "train_kl")))
+            (z, epochs, len(trained), f"{thesis - floor:.2f}", mean_and_std([loss - floor for loss in train]),
+             verdict(thesis, train), mean_and_std(above), mean_and_std(values(trained, "train_kl")))
         )  # fmt: skip
         short.append((f"Frey Face, z = {z}, train loss − floor", rows[-1][3], rows[-1][4]))
     header = ("z", "epochs", "seeds", "thesis, train − floor", "ours, train − floor",
@@ -120,12 +119,12 @@ def frey_face(evidence: Evidence) -> Written:
         "scatter": "Means of q(z|x) of the training frames, coloured by time (Figure 36)",
         "scatter_3d": "The same with time as height",
     }
-    shown = evidence.show_all(evidence.one("vae", **usual, latent=2, epochs=1000, seed=0), captions)
+    shown = sources.show_all(sources.one("vae", **usual, latent=2, epochs=1000, seed=0), captions)
     text = f"""## Frey Face
 
 `{FREY_FACE} --latents Z --epochs E`. The thesis's way: the first 1,600 frames
 train, in their order, frames 1,600–1,899 test, grey pixels as Bernoulli targets. Nearly all of such a loss is the
-floor, {floor:.2f} nats for the training frames, so what is compared is the loss above it; one mean frame for everybody
+floor, {floor:.2f} nats for the training frames, so what is compared is the loss above it; one mean frame for all
 stands at {trained[0].figures["train_mean_image_loss"] - floor:.2f}.
 
 {table(header, rows)}
@@ -135,19 +134,19 @@ after every epoch and the decoded grid, are in the folder of each run (`reconstr
 
 {shown}
 
-{leak(evidence)}
-{gaussian(evidence)}"""
+{leak(sources)}
+{gaussian(sources)}"""
     return Written(text, short)
 
 
-def leak(evidence: Evidence) -> str:
+def leak(sources: Sources) -> str:
     """What a random split of a video hides."""
     rows = []
     for split in ("contiguous", "random"):
         usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": False, "latent": 2, "epochs": 1000, "split": split}
-        trained = evidence.select("vae", **usual)
+        trained = sources.select("vae", **usual)
         above = [
-            cli.mean_and_spread([run.figures[f"{part}_loss"] - run.figures[f"{part}_floor"] for run in trained])
+            mean_and_std([run.figures[f"{part}_loss"] - run.figures[f"{part}_floor"] for run in trained])
             for part in ("train", "test")
         ]
         rows.append((split, len(trained), *above))
@@ -160,14 +159,14 @@ the moment. `--split random` deals the frames at random; network, settings and z
 """
 
 
-def gaussian(evidence: Evidence) -> str:
+def gaussian(sources: Sources) -> str:
     """The likelihood made for grey pixels."""
     rows = []
     for z in (2, 20):
         usual = {**THESIS_SETTINGS, "data": "frey-face", "shuffle": True, "likelihood": "gaussian", "epochs": 1000}
-        trained = evidence.select("vae", **usual, latent=z)
-        cells = [cli.mean_and_spread([-loss for loss in values(trained, f"{part}_loss")]) for part in ("train", "test")]
-        rows.append((z, len(trained), *cells, cli.mean_and_spread(values(trained, "test_kl"))))
+        trained = sources.select("vae", **usual, latent=z)
+        cells = [mean_and_std([-loss for loss in values(trained, f"{part}_loss")]) for part in ("train", "test")]
+        rows.append((z, len(trained), *cells, mean_and_std(values(trained, "test_kl"))))
     return f"""### Gaussian likelihood
 
 The AEVB paper's decoder of these frames: a mean between 0 and 1 and a log-variance for every pixel, both learned. Its
@@ -181,15 +180,15 @@ axis goes to some 1,600.)
 """
 
 
-def dynamic(evidence: Evidence) -> Written:
+def dynamic(sources: Sources) -> Written:
     usual = {
         **THESIS_SETTINGS, "data": "mnist", "shuffle": True, "latent": 50, "binarisation": "dynamic", "epochs": 800,
         "schedule": "falls to 1e-05 in epoch 800",
     }  # fmt: skip
     wanted = {"data": "mnist", "latent": 50, "binarisation": "dynamic", "images": 10_000, "test_binarisation": "fixed"}
-    (trained, *_) = evidence.select("vae", **usual)
+    (trained, *_) = sources.select("vae", **usual)
     asked_of = {name: trained.settings[name] for name in ("epochs", "seed", "model") if name in trained.settings}
-    (asked, *_) = evidence.select("log-likelihood", **wanted, **asked_of)
+    (asked, *_) = sources.select("log-likelihood", **wanted, **asked_of)
     rows = [
         (f"{e['n_samples']:,}", f"{e['nll']:.2f}",
          "unknown" if e["monte_carlo_error"] is None else f"{e['monte_carlo_error']:.3f}", f"{e['sampling_error']:.2f}")
@@ -200,7 +199,7 @@ def dynamic(evidence: Evidence) -> Written:
 
 The numbers of the literature are of binary images. `{DYNAMIC}`, then
 `{LOG_LIKELIHOOD}`: the thesis's network (500 ReLU units a layer, 50 latent dimensions),
-pixels drawn anew at every use, {how["epochs"]} epochs of batches of 100, Adam, a learning rate that {how["schedule"]},
+pixels drawn at every use, {how["epochs"]} epochs of batches of 100, Adam, a learning rate that {how["schedule"]},
 seed {how["seed"]}. −ELBO in nats per image: train {of["train_loss"]:.2f}; test {of["test_loss"]:.2f}, which is
 {of["test_reconstruction"]:.2f} + KL {of["test_kl"]:.2f}; the floor is 0. Of the 50 latent dimensions
 {of["active_units"]} are active. Bounds on −log p(x) of the 10,000 test images, binarised once by a fixed seed (while
@@ -211,19 +210,19 @@ they fall with K they are not there yet, and "± by the draws" is too small):
 Published, K = 5,000, for 200 tanh units a layer, 59,600 training images and 3,280 epochs of batches of 20 (Burda,
 Grosse, Salakhutdinov 2015): 86.76 as a VAE, 84.78 trained with the importance-weighted bound of 50 draws.
 
-{evidence.show(asked, "bound", "The bound against the number of draws")}
+{sources.show(asked, "bound", "The bound against the number of draws")}
 
-{evidence.show(trained, "kl", "What each latent dimension costs")}
+{sources.show(trained, "kl", "What each latent dimension costs")}
 
-{evidence.show(trained, "loss", "Loss against iteration")}
+{sources.show(trained, "loss", "Loss against iteration")}
 """
     best = asked.figures["estimates"][-1]
-    what = f"MNIST, z = 50, pixels drawn anew: −log p(x) of test images, K = {best['n_samples']:,}"
+    what = f"MNIST, z = 50, pixels drawn at every use: −log p(x) of test images, K = {best['n_samples']:,}"
     return Written(text, [(what, "86.76 (literature)", f"{best['nll']:.2f}, one seed")])
 
 
-def classifiers(evidence: Evidence) -> Written:
-    run = evidence.one("latent-classifier", data="mnist")
+def classifiers(sources: Sources) -> Written:
+    run = sources.one("latent-classifier", data="mnist")
     curves = run.figures["by_labels"]
     counts = [point["labels"] for point in next(iter(curves.values()))]
     rows = [
@@ -246,7 +245,7 @@ gradient descent, whatever the number of labels; the last two are a softmax trai
 
 {table(("", "what is trained", "thesis", *(f"{n:,} labels" for n in counts)), rows)}
 
-{evidence.show_all(run, captions)}
+{sources.show_all(run, captions)}
 """
     names = {
         "raw": "softmax on pixels",

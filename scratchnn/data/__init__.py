@@ -1,6 +1,6 @@
 """The data sets, split the way the thesis split them; pixels stay bytes until a batch is used.
 
-load("digits")         1,797 handwritten digits of 8×8 pixels, embedded in scikit-learn: no download
+load("digits")         1,797 handwritten digits of 8×8 pixels, which come with the library: no download
 load("mnist")          70,000 handwritten digits of 28×28 pixels
 load("fashion-mnist")  70,000 pieces of clothing, same shapes and file names
 load("frey-face")      1,965 frames of 28×20 pixels of a video of one face, no labels
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from importlib import resources
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from scratchnn.data.binarisation import BINARISATIONS, binarise, binarise_held_o
 from scratchnn.data.files import DataError, File
 from scratchnn.data.idx import parse
 from scratchnn.data.images import DataSet, Images, Labelled, labels_of
-from scratchnn.parameters import Array
+from scratchnn.machinery.extras import missing
+from scratchnn.machinery.parameters import Array
 
 __all__ = [
     "BINARISATIONS",
@@ -43,7 +45,7 @@ SPLIT_SEED = 1965  # of the random split: the same for every run
 def load(name: str, split: str = "contiguous") -> DataSet:
     """The data set of that name; DataError if it cannot be found, downloaded or verified.
 
-    split="random" deals the images of a sequence anew, at random, into parts of the same sizes. Neighbouring frames of
+    split="random" shuffles the images of a sequence and cuts them into parts of the same sizes. Neighbouring frames of
     a video, or digits in one hand, are then on both sides: for showing what that does to a test loss.
     """
     if name not in DATA_SETS:
@@ -51,16 +53,21 @@ def load(name: str, split: str = "contiguous") -> DataSet:
     if split == "contiguous":
         return DATA_SETS[name]()
     if split == "random" and name in SEQUENCES:
-        return DATA_SETS[name]().dealt_anew(np.random.default_rng(SPLIT_SEED))
+        return DATA_SETS[name]().reshuffled(np.random.default_rng(SPLIT_SEED))
     raise DataError(f"a random split is there for {' and '.join(SEQUENCES)}; {name} has no split {split!r}")
 
 
 def load_digits() -> DataSet:
-    """Neighbouring images were written by the same hand, so the split is contiguous, not random."""
-    from sklearn import datasets
+    """Neighbouring images were written by the same hand, so the split is contiguous, not random.
 
-    digits = datasets.load_digits()
-    images = Images(digits.data.astype(np.uint8), 16, digits.target.astype(np.uint8))
+    digits.md, beside this file, names the source and the licence.
+    """
+    file = File("digits", "digits.idx", "4af6f3417d7865cd8b5dbd03a9e4f16e8ef14c0f4c336c712afa1421a4f382a9", urls=())
+    try:
+        table = parse(file.payload((resources.files(__name__) / "digits.idx.gz").read_bytes()))
+    except (OSError, ValueError) as error:
+        raise DataError(f"the digits that come with the library cannot be read ({error}): install it again") from error
+    images = Images(table[:, :64].copy(), 16, table[:, 64].copy())  # a row is 64 pixels and the digit
     validation, train, test = images.split(200, 1297, 300)
     return DataSet("digits", train, validation, test, (8, 8))
 
@@ -124,8 +131,10 @@ def load_frey_face() -> DataSet:
 
 def frames_of_mat(raw: bytes) -> bytes:
     """The frames, one after another, from the MATLAB file, which holds them as the columns of `ff` (560, 1965)."""
-    from scipy import io as scipy_io
-
+    try:
+        from scipy import io as scipy_io
+    except ModuleNotFoundError as error:
+        raise missing(error, "reading frey-face's MATLAB file") from error
     try:
         frames: Array = scipy_io.loadmat(io.BytesIO(raw), variable_names=["ff"])["ff"]
     except Exception as error:  # the reader raises whatever a damaged file makes it stumble over

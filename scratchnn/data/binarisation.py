@@ -1,11 +1,11 @@
-"""Black or white: four ways to make a coin's outcome of a grey pixel, each a different data set with its own numbers.
+"""Black or white: four ways to make a binary pixel of a grey one, each a different data set with its own numbers.
 
 A Bernoulli likelihood is a probability only for pixels that are 0 or 1. A grey level x in [0, 1] can be read as the
 probability of white, and the pixel drawn from it:
 
     none       grey pixels as they are: the loss has the entropy of the pixels as its floor and is no likelihood
-    dynamic    drawn anew every time an image is used, so that no network ever sees the same image twice
-    fixed      drawn once: the same data set under the same seed, easier to learn by heart than the one above
+    dynamic    drawn again every time an image is used, so that no network ever sees the same image twice
+    fixed      drawn once: the same data set under the same seed, easier to overfit than the one above
     threshold  white where the grey level is above a half: nothing is drawn
 
 Published numbers differ by several nats between these (Burda et al. 2015, appendix D), so a number must say which.
@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from scratchnn.data.images import Images
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 BINARISATIONS = {
     "none": "grey pixels in [0, 1], not binarised",
-    "dynamic": "binary pixels, drawn anew at every use; held-out and test images drawn once",
+    "dynamic": "binary pixels, drawn again at every use; held-out and test images drawn once",
     "fixed": "binary pixels, drawn once",
     "threshold": "binary pixels, white above a half",
 }
@@ -42,11 +42,11 @@ class Resampled:
         return len(self.grey)
 
     def __getitem__(self, rows: Any) -> Array:
-        return toss(self.grey[rows], self.rng)
+        return draw_bernoulli(self.grey[rows], self.rng)
 
 
-def toss(p: Array, rng: np.random.Generator) -> Array:
-    """Coins that show 1 with probability p, of p's shape, float32."""
+def draw_bernoulli(p: Array, rng: np.random.Generator) -> Array:
+    """Draws from Bernoulli(p), 1 with probability p and else 0, of the shape of p, float32."""
     return (rng.random(p.shape, np.float32) < p).astype(np.float32)
 
 
@@ -63,10 +63,10 @@ def binarise(images: Images, how: str, rng: np.random.Generator) -> Images | Res
     if how == "fixed":
         # the images themselves are part of the seed: no two sets share their draws
         once = np.random.default_rng([BINARISATION_SEED, zlib.crc32(images.pixels.tobytes())])
-        chunks = [toss(images[start : start + 1000], once) for start in range(0, len(images), 1000)]
-        return replace(images, pixels=np.concatenate(chunks).astype(np.uint8), white=1)
+        chunks = [draw_bernoulli(images[start : start + 1000], once) for start in range(0, len(images), 1000)]
+        return replace(images, pixels=np.concatenate(chunks).astype(np.uint8), max_value=1)
     if how == "threshold":
-        return replace(images, pixels=(images.pixels > images.white / 2).astype(np.uint8), white=1)
+        return replace(images, pixels=(images.pixels > images.max_value / 2).astype(np.uint8), max_value=1)
     raise ValueError(f"there is no binarisation {how!r}: choose one of {', '.join(BINARISATIONS)}")
 
 

@@ -14,9 +14,11 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from scratchnn.machinery.extras import missing
 
 GZIP = b"\x1f\x8b"  # the first two bytes of every gzip file; an IDX file starts with zeros, a .mat file with text
 
@@ -47,14 +49,16 @@ class File:
                     return self.verified(path)
         return self.verified(self.download())
 
-    def folders(self) -> list[Path]:
+    def folders(self) -> Iterator[Path]:
         """Where the file may lie: in the folder that SCRATCHNN_DATA names, if it names one, then in the cache."""
         named = os.environ.get("SCRATCHNN_DATA")
-        if not named:
-            return [cache_folder() / self.data_set]
-        if not Path(named).is_dir():
-            raise DataError(f"SCRATCHNN_DATA is set to {named}, and there is no such folder: correct it or unset it")
-        return [Path(named) / self.data_set, cache_folder() / self.data_set]
+        if named:
+            if not Path(named).is_dir():
+                raise DataError(
+                    f"SCRATCHNN_DATA is set to {named}, and there is no such folder: correct it or unset it"
+                )
+            yield Path(named) / self.data_set
+        yield cache_folder() / self.data_set
 
     def verified(self, path: Path) -> bytes:
         """The payload of the file at `path`; DataError unless it is the right one."""
@@ -100,13 +104,16 @@ class File:
         raise DataError(
             f"{self.name} of {self.data_set} is not on this machine and could not be downloaded:\n"
             + "\n".join(failures)
-            + f"\nTo place it by hand, put the file, as it is or as .gz, into {self.folders()[0]}"
+            + f"\nTo place it by hand, put the file, as it is or as .gz, into {next(self.folders())}"
             + f", or set SCRATCHNN_DATA to a folder that has {self.data_set}/{self.name}"
         )
 
 
 def cache_folder() -> Path:
     """The user's cache folder for this library, where the operating system wants it."""
-    import pooch
+    try:
+        import pooch
+    except ModuleNotFoundError as error:
+        raise missing(error, "a data set that is not in a folder named by SCRATCHNN_DATA") from error
 
     return Path(pooch.os_cache("scratchnn"))

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
 def parse(payload: bytes) -> Array:

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
 @dataclass(frozen=True)
 class Images:
     """Images as bytes, which become floats in [0, 1] when a batch is taken: `images[rows]` is (n, D) float32.
 
-    pixels (N, D) uint8 from 0 to `white`; labels (N,) uint8, or None.
+    pixels (N, D) uint8 from 0 to `max_value`; labels (N,) uint8, or None.
     """
 
     pixels: Array
-    white: int
+    max_value: int
     labels: Array | None = None
 
     def __len__(self) -> int:
@@ -26,7 +26,8 @@ class Images:
 
     def __getitem__(self, rows: Any) -> Array:
         """The batch of the given rows (a slice or an array of indices), scaled to [0, 1]."""
-        return self.pixels[rows] / np.float32(self.white)
+        batch: Array = self.pixels[rows] / np.float32(self.max_value)
+        return batch
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.pixels):
@@ -37,7 +38,7 @@ class Images:
         ends = np.cumsum(sizes)
         labels = self.labels
         return [
-            Images(self.pixels[end - size : end], self.white, None if labels is None else labels[end - size : end])
+            Images(self.pixels[end - size : end], self.max_value, None if labels is None else labels[end - size : end])
             for size, end in zip(sizes, ends, strict=True)
         ]
 
@@ -79,14 +80,14 @@ class DataSet:
         height, width = self.image_shape
         return (
             f"{self.name}: {len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} "
-            f"test images of {height}×{width} grey pixels / {self.train.white}"
+            f"test images of {height}×{width} grey pixels / {self.train.max_value}"
         )
 
-    def dealt_anew(self, rng: np.random.Generator) -> DataSet:
+    def reshuffled(self, rng: np.random.Generator) -> DataSet:
         """The same images, dealt at random into parts of the same sizes: neighbours end up in different parts."""
         parts = (self.train, self.validation, self.test)
         pixels = np.concatenate([part.pixels for part in parts])
         order = rng.permutation(len(pixels))
         labels = None if self.train.labels is None else np.concatenate([labels_of(part) for part in parts])[order]
-        train, validation, test = Images(pixels[order], self.train.white, labels).split(*map(len, parts))
+        train, validation, test = Images(pixels[order], self.train.max_value, labels).split(*map(len, parts))
         return replace(self, train=train, validation=validation, test=test)

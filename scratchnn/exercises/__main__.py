@@ -1,23 +1,25 @@
-"""The exercises in the terminal: python -m scratchnn.exercises, and --help."""
+"""The exercises in the terminal: scratchnn exercises, or python -m scratchnn.exercises; and --help."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from scratchnn.exercises import commands
 from scratchnn.exercises.commands import PROGRAM, Desk, ExerciseError
 from scratchnn.exercises.exercise import ladder, path_of
 from scratchnn.exercises.watch import KEYS, watch
+from scratchnn.machinery.extras import MissingExtraError
 
-EXAMPLES = f"""examples:
-  {PROGRAM} start          write the exercises into ./exercises
-  {PROGRAM} watch          check the current one whenever you save it
-  {PROGRAM} check linear   check one of them
-  {PROGRAM} hint           a hint for the current one; again for the next level
-  {PROGRAM} next           go on to the next one
+EXAMPLES = """examples:
+  {0} start          write the exercises into ./exercises
+  {0} watch          check the current one whenever you save it
+  {0} check linear   check one of them
+  {0} hint           a hint for the current one; again for the next level
+  {0} next           go on to the next one
 """
 
 
@@ -30,16 +32,16 @@ def exercise(text: str) -> str:
     raise argparse.ArgumentTypeError(f"there is no exercise {text}; there are: {', '.join(ladder())}")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str) -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)  # so that --folder may stand before and after the command
     shared.add_argument(
         "--folder", type=Path, default=argparse.SUPPRESS, help="where the exercises are (default: ./exercises, or here)"
     )
     main = argparse.ArgumentParser(
-        prog=PROGRAM,
+        prog=program,
         description="Exercises in backpropagation: write a backward pass; learn whether it is right, and if not, why.\n"
         "Without a command: the list of the exercises, and what to do next.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.format(program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
     )
@@ -61,17 +63,18 @@ def parser() -> argparse.ArgumentParser:
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
-    again = command("reset", "write an exercise anew; your version is kept as a copy")
+    again = command("reset", "write an exercise as it was given; your version is kept as a copy")
     again.add_argument("name", type=exercise, metavar="NAME", help="name or number of an exercise")
     return main
 
 
-def main(arguments: list[str] | None = None) -> int:
-    args = parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Does what the arguments say; the exit status. `program` is how the messages call the command."""
+    args = parser(program).parse_args(arguments)
     folder = getattr(args, "folder", None)
     if args.command == "start":
-        return commands.start(folder)
-    desk = Desk(folder)
+        return commands.start(folder, program)
+    desk = Desk(folder, program)
     name = getattr(args, "name", None) or desk.progress.current
     match args.command:
         case "check":
@@ -91,15 +94,20 @@ def main(arguments: list[str] | None = None) -> int:
     return commands.overview(desk)
 
 
-if __name__ == "__main__":
+def run(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """`main`; one sentence for what the learner can put right."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Σ must not stop a terminal that has none
     try:
-        sys.exit(main())
-    except ExerciseError as error:
+        return main(arguments, program)
+    except (ExerciseError, MissingExtraError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: cannot read or write {error.filename} ({error.strerror})")
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(run())

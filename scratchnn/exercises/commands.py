@@ -42,22 +42,22 @@ def folder_of(given: Path | None) -> Path:
 
 
 class Desk:
-    """The learner's folder, and the state in it."""
+    """The learner's folder, the state in it, and the command that was used, for the messages that say what to type."""
 
-    def __init__(self, given: Path | None) -> None:
-        self.program = PROGRAM + (f" --folder {shlex.quote(str(given))}" if given else "")
-        self.folder = folder_of(given)
+    def __init__(self, given: Path | None, program: str = PROGRAM) -> None:
+        folder = f" --folder {shlex.quote(str(given))}" if given else ""
+        self.program, self.folder = program + folder, folder_of(given)
         if not (self.folder / STATE).exists():
-            raise ExerciseError(f"no exercises here yet: {PROGRAM} start{self.program.removeprefix(PROGRAM)}")
+            raise ExerciseError(f"no exercises here yet: {program} start{folder}")
         self.read()
 
     def read(self) -> Progress:
-        """The state as it is now; a damaged one is put aside and made anew."""
+        """The state as it is now; a damaged one is put aside, and a new one made."""
         try:
             self.progress = load(self.folder)
         except DamagedError as error:
             kept = (self.folder / STATE).rename(spare(self.folder / f"{STATE}.damaged"))
-            say(f"{error}: it is kept as {kept.name}, and made anew from what your files show", "yellow")
+            say(f"{error}: it is kept as {kept.name}, and a new one is made from what your files show", "yellow")
             self.progress = from_files(self.folder)
             self.save()
         return self.progress
@@ -69,13 +69,15 @@ class Desk:
         return file_of(self.folder, name)
 
 
-def start(folder: Path | None) -> int:
+def start(folder: Path | None, program: str = PROGRAM) -> int:
     place = folder_of(folder)
     new, kept = write_stubs(place)
     if not (place / STATE).exists():
         from_files(place).save(place)
+        if terminal.NO_COLOURS:
+            say(f"({terminal.NO_COLOURS})", wrap=False)
     say(f"{place}: {len(new)} exercises written" + (f"; kept as they were: {', '.join(kept)}" if kept else ""))
-    return overview(Desk(folder))
+    return overview(Desk(folder, program))
 
 
 def overview(desk: Desk) -> int:
@@ -157,11 +159,9 @@ def start_again(desk: Desk, name: str) -> int:
 
 
 def figure(desk: Desk, name: str) -> int:
-    """Draws every entry of every gradient, backward's value over that of finite differences: right is the diagonal."""
-    try:
-        from scratchnn.figures import new_figure, save
-    except ModuleNotFoundError as error:
-        raise ExerciseError(f"a figure needs matplotlib: {error}") from error
+    """Draws every entry of every gradient: backward's value over that of finite differences. The diagonal is right."""
+    from scratchnn.scripts.figures import new_figure, save
+
     verdict = try_answer(name, desk.file(name))
     if verdict.report is None:
         terminal.show_verdict(name, desk.file(name), verdict)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.gradcheck.facts import Facts
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 LADDER = Path(__file__).parent / "ladder"
 TEACHER = "# ==== below this line: for the checker ===="

@@ -17,7 +17,7 @@ from scratchnn.gradcheck.diagnosis import diagnose
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import GradientError, Problem, require_gradient
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
 def problem(name: str, answer: ModuleType | SimpleNamespace, which: int, seed: int = 0) -> Problem:

@@ -1,6 +1,6 @@
 """How far a learner has come: one small JSON file beside the exercises, and the folder they lie in.
 
-The state is a convenience, the exercises are the work: a lost or damaged state is made anew by trying the files, and
+The state is a convenience, the exercises are the work: a lost or damaged state is made again by trying the files, and
 no function here writes over a file of the learner.
 """
 
@@ -93,7 +93,7 @@ def load(folder: Path) -> Progress:
 
 
 def from_files(folder: Path) -> Progress:
-    """A state made anew: done is what passes, current the first that does not."""
+    """A new state: done is what passes, current the first that does not."""
     done = set()
     for name in ladder():
         file = file_of(folder, name)

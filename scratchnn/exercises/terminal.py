@@ -1,34 +1,56 @@
 """What the learner sees: the list of exercises, and the verdict on one.
 
 Everything is lines of text, aligned by spaces, so that it reads the same without colour, in a file, or through a pipe.
+Colours are rich's; where rich is not installed, the same lines come without them.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.text import Text
 
 from scratchnn.exercises.exercise import ladder, path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.gradcheck.check import ArrayReport, Report, explanation
+from scratchnn.machinery.extras import missing
 
 LARGEST_MAP = 20
 LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
 ON_A_KINK = "   ? on a kink"
 STYLES = {"done": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
 
-console = Console(highlight=False, markup=False, emoji=False)
+Pieces = Sequence[tuple[str, str]]  # a line: texts, each with its style
+
+try:
+    from rich.console import Console
+    from rich.text import Text
+except ModuleNotFoundError as error:
+    NO_COLOURS = str(missing(error, "colour in these reports"))
+
+    def put(line: Pieces) -> None:
+        print("".join(text for text, _ in line))
+
+else:
+    NO_COLOURS = ""
+    console = Console(highlight=False, markup=False, emoji=False)
+
+    def put(line: Pieces) -> None:
+        console.print(Text.assemble(*line), soft_wrap=True)
 
 
 def say(text: str = "", style: str = "", wrap: bool = True) -> None:
     """Prints; prose is wrapped at words in a terminal, and never in a pipe."""
-    console.print(Text(text, style), soft_wrap=not (wrap and console.is_terminal))
+    if wrap and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n")]
+        text = "\n".join(lines)
+    put([(text, style)])
 
 
 def block(text: str) -> None:
@@ -36,17 +58,13 @@ def block(text: str) -> None:
     say(textwrap.indent(textwrap.dedent(text).strip("\n"), "    ").rstrip() + "\n", wrap=False)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[Text]:
+def table(rows: Sequence[Sequence[str]]) -> None:
     """Rows of cells as lines, each column as wide as its widest cell; words with a style of their own get it."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
     for row in rows:
-        line = Text("  ")
-        for cell, width in zip(row, widths, strict=True):
-            line.append(cell.ljust(width + 2), STYLES.get(cell.partition(",")[0], ""))
-        line.rstrip()
-        lines.append(line)
-    return lines
+        *cells, last = row[: 1 + max(k for k, cell in enumerate(row) if cell)]  # no spaces at the end of a line
+        texts = [*(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last]
+        put([("  ", ""), *((text, STYLES.get(text.strip().partition(",")[0], "")) for text in texts)])
 
 
 # ---- the list
@@ -59,8 +77,7 @@ def show_list(progress: Progress) -> None:
         number = path_of(name).name[1:3]
         mark = ">" if name == progress.current else " "
         rows.append([mark, number, name, reference(name).EXERCISE.title, progress.state(name)])
-    for line in aligned(rows):
-        console.print(line, soft_wrap=True)
+    table(rows)
     done, skipped, total = (len(names & set(ladder())) for names in (progress.done, progress.skipped, {*ladder()}))
     say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
 
@@ -77,7 +94,7 @@ def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
         say("\nYour code printed:")
         block(verdict.printed)
     if verdict.passed:
-        show_solution(name, "The library's solution, to lay beside yours:")
+        show_solution(name, "The library's solution, to compare with yours:")
 
 
 def show_solution(name: str, title: str) -> None:
@@ -100,8 +117,7 @@ def show_report(report: Report) -> None:
         say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
     other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
     heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
-    for line in aligned([heads, *map(cells, report.arrays)]):
-        console.print(line, soft_wrap=True)
+    table([heads, *map(cells, report.arrays)])
     for names, diagnosis in report.diagnoses():
         fact, *rest = explanation(names, diagnosis)
         say("\n" + fact, "bold")

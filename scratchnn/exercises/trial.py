@@ -1,7 +1,7 @@
 """What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE RESULT SECONDS.
 
 It runs a learner's file, has its functions judged, and writes the verdict into RESULT as JSON. What goes wrong becomes
-one sentence with the line of the learner's file, because a traceback through the checker would bury it.
+one sentence with the line of the learner's file: in a traceback through the checker it would be hard to find.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from scratchnn.exercises.exercise import reference, values_of
-from scratchnn.exercises.judge import GradientError, judge
-from scratchnn.exercises.verdict import FLOOD, FLOODED, LOOP, Verdict
+from scratchnn.exercises.judge import judge
+from scratchnn.exercises.verdict import FLOOD, FLOODED, LOOP, STARTED, Verdict
 from scratchnn.gradcheck.check import Report, as_tuple
+from scratchnn.gradcheck.problem import GradientError
 
 
 class NotWrittenError(Exception):
@@ -32,7 +33,7 @@ class NotWrittenError(Exception):
 
 
 class FloodError(BaseException):  # not an Exception: `except Exception` in the learner's file must not catch it
-    """More was printed than anybody wants to read."""
+    """Too much was printed."""
 
 
 class Limited(io.TextIOBase):
@@ -53,6 +54,7 @@ def main(name: str, path: str, result: str, seconds: str) -> None:
     clock = threading.Timer(float(seconds), _thread.interrupt_main)
     clock.daemon = True
     sys.stdout = sys.stderr = Limited(sys.stdout)
+    Path(result).with_suffix(STARTED).touch()
     clock.start()
     file = Path(path)
     try:

@@ -1,6 +1,7 @@
-"""Having a learner's file tried in a process of its own, whatever it does: loop for ever, print for ever, crash, exit.
+"""Trying a learner's file in a process of its own, whatever the file does: loop or print without end, crash, exit.
 
-`try_answer` starts that process (trial.py), watches its time and its output, and reads its verdict from a file.
+`try_answer` starts that process (trial.py), watches its time and its output, and reads its verdict from a file. Time
+counts from where the learner's code begins: a busy computer may take long to start Python.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from scratchnn.gradcheck.numeric import NumericGradient
 
 SECONDS = 10.0
 GRACE = 2.0  # how much later a process is killed that could not be interrupted
-FLOOD = 1_000_000  # characters; more than anybody prints on purpose
+FLOOD = 1_000_000  # characters; too many to be printed on purpose
 SHOWN = 2_000
+STARTED = ".started"  # added to the name of the result: a file that says that the learner's code begins
 LOOP = "it was stopped after {:g} seconds: is there an endless loop?"
 FLOODED = f"it was stopped after printing {FLOOD:,} characters: is there a print inside a loop?"
 
@@ -48,11 +50,12 @@ class Verdict:
 def try_answer(name: str, file: Path, seconds: float = SECONDS) -> Verdict:
     """The verdict on the learner's file."""
     if not file.is_file():
-        return Verdict(sentence=f"there is no file {file}; `start` writes it anew")
+        return Verdict(sentence=f"there is no file {file}; `start` writes it again")
     with tempfile.TemporaryDirectory() as folder:
         result, output = Path(folder, "result"), Path(folder, "output")
         arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(result), str(seconds)]
-        ending = finish([sys.executable, *arguments], output, seconds + GRACE)
+        started = result.with_suffix(STARTED)
+        ending = finish([sys.executable, *arguments], output, started, seconds + GRACE)
         with output.open(encoding="utf-8", errors="replace") as stream:
             printed = stream.read(SHOWN + 1)
         if len(printed) > SHOWN:
@@ -62,13 +65,18 @@ def try_answer(name: str, file: Path, seconds: float = SECONDS) -> Verdict:
         return Verdict(**{**decoded(json.loads(result.read_text(encoding="utf-8"))), "printed": printed})
 
 
-def finish(command: list[str], output: Path, seconds: float) -> str:
-    """Runs a command until it ends, by itself or by force; a sentence on how it ended, "" if by the clock."""
+def finish(command: list[str], output: Path, started: Path, seconds: float) -> str:
+    """Runs a command until it ends, by itself or by force; a sentence on how it ended, "" if by the clock.
+
+    The clock begins when `started` exists.
+    """
     with output.open("wb") as stream:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + seconds
+    deadline = None
     try:
-        while time.monotonic() < deadline:
+        while deadline is None or time.monotonic() < deadline:
+            if deadline is None and started.exists():
+                deadline = time.monotonic() + seconds
             if output.stat().st_size > 4 * FLOOD:  # bytes
                 return FLOODED
             status = process.poll()

@@ -24,7 +24,7 @@ def watch(desk: Desk) -> int:
     say(KEYS)
     checked = None
     while True:
-        name = desk.read().current  # `next` may have been said in another terminal
+        name = desk.read().current  # `next` may have been typed in another terminal
         saved = name, stamp(desk.file(name))
         if saved != checked:
             say(f"\n---- {desk.file(name)}, {time.strftime('%H:%M:%S')}")

@@ -13,17 +13,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from scratchnn.gradcheck.diagnosis import Diagnosis, diagnose
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
 from scratchnn.gradcheck.numeric import NumericGradient, numeric_projections
 from scratchnn.gradcheck.problem import GradientError, Problem, check_contract, evidence, require_float64
-from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array
+from scratchnn.machinery.checks import type_name
+from scratchnn.machinery.parameters import Array
 
 RELATIVE_TOLERANCE = 1e-8
 EXHAUSTIVE = 20_000  # entries that a whole model is checked by, one by one
@@ -76,21 +77,26 @@ class ArrayReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a check; `arrays` has one entry per gradient."""
+    """The outcome of a check; `arrays` has one entry per gradient, `unchecked` the names of arrays without one."""
 
     subject: str
     arrays: list[ArrayReport] = field(default_factory=list)
+    unchecked: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
         return all(report.passed for report in self.arrays)
 
     def __str__(self) -> str:
+        names = ", ".join(array.name for array in self.arrays)
+        ignored = f"; NOT CHECKED: {', '.join(self.unchecked)}" if self.unchecked else ""
+        reason = [f"{name}: moving it changes the output, and no gradient was found for it" for name in self.unchecked]
         if self.passed:
-            return "\n".join([f"{self.subject}: every gradient agrees with finite differences", *map(str, self.arrays)])
+            head = f"{self.subject}: every gradient agrees with finite differences: {names}{ignored}"
+            return "\n".join([head, *map(str, self.arrays), *reason])
         wrong = sum(not report.passed for report in self.arrays)
-        lines = [f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong"]
-        lines += [f"  {report}" for report in self.arrays]
+        lines = [f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong{ignored}"]
+        lines += [f"  {line}" for line in [*map(str, self.arrays), *reason]]
         for names, diagnosis in self.diagnoses():
             lines += ["", *explanation(names, diagnosis)]
         if not self.diagnoses():
@@ -118,49 +124,66 @@ def explanation(names: str, diagnosis: Diagnosis) -> list[str]:
     return lines
 
 
-def check_layer(layer: Layer, *inputs: Array, constants: Sequence[Any] = (), seed: int = 0) -> Report:
+def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed: int = 0) -> Report:
     """Checks the gradients with respect to every input and every parameter of a layer; GradientError if one is wrong.
 
-    `layer.forward(*inputs, *constants)` returns an array or a tuple of arrays, and `layer.backward(*upstreams)`, with
-    one upstream gradient per output, the gradients of `inputs` in their order. Labels, targets and noise that are not
-    differentiated go into `constants`. Everything must be float64; `layer.astype(np.float64)` makes such a copy.
+    `layer` is one of this library, or any object with a forward and a backward; learned.py says which parameters of it
+    are found. `layer.forward(*inputs, *constants)` returns an array or a tuple of arrays, and
+    `layer.backward(*upstreams)`, with one upstream gradient per output, the gradients of `inputs` in their order.
+    Labels, targets and noise that are not differentiated go into `constants`. Everything must be float64;
+    `layer.astype(np.float64)` makes such a copy.
     """
-    names = [f"d{name}" for name in list(inspect.signature(layer.forward).parameters)[: len(inputs)]]
+    expect_passes("check_layer", layer, inputs)
+    names = [f"d{name}" for name in argument_names(layer.forward, len(inputs))]
+    arrays = as_float_arrays(inputs, names)
 
-    def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
-        def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-            layer.forward(*inputs, *constants)
-            gradients = in_order(repr(layer), layer.backward(*upstreams), names)
-            return {**gradients, **parameter_gradients(layer)}
-
-        arrays = {**dict(zip(names, inputs, strict=True)), **parameter_arrays(layer)}
-        return Problem(
-            subject=repr(layer),
-            arrays=arrays,
-            forward=lambda: as_tuple(layer.forward(*inputs, *constants)),
-            backward=backward,
-            **described(arrays, constants),
-        )
+    def forward(inputs: Sequence[Array], constants: Sequence[Any]) -> tuple[Array, ...]:
+        return as_tuple(layer.forward(*inputs, *constants))
 
     with undisturbed(layer):
-        return judge(problem, as_float_arrays(inputs, names), constants, seed)
+        learned = Learned(
+            layer, lambda: forward([x.copy() for x in arrays], constants), lambda upstreams: layer.backward(*upstreams)
+        )
+
+        def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
+            def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+                forward(inputs, constants)
+                gradients = in_order(name_of(layer), layer.backward(*upstreams), names)
+                return {**gradients, **learned.gradients()}
+
+            known = {**dict(zip(names, inputs, strict=True)), **learned.arrays}
+            return Problem(
+                subject=name_of(layer),
+                arrays=known,
+                unchecked=learned.unchecked,
+                forward=lambda: forward(inputs, constants),
+                backward=backward,
+                **described(known, constants),
+            )
+
+        return check_problem(problem, arrays, constants, seed)
 
 
 def check_function(
     forward: Callable[..., tuple[Any, Any]],
     backward: Callable[[Any, Any], Any],
-    inputs: Mapping[str, Array],
+    inputs: Mapping[str, Array] | Sequence[Array],
     constants: Sequence[Any] = (),
     seed: int = 0,
 ) -> Report:
     """Checks a pair of plain functions; GradientError if a gradient is wrong.
 
     `forward(*inputs, *constants)` returns (y, cache), y being an array or a tuple of arrays; `backward(dy, cache)`
-    returns the gradient of the only input, or a tuple of the gradients of all `inputs` (a dict of float64 arrays) in
-    their order. Labels, targets and noise that are not differentiated go into `constants`.
+    returns the gradient of the only input, or a tuple of the gradients of all `inputs` in their order. `inputs` are
+    float64 arrays, in a dict by name, or in a list: then forward's arguments name them. Labels, targets and noise that
+    are not differentiated go into `constants`.
     """
+    if not isinstance(inputs, Mapping | list | tuple):
+        raise TypeError(f"`inputs` must be a dict or a list of arrays, {{'x': x}} or [x], got {type_name(inputs)}")
     if not inputs:
         raise ValueError("there is nothing to check: `inputs` must name the arrays to differentiate by, {'x': x, …}")
+    if not isinstance(inputs, Mapping):
+        inputs = dict(zip(argument_names(forward, len(inputs)), inputs, strict=True))
     names = [f"d{name}" for name in inputs]
     subject = getattr(backward, "__name__", "backward")
 
@@ -184,12 +207,13 @@ def check_function(
             **described(arrays, constants),
         )
 
-    return judge(problem, as_float_arrays(list(inputs.values()), names), constants, seed)
+    return check_problem(problem, as_float_arrays(list(inputs.values()), names), constants, seed)
 
 
 def check_model(model: Any, *batch: Array, directions: int | None = None, seed: int = 0) -> Report:
     """Checks the gradient of the loss with respect to every parameter of a model; GradientError if one is wrong.
 
+    `model` is one of this library, or any object with a forward, a backward and parameters that learned.py finds.
     `model.forward(*batch)` returns the loss of every example (N,), or its terms as a tuple of such arrays, and
     `model.backward(dloss)`, with dloss (N,), writes the gradients. The noise belongs to the batch, as an input. If the
     model has `term_names`, the terms are called so. Arrays of whole numbers, such as labels, may be part of the batch.
@@ -197,43 +221,56 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
     A large model is checked along `directions` random directions for each of its arrays instead of entry by entry. One
     wrong entry among a million is easily missed so: check a small model of the same kind entry by entry as well.
     """
+    expect_passes("check_model", model, batch)
     for position, array in enumerate(batch):
         if np.asarray(array).dtype.kind not in "iu":
             require_float64(f"batch[{position}]", array)
 
-    def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
-        def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-            model.forward(*batch)
-            model.backward(upstreams[0])
-            return parameter_gradients(model)
-
-        return Problem(
-            subject=repr(model),
-            arrays=parameter_arrays(model),
-            forward=lambda: as_tuple(model.forward(*batch)),
-            backward=backward,
-            output_names=getattr(model, "term_names", ()),
-            shared_upstream=True,
-            sizes={"N": len(batch[0])},
-        )
-
-    if directions is not None:
-        with undisturbed(model):
-            return along_directions(problem(batch, ()), directions, seed)
-    entries = sum(array.size for array in model.parameters.values())
-    if entries > EXHAUSTIVE:
-        raise ValueError(
-            f"the model has {entries:,} parameters, and each takes four forward passes: check a smaller one of "
-            f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, check_model(…, directions=3)"
-        )
     with undisturbed(model):
-        return judge(problem, batch, (), seed)
+        learned = Learned(
+            model,
+            lambda: as_tuple(model.forward(*map(np.array, batch))),
+            lambda upstreams: model.backward(upstreams[0]),
+        )
+        if not learned.arrays:
+            raise TypeError(
+                f"check_model finds no parameters in {type_name(model)}: give it the mappings `parameters` and "
+                "`gradients`, or pairs of float64 arrays as attributes, `W` and `dW`"
+            )
+
+        def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
+            def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
+                model.forward(*batch)
+                model.backward(upstreams[0])
+                return learned.gradients()
+
+            return Problem(
+                subject=name_of(model),
+                arrays=learned.arrays,
+                unchecked=learned.unchecked,
+                forward=lambda: as_tuple(model.forward(*batch)),
+                backward=backward,
+                output_names=getattr(model, "term_names", ()),
+                shared_upstream=True,
+                sizes={"N": len(batch[0])},
+            )
+
+        if directions is not None:
+            return along_directions(problem(batch, ()), directions, seed)
+        entries = sum(array.size for array in learned.arrays.values())
+        if entries > EXHAUSTIVE:
+            raise ValueError(
+                f"the model has {entries:,} parameters, and each takes four forward passes: check a smaller one of "
+                f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, "
+                "check_model(…, directions=3)"
+            )
+        return check_problem(problem, batch, (), seed)
 
 
 @contextmanager
 def undisturbed(model: Any) -> Iterator[None]:
     """Running averages move with every forward pass; after the many of a check they are what they were."""
-    buffers = getattr(model, "buffers", {})
+    buffers = mapping(model, "buffers") or {}
     before = {name: array.copy() for name, array in buffers.items()}
     try:
         yield
@@ -256,13 +293,13 @@ def along_directions(problem: Problem, count: int, seed: int) -> Report:
         slopes = np.array([np.sum(answers[name] * unit) for unit in units])
         numeric = numeric_projections(problem.forward, array, upstreams, units)
         arrays.append(ArrayReport(f"{name} · d", slopes, numeric))
-    report = Report(problem.subject, arrays)
+    report = Report(problem.subject, arrays, problem.unchecked)
     if not report.passed:
         raise GradientError(str(report))
     return report
 
 
-def judge(
+def check_problem(
     problem: Callable[[Sequence[Array], Sequence[Any]], Problem],
     inputs: Sequence[Array],
     constants: Sequence[Any],
@@ -280,7 +317,8 @@ def compare(problem: Problem, seed: int) -> Report:
     """The contract, then the numbers."""
     upstreams, answers = check_contract(problem, seed)
     numeric = problem.numeric(upstreams)
-    report = Report(problem.subject, [ArrayReport(name, answers[name], numeric[name]) for name in problem.arrays])
+    arrays = [ArrayReport(name, answers[name], numeric[name]) for name in problem.arrays]
+    report = Report(problem.subject, arrays, problem.unchecked)
     blind = [array.name for array in report.arrays if array.judged.mean() < 0.5]
     if blind:
         raise GradientError(
@@ -303,8 +341,8 @@ def explained(report: Report, here: Problem, other: Problem | None, seed: int) -
             found = diagnose(
                 evidence(here, array.name, upstreams, numerics), evidence(other, array.name, others, other_numerics)
             )
-        arrays.append(ArrayReport(array.name, array.analytic, array.numeric, found))
-    return Report(report.subject, arrays)
+        arrays.append(replace(array, diagnosis=found))
+    return replace(report, arrays=arrays)
 
 
 def resampled(
@@ -368,6 +406,14 @@ def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str,
     return {"sizes": {"N": len(first)} if first.ndim else {}, "facts": facts}
 
 
+def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
+    """The names of forward's first arguments."""
+    names = list(inspect.signature(forward).parameters)
+    if len(names) < count:
+        raise TypeError(f"there are {count} inputs, and forward takes {', '.join(names) or 'none'}")
+    return names[:count]
+
+
 def as_tuple(y: Any) -> tuple[Array, ...]:
     return y if isinstance(y, tuple) else (y,)
 
@@ -387,17 +433,3 @@ def in_order(subject: str, returned: Any, names: Sequence[str], function: str = 
         wanted = "one array" if len(names) == 1 else f"a tuple of {len(names)}"
         raise GradientError(f"{subject}: {function} returned {what}, expected {wanted}: {', '.join(names)}")
     return dict(zip(names, gradients, strict=True))
-
-
-def parameter_arrays(model: Any) -> dict[str, Array]:
-    return {gradient_name(name): array for name, array in getattr(model, "parameters", {}).items()}
-
-
-def parameter_gradients(model: Any) -> dict[str, Array]:
-    return {gradient_name(name): np.array(array) for name, array in getattr(model, "gradients", {}).items()}
-
-
-def gradient_name(parameter: str) -> str:
-    """encoder.0.W → encoder.0.dW"""
-    *path, name = parameter.split(".")
-    return ".".join([*path, f"d{name}"])

@@ -34,7 +34,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scratchnn.gradcheck.facts import MATCH, NAMED, TERM, Evidence, candidates, names, simple_candidates
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 
 @dataclass(frozen=True)

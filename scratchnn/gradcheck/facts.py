@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 MATCH = 1e-8  # how far, relative to the largest entry, two arrays may differ that are called equal
 NAMED = 1e-6  # the same for a number and its name
@@ -17,13 +17,13 @@ TERM = 1e-5  # the same for a coefficient found by least squares
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about a problem, beside its inputs; gradients are named as in "dx".
+    """What is known about a problem, besides its inputs; gradients are named as in "dx".
 
     terms      gradient → name → array: additive parts that sum up to the right gradient
     formulas   gradient → name → array: wrong answers with a name
     masks      name → bool array: sets of entries on which one may be wrong
     arrays     name → array: what one may have multiplied by, or divided by
-    numbers    name → number: constants that may turn up as a factor, beside the sizes
+    numbers    name → number: constants that may turn up as a factor, besides the sizes
     """
 
     terms: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
@@ -71,7 +71,8 @@ class Evidence:
     @property
     def wrong(self) -> Array:
         allowed = 5 * self.tolerance + MATCH * np.abs(self.numeric)
-        return (np.abs(self.answer - self.numeric) > allowed) & self.judged
+        wrong: Array = np.abs(self.answer - self.numeric) > allowed
+        return wrong & self.judged
 
 
 # ---- names of numbers

@@ -6,27 +6,26 @@ The slope of L along one entry x of an array is estimated from both sides,
 
 A large h has a large truncation error (the h² term), a small h a large rounding error; their sum is smallest near
 h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the precision of float64. The step grows with |x|, since x + h must differ
-from x by h. Two things make the estimate trustworthy:
+from x by h. Two things let one trust the estimate:
 
-- An error bar. |c(h) − c(h/2)| is ¾ of the h² term, so 4/3 of it is how much of that there is; the rounding error
-  follows from the size of the numbers that were subtracted. Here L = Σ u·y with a fixed upstream u, and the outputs y
-  are subtracted before they are summed: those that do not depend on x cancel exactly. One assumption goes in: that
-  forward works with numbers of the size of its outputs, or of 1. One that loses digits on its way is less exact.
+- An error bar. |c(h) − c(h/2)| is ¾ of the h² term, so 4/3 of it is the truncation error; the rounding error follows
+  from the size of the numbers that are subtracted. With L = Σ u·y for a fixed upstream u, the outputs y are subtracted
+  before they are summed, so those that do not depend on x cancel exactly. One assumption goes in: that forward works
+  with numbers of the size of its outputs, or of 1.
 - A test for kinks. On a smooth function the slopes to the right and to the left differ by h L″, and by half as much
   when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and c(h) is the mean
-  of two slopes, which says nothing about either. Such an entry is marked and not judged, and so is one where the
-  function bends too sharply for every step that is tried.
+  of two slopes. Such an entry is marked and not judged, and so is one where the function bends too sharply for every
+  step that is tried.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = EPSILON ** (1 / 3)
@@ -51,8 +50,7 @@ Move = Callable[[float], float]  # goes so far away from the point (0: back to i
 def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) -> NumericGradient:
     """The gradient of L = Σ u·y with respect to every entry of `array`, where y are the outputs of `forward`.
 
-    `forward` takes no arguments and reads `array`, whose entries are changed one at a time and put back. `array` and
-    the outputs must be float64.
+    `forward` reads `array`, whose entries are changed one at a time and put back. All must be float64.
     """
     value, error, kink = np.empty_like(array), np.empty_like(array), np.zeros(array.shape, bool)
     here = outputs_of(forward)
@@ -70,8 +68,7 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
 def numeric_projections(
     forward: Forward, array: Array, upstream: Sequence[Array], directions: Sequence[Array]
 ) -> NumericGradient:
-    """The slopes of L along whole directions in the space of `array`, one value each: for arrays too large to go
-    through entry by entry. A direction is an array of the same shape and of length 1."""
+    """The slopes of L along directions of length 1, which have the shape of `array`: for arrays of many entries."""
     start, here = array.copy(), outputs_of(forward)
     found = []
     for direction in directions:
@@ -148,55 +145,3 @@ def one_sided(forward: Forward, move: Move, upstream: Sequence[Array], here: Seq
         size = max(1.0, float(np.max(np.abs(y_below), initial=0.0)), float(np.max(np.abs(y_above), initial=0.0)))
         noise += EPSILON * size * float(np.sum(np.abs(u) * roundings))
     return OneSided(right, left, noise / above)
-
-
-def taylor_slopes(forward: Forward, array: Array, upstream: Sequence[Array], gradient: Array, seed: int) -> list[float]:
-    """How fast the remainder |L(x + h d) − L(x) − h g·d| falls with h, per decade, along a random direction d.
-
-    By 2 powers of 10 a decade for a right gradient g, by 1 for a wrong one, whatever h is: a second opinion that needs
-    no tolerance. Empty where the remainder is rounding only, as for a linear function and its right gradient.
-    """
-    start = array.copy()
-    direction = np.random.default_rng(seed).standard_normal(array.shape)
-    direction = direction / np.sqrt(np.sum(direction**2))
-
-    def change(h: float) -> tuple[float, float]:
-        before = outputs_of(forward)
-        try:
-            array[...] = start + h * direction
-            after = outputs_of(forward)
-        finally:
-            array[...] = start
-        terms = [u * (b - a) for u, a, b in zip(upstream, before, after, strict=True)]
-        size = sum(float(np.sum(np.abs(u * a))) for u, a in zip(upstream, before, strict=True))
-        return sum(float(t.sum()) for t in terms), ROUNDINGS * EPSILON * size
-
-    remainders = []
-    for h in (1e-1, 1e-2, 1e-3, 1e-4):
-        difference, rounding = change(h)
-        remainder = abs(difference - h * float(np.sum(gradient * direction)))
-        if remainder <= 10 * rounding:
-            break
-        remainders.append(np.log10(remainder))
-    return [float(one - other) for one, other in itertools.pairwise(remainders)]
-
-
-def numeric_jacobian(forward: Forward, array: Array) -> list[Array]:
-    """The derivative of every output by every entry of `array`: for each output (*its shape, *array.shape).
-
-    By central differences without error bars: for finding out what an answer looks like, not whether it is right.
-    """
-    jacobians = [np.empty(np.shape(y) + array.shape) for y in forward()]
-    for index in np.ndindex(array.shape):
-        x = float(array[index])
-        h = STEP * max(1.0, abs(x))
-        try:
-            array[index] = x + h
-            above = outputs_of(forward)
-            array[index] = x - h
-            below = outputs_of(forward)
-        finally:
-            array[index] = x
-        for jacobian, y_above, y_below in zip(jacobians, above, below, strict=True):
-            jacobian[(..., *index)] = (y_above - y_below) / ((x + h) - (x - h))
-    return jacobians

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from scratchnn.gradcheck.facts import Evidence, Facts
-from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient, numeric_jacobian, taylor_slopes
-from scratchnn.parameters import Array
+from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient
+from scratchnn.gradcheck.taylor import numeric_jacobian, taylor_slopes
+from scratchnn.machinery.parameters import Array
 
 
 class GradientError(AssertionError):
@@ -30,8 +31,9 @@ class Problem:
     arrays     gradient name ("dx") → the array it belongs to, which is changed in place for differences
     forward    reads the arrays, returns the outputs
     backward   upstream gradients, one per output → gradients by name; runs its own forward first
-    facts      (outputs, upstreams) → what is known beside the numbers
+    facts      (outputs, upstreams) → what is known besides the numbers
     probes     name → a simpler problem of the same kind
+    unchecked  names of arrays that change the outputs, and for which backward has no gradient
     """
 
     subject: str
@@ -42,6 +44,7 @@ class Problem:
     output_names: Sequence[str] = ()
     facts: Callable[[Sequence[Array], Sequence[Array]], Facts] = lambda outputs, upstreams: Facts()
     probes: Mapping[str, Callable[[], Problem]] = field(default_factory=dict)
+    unchecked: Sequence[str] = ()
     shared_upstream: bool = False  # the outputs are terms of one sum: all have the same upstream gradient
 
     def upstreams(self, seed: int) -> list[Array]:
@@ -124,7 +127,7 @@ def require_float64(what: str, array: Any) -> None:
 def require_gradient(subject: str, name: str, gradient: Any, array: Array) -> None:
     """The contract of a gradient, apart from its values."""
     if gradient is None or gradient is ...:
-        raise GradientError(f"{subject}: backward gives nothing for {name}: is it returned?")
+        raise GradientError(f"{subject}: backward gives nothing for {name}: is it returned, or written?")
     if not isinstance(gradient, np.ndarray | np.number):
         raise GradientError(f"{subject}: backward must give {name} as an array, it gives a {type(gradient).__name__}")
     if gradient.shape != array.shape:
@@ -164,7 +167,7 @@ def evidence(
     ]
 
     def total(parts: Sequence[Array]) -> Array:
-        return np.sum([part.sum(axis=tuple(range(part.ndim - array.ndim))) for part in parts], axis=0)
+        return sum((part.sum(axis=tuple(range(part.ndim - array.ndim))) for part in parts), np.zeros(array.shape))
 
     parts: dict[str, dict[str, Array]] = {}
     if len(outputs) > 1:

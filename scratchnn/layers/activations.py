@@ -1,22 +1,25 @@
 """Activation functions: what stands between two dense layers, so that together they are more than one.
 
-These are the seven of the thesis's Annex A. Each works element by element, y_k = f(x_k) for an array of any shape, so
-its Jacobian is diagonal and one line of mathematics serves them all:
+Two dense layers in a row are one: x W₁ W₂ is a product with the single matrix W₁W₂. These are the seven functions of
+the thesis's Annex A. Each works element by element, y_k = f(x_k) for an array of any shape, so its Jacobian is diagonal
+and one line of mathematics serves them all:
 
-    dx_k = Σ_j dy_j ∂y_j/∂x_k = dy_k f′(x_k).
+    dx_k = Σ_j dy_j ∂y_j/∂x_k = dy_k f′(x_k)
 
-What is worth looking at is the derivative f′, written with whatever forward has at hand already, and what happens at
-the ends of the number range. In float32, exp overflows above 88.7; a formula here may underflow to 0, but must not make
-∞ or NaN on its way to a finite result.
+For each of the seven the slope f′ can be computed from the output y_k, so the output is all that is kept. At the ends
+of the number range (in float32, exp overflows above 88.7) a formula here may underflow to 0, but must not make ∞ or NaN
+on its way to a finite result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from scratchnn.layers.checks import expect
 from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array
+from scratchnn.machinery.checks import expect
+from scratchnn.machinery.parameters import Array
 
 
 def sigmoid(x: Array) -> Array:
@@ -29,188 +32,164 @@ def softplus(x: Array) -> Array:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-class Step(Layer):
+class Elementwise(Layer):
+    """y_k = f(x_k): a layer given by its function and its slope.
+
+    Shapes
+        x and y alike.
+    Forward
+        y_k = f(x_k)
+    Backward
+        dx_k = dy_k f′(x_k)
+    Watch
+        The slope is a function of the output y, not of x.
+    """
+
+    function: Callable[[Array], Array]  # f(x), a new array of the shape and type of x
+    slope: Callable[[Array], Array | float]  # f′(x), from the output y = f(x)
+
+    def forward(self, x: Array) -> Array:
+        expect(self, "x", x)
+        y = self.function(x)
+        self.cache = (y,)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        (y,) = self.take_cache()
+        expect(self, "dy", dy, y.shape)
+        return dy * self.slope(y)
+
+
+class Step(Elementwise):
     """y = 1 where x ≥ 0, else 0.
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
-        The threshold unit of the first neural networks (thesis, Annex A).
+        y_k = [x_k ≥ 0]: the threshold unit of the first neural networks.
     Backward
-        dx_k = dy_k · 0 = 0. The function is flat on both sides of its jump, so the derivative is zero almost
-        everywhere, and at x = 0 there is none.
+        The function is flat on both sides of its jump, so its slope is 0 almost everywhere, and at x = 0 there is none:
+
+            dx_k = dy_k · 0
     Watch
-        No gradient passes, so nothing below a Step can learn: this is why networks use smooth or at least sloping
-        units. A derivative of 0 is the right answer; a network that trains through a Step uses a made-up one.
+        No gradient passes, so nothing below a Step can learn. A network that trains through one uses a made-up slope.
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        self.cache = x.shape
-        return np.where(x >= 0, 1, 0).astype(x.dtype)
-
-    def backward(self, dy: Array) -> Array:
-        shape = self.take_cache()
-        expect(self, "dy", dy, shape)
-        return np.zeros_like(dy)
+    function = staticmethod(lambda x: (x >= 0).astype(x.dtype))
+    slope = staticmethod(lambda y: 0.0)
 
 
-class Identity(Layer):
+class Identity(Elementwise):
     """y = x
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
         y_k = x_k: a linear output unit.
     Backward
-        dx_k = dy_k · 1.
+        dx_k = dy_k · 1
     Watch
-        Without a nonlinearity in between, two dense layers are one: x W₁ W₂ is a product with the single matrix W₁W₂.
+        It is no nonlinearity: between two dense layers it leaves them one.
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        self.cache = x.shape
-        return x.copy()
-
-    def backward(self, dy: Array) -> Array:
-        shape = self.take_cache()
-        expect(self, "dy", dy, shape)
-        return dy.copy()
+    function = staticmethod(lambda x: x.copy())
+    slope = staticmethod(lambda y: 1.0)
 
 
-class Tanh(Layer):
+class Tanh(Elementwise):
     """y = tanh(x) = (e^x − e^(−x)) / (e^x + e^(−x))
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
         y_k = tanh(x_k), between −1 and 1, steepest at 0, where it is close to x_k.
     Backward
         With s = sinh, c = cosh, s′ = c and c′ = s: (s/c)′ = (c·c − s·s)/c² = 1 − (s/c)², so
 
-            dx_k = dy_k (1 − y_k²),      in terms of the output: nothing has to be computed again.
+            dx_k = dy_k (1 − y_k²)
     Watch
         Saturation: where |x| is large, 1 − y² is nearly 0 and no gradient passes. It is 1 − y², not 1 − x².
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        y = np.tanh(x)
-        self.cache = (y,)
-        return y
-
-    def backward(self, dy: Array) -> Array:
-        (y,) = self.take_cache()
-        expect(self, "dy", dy, y.shape)
-        return dy * (1 - y * y)
+    function = staticmethod(lambda x: np.tanh(x))
+    slope = staticmethod(lambda y: 1 - y * y)
 
 
-class ReLU(Layer):
+class ReLU(Elementwise):
     """y = max(x, 0)
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
-        y_k = x_k where x_k > 0, else 0 (rectified linear unit).
+        y_k = max(x_k, 0) (rectified linear unit).
     Backward
-        The slope is 1 to the right of 0 and 0 to the left:
+        The slope is 1 to the right of 0 and 0 to the left, and x_k > 0 exactly where y_k > 0:
 
-            dx_k = dy_k [x_k > 0],      and x_k > 0 exactly where y_k > 0, so the output is all that is kept.
+            dx_k = dy_k [y_k > 0]
     Watch
-        The kink: at x = 0 any slope between 0 and 1 is a subgradient; this code chooses 0. And a unit that is negative
-        for every example of the data gets no gradient and never comes back ("dead").
+        The kink: at x = 0 any slope between 0 and 1 is a subgradient; this code chooses 0. And a unit that is 0 for
+        every example gets no gradient ("dead"). In the first layer plain gradient descent never changes it again; in a
+        higher one it may come back, since the layers below it change.
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        y = np.maximum(x, 0)
-        self.cache = (y,)
-        return y
-
-    def backward(self, dy: Array) -> Array:
-        (y,) = self.take_cache()
-        expect(self, "dy", dy, y.shape)
-        return dy * (y > 0)
+    function = staticmethod(lambda x: np.maximum(x, 0))
+    slope = staticmethod(lambda y: y > 0)
 
 
-class Softplus(Layer):
+class Softplus(Elementwise):
     """y = log(1 + e^x)
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
-        A ReLU with its corner rounded off: y_k → x_k for large x_k, and e^(x_k) far to the left of 0.
+        y_k = log(1 + e^(x_k)): a ReLU with its corner rounded off, close to e^(x_k) far to the left of 0.
     Backward
-        d log(1 + e^x)/dx = e^x / (1 + e^x), which is the sigmoid:
+        d log(1 + e^x)/dx = e^x / (1 + e^x) = 1 − 1/(1 + e^x), and 1/(1 + e^x) = e^(−y):
 
-            dx_k = dy_k sigmoid(x_k).
+            dx_k = dy_k (1 − e^(−y_k))      the sigmoid of x_k
     Watch
         Written as it stands, e^x overflows at 88.7 in float32, and log(1 + e^x) is 0 below −16.6 although its true
-        value is e^x. The form used here is right at both ends.
+        value is e^x. `softplus` is right at both ends; so is expm1(−y) = e^(−y) − 1, where y is near 0.
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        self.cache = (x,)
-        return softplus(x)
-
-    def backward(self, dy: Array) -> Array:
-        (x,) = self.take_cache()
-        expect(self, "dy", dy, x.shape)
-        return dy * sigmoid(x)
+    function = staticmethod(softplus)
+    slope = staticmethod(lambda y: -np.expm1(-y))
 
 
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + e^(−x))
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
-        y_k between 0 and 1: a logit becomes a probability.
+        y_k = 1 / (1 + e^(−x_k)), between 0 and 1: a logit becomes a probability.
     Backward
         y′ = e^(−x) / (1 + e^(−x))² = y · e^(−x)/(1 + e^(−x)) = y (1 − y), so
 
-            dx_k = dy_k y_k (1 − y_k),      in terms of the output.
+            dx_k = dy_k y_k (1 − y_k)
     Watch
         Saturation at both ends, and a slope of ¼ at the most. It is y(1 − y), not x(1 − x). Before a likelihood or a
         cross-entropy this layer is not wanted: those take the logit itself and are exact where log(y) would be log(0).
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        y = sigmoid(x)
-        self.cache = (y,)
-        return y
-
-    def backward(self, dy: Array) -> Array:
-        (y,) = self.take_cache()
-        expect(self, "dy", dy, y.shape)
-        return dy * y * (1 - y)
+    function = staticmethod(sigmoid)
+    slope = staticmethod(lambda y: y * (1 - y))
 
 
-class Exponential(Layer):
+class Exponential(Elementwise):
     """y = e^x
 
     Shapes
-        x and y alike, any shape.
+        x and y alike.
     Forward
         y_k = e^(x_k), positive: a log-variance becomes a variance.
     Backward
         The exponential is its own derivative:
 
-            dx_k = dy_k y_k.
+            dx_k = dy_k y_k
     Watch
         e^x itself, not only a formula for it, leaves the range of float32 above x = 88.7: the result there is ∞.
     """
 
-    def forward(self, x: Array) -> Array:
-        expect(self, "x", x)
-        y = np.exp(x)
-        self.cache = (y,)
-        return y
-
-    def backward(self, dy: Array) -> Array:
-        (y,) = self.take_cache()
-        expect(self, "dy", dy, y.shape)
-        return dy * y
+    function = staticmethod(lambda x: np.exp(x))
+    slope = staticmethod(lambda y: y)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.layers.checks import expect, expect_dtype, real, whole
 from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array, Gradient, Parameter
+from scratchnn.machinery.checks import as_float, expect, expect_dtype, expect_int
+from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 
 class BatchNorm(Layer):
@@ -35,7 +35,8 @@ class BatchNorm(Layer):
 
             dx_j = (1/√(var + eps)) · (g_j − (1/m) Σ_i g_i − x̂_j (1/m) Σ_i g_i x̂_i):
 
-        what is left of g when its mean and its part along x̂ are taken away. A mean and a scale of x cannot change
+        what is left of g when its mean and its part along x̂ are taken away (that part up to eps: the mean of x̂² is
+        var/(var + eps), which is 1 only where eps is small beside var). Adding to all x, or scaling them, cannot change
         what is normalised, so no gradient asks for it. In evaluation mode mean and var are constants, and
         dx = g/√(var + eps).
     Watch
@@ -48,63 +49,67 @@ class BatchNorm(Layer):
 
     def __init__(self, n_units: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32) -> None:
         """`momentum` is the weight of the newest batch in the running averages."""
-        self.n_units, self.momentum, self.eps = whole("BatchNorm", "n_units", n_units), real(momentum), real(eps)
+        self.n_units, self.momentum, self.eps = (
+            expect_int("BatchNorm", "n_units", n_units),
+            as_float(momentum),
+            as_float(eps),
+        )
         if not 0 < self.momentum <= 1:
             raise ValueError(
                 f"momentum, the weight of the newest batch, must be above 0 and at most 1, got {momentum!r}"
             )
         if not 0 < self.eps < inf:
             raise ValueError(f"eps must be positive and finite, got {eps!r}")
-        super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype)
+        super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype=dtype)
         self.gamma = 1.0
-        # batches: how many the averages have seen
-        self.remembered = {
+        self.own_buffers = {
             "mean": np.zeros(n_units, dtype),
             "var": np.ones(n_units, dtype),
-            "batches": np.zeros(1, dtype),
+            "batches": np.zeros(1, dtype),  # how many the averages have seen
         }
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) == 4 else ("N", self.n_units))
         expect_dtype(self, x)
-        # the axes that are averaged over, and how (C,) stands beside x
+        # the axes that are averaged over, and how an array (C,) is laid beside x: as (C, 1, 1) for images
         rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
-        m = x.size // self.n_units
         if self.training:
-            if m < 2:
-                raise ValueError(
-                    f"{self!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
-                    "two examples, or use the network in evaluation mode"
-                )
-            mean = x.mean(axis=rest)
-            centred = x - mean[by_unit]
-            var = np.mean(centred**2, axis=rest)
-            for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
-                self.buffers[name][...] += self.momentum * (value - self.buffers[name])
-            self.buffers["batches"][...] += 1
+            mean, var = self.moments(x, rest, by_unit)  # (C,), (C,)
+        elif self.buffers["batches"].any():
+            mean, var = self.buffers["mean"], self.buffers["var"]
         else:
-            if not self.buffers["batches"].any():
-                raise RuntimeError(f"{self!r} has no averages yet: train at least one step before evaluation")
-            centred, var = x - self.buffers["mean"][by_unit], self.buffers["var"]
-        inverse = 1 / np.sqrt(var + self.eps)
-        x_hat = centred * inverse[by_unit]
+            raise RuntimeError(f"{self!r} has no averages yet: train at least one step before evaluation")
+        inverse = 1 / np.sqrt(var + self.eps)  # (C,)
+        x_hat = (x - mean[by_unit]) * inverse[by_unit]  # x's shape
         self.cache = (x_hat, inverse, rest, by_unit, self.training)
-        return self.gamma[by_unit] * x_hat + self.beta[by_unit]
+        return self.gamma[by_unit] * x_hat + self.beta[by_unit]  # x's shape
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Any:
-        """Returns dx, or None with need_dx=False."""
+    def moments(self, x: Array, rest: tuple[int, ...], by_unit: tuple[Any, ...]) -> tuple[Array, Array]:
+        """mean and var (C,) of this batch, which the running averages move towards."""
+        m = x.size // self.n_units
+        if m < 2:
+            raise ValueError(
+                f"{self!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
+                "two examples, or use the network in evaluation mode"
+            )
+        mean = x.mean(axis=rest)  # (C,)
+        var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
+        for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
+            self.buffers[name][...] += self.momentum * (value - self.buffers[name])
+        self.buffers["batches"][...] += 1
+        return mean, var
+
+    def backward(self, dy: Array) -> Array:
         x_hat, inverse, rest, by_unit, in_training = self.take_cache()
         expect(self, "dy", dy, x_hat.shape)
-        self.dgamma = np.sum(dy * x_hat, axis=rest)
-        self.dbeta = np.sum(dy, axis=rest)
-        if not need_dx:
-            return None
-        scale = (self.gamma * inverse)[by_unit]
+        self.dgamma = np.sum(dy * x_hat, axis=rest)  # (C,)
+        self.dbeta = np.sum(dy, axis=rest)  # (C,)
+        scale = (self.gamma * inverse)[by_unit]  # (C,), laid beside x
         if not in_training:
             return scale * dy
         m = x_hat.size // self.n_units
         # Σ g = gamma dbeta and Σ g x̂ = gamma dgamma: the two sums are there already
-        return scale * (dy - (self.dbeta[by_unit] + x_hat * self.dgamma[by_unit]) / m)
+        return scale * (dy - (self.dbeta[by_unit] + x_hat * self.dgamma[by_unit]) / m)  # x's shape
 
     def __repr__(self) -> str:
         return f"BatchNorm({self.n_units}, momentum={self.momentum}, eps={self.eps})"

@@ -11,29 +11,32 @@ and the convolution is one matrix product. Below, an image of 3 × 3 under a ker
     7 8 9                    [r]  4 5 7 8
                              [s]  5 6 8 9
 
-A row of the matrix is a piece of the image: row [q] is the image without its first column and last row. So nobody has
-to visit windows one by one; `columns` copies a piece for every entry of the kernel. The way back, `add_columns`, adds
+A row of the matrix is a piece of the image: row [q] is the image without its first column and last row. So there is
+no need to visit windows one by one; `im2col` copies a piece for every entry of the kernel. The way back, `col2im`, adds
 every row to the piece that it came from. An entry of the image that lies in four windows gets four contributions:
 
     columns of ones, added back       1 2 1
                                       2 4 2
                                       1 2 1
 
-Copying is linear in the image, and adding back is its transpose: if cols = A image, then add_columns is Aᵀ cols. All
+Copying is linear in the image, and adding back is its transpose: if cols = A image, then col2im is Aᵀ cols. All
 the rest of this file is made of these two, in three functions of an image x, weights W and a result y:
 
-    correlate(x, W)          y = W (A x)          forward of Conv2D            dx of ConvTranspose2D
-    spread(y, W)             x = Aᵀ (Wᵀ y)        dx of Conv2D                 forward of ConvTranspose2D
-    weight_gradient(x, y)    dW = y (A x)ᵀ        with dy in the place of y    with dy in the place of x
+    correlate(x, W)            y = W (A x)      forward of Conv2D            dx of ConvTranspose2D
+    correlate_adjoint(y, W)    x = Aᵀ (Wᵀ y)    dx of Conv2D                 forward of ConvTranspose2D
+    weight_gradient(x, y)      dW = y (A x)ᵀ    with dy in the place of y    with dy in the place of x
 
-The second line is the adjoint of the first, ⟨correlate(x), y⟩ = yᵀ W A x = ⟨x, spread(y)⟩, so each of the two layers
-goes forward as the other goes backward. Margins of zeros follow the same rule: the adjoint of `pad` is `crop`.
+The second line is the adjoint of the first, ⟨correlate(x), y⟩ = ⟨W A x, y⟩ = ⟨x, Aᵀ Wᵀ y⟩ = ⟨x, correlate_adjoint(y)⟩,
+so each of the two layers goes forward as the other goes backward. (Here x and y stand for one long vector each, and W
+for the matrix that works on the columns of all windows.) Zeros around an image, its *padding*, follow the same rule:
+the adjoint of `pad` is `crop`.
 
-Inside, images are (C, H, W, N), the batch running fastest (shape.py says why). The columns are KH·KW times as large as
-the image they come from, so they are never made all at once: a few rows of windows, then the product, and the same
-memory again. That bounds what they take, and they are still in the processor's cache when the product reads them:
-measured on Conv2D(16, 32, 3) (benchmarks/techniques.py), all columns at once need no less time with 100 images (7 MB),
-and some 1.4 times as long with 1,000 (70 MB). Bands that are too small mean many short calls, for which threads wait.
+Inside, images are (C, H, W, N), the batch running fastest (machinery/images.py says why). The columns are KH·KW times
+as large as the image they come from, so they are never made all at once: a few rows of windows, then the product, and
+the same memory again. That bounds what they take, and they are still in the processor's cache when the product reads
+them: measured on Conv2D(16, 32, 3) (benchmarks/techniques.py), all columns at once need no less time with 100 images
+(7 MB), and some 1.4 times as long with 1,000 (70 MB). Bands that are too small mean many short calls, for which threads
+wait.
 """
 
 from __future__ import annotations
@@ -44,14 +47,14 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.checks import expect, expect_dtype, expect_generator, whole
 from scratchnn.layers.layer import Layer
-from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
-from scratchnn.parameters import Array, Gradient, Parameter
+from scratchnn.machinery.checks import expect, expect_dtype, expect_generator, expect_int
+from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, pair, short
+from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 COLUMNS_BYTES = 2**22  # of columns made at a time (one row of windows at the least): they stay in the last cache
 
-Margins = tuple[Pair, Pair]  # (top, bottom), (left, right)
+Pads = tuple[Pair, Pair]  # (top, bottom), (left, right)
 
 
 def pieces(kernel: Pair, stride: Pair, windows: Pair) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
@@ -63,7 +66,7 @@ def pieces(kernel: Pair, stride: Pair, windows: Pair) -> Iterator[tuple[int, int
             yield u, v, (slice(None), rows, columns)
 
 
-def columns(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
+def im2col(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
     """Image → columns: x (C, H, W, N) to (C·KH·KW, OH·OW·N), one column a window."""
     (KH, KW), (OH, OW) = kernel, windows
     C, N = x.shape[0], x.shape[-1]
@@ -73,8 +76,8 @@ def columns(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
     return cols.reshape(C * KH * KW, OH * OW * N)
 
 
-def add_columns(x: Array, cols: Array, kernel: Pair, stride: Pair, windows: Pair) -> None:
-    """Columns → image, the adjoint: adds every window of `cols` to the place in x that `columns` took it from."""
+def col2im(x: Array, cols: Array, kernel: Pair, stride: Pair, windows: Pair) -> None:
+    """Columns → image, the adjoint: adds every window of `cols` to the place in x that `im2col` took it from."""
     C, N = x.shape[0], x.shape[-1]
     cols = cols.reshape(C, *kernel, *windows, N)
     for u, v, piece in pieces(kernel, stride, windows):
@@ -97,17 +100,17 @@ def correlate(x: Array, W: Array, stride: Pair, windows: Pair) -> Array:
     y = np.empty((F, *windows, x.shape[-1]), x.dtype)
     for part, rows, band in bands(x, kernel, stride, windows):
         out = y[:, rows].reshape(F, -1)  # a view: whole rows of y lie side by side
-        np.matmul(W.reshape(F, -1), columns(part, kernel, stride, band), out=out)  # (F, C·KH·KW) (C·KH·KW, OH·OW·N)
+        np.matmul(W.reshape(F, -1), im2col(part, kernel, stride, band), out=out)  # (F, C·KH·KW) (C·KH·KW, OH·OW·N)
     return y
 
 
-def spread(y: Array, W: Array, stride: Pair, size: Pair) -> Array:
+def correlate_adjoint(y: Array, W: Array, stride: Pair, size: Pair) -> Array:
     """x = Aᵀ (Wᵀ y): y (F, OH, OW, N), W (F, C, KH, KW), x (C, H, W, N) with (H, W) = `size`."""
     F, C, *kernel = W.shape
     x = np.zeros((C, *size, y.shape[-1]), y.dtype)
     for part, rows, band in bands(x, kernel, stride, y.shape[1:3]):
         cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, -1)  # (C·KH·KW, F) (F, OH·OW·N)
-        add_columns(part, cols, kernel, stride, band)
+        col2im(part, cols, kernel, stride, band)
     return x
 
 
@@ -116,23 +119,23 @@ def weight_gradient(x: Array, y: Array, kernel: Pair, stride: Pair) -> Array:
     C, F = len(x), len(y)
     dW = np.zeros((F, C * kernel[0] * kernel[1]), x.dtype)
     for part, rows, band in bands(x, kernel, stride, y.shape[1:3]):
-        dW += y[:, rows].reshape(F, -1) @ columns(part, kernel, stride, band).T  # (F, OH·OW·N) (OH·OW·N, C·KH·KW)
+        dW += y[:, rows].reshape(F, -1) @ im2col(part, kernel, stride, band).T  # (F, OH·OW·N) (OH·OW·N, C·KH·KW)
     return dW.reshape(F, C, *kernel)
 
 
-def pad(x: Array, margins: Margins) -> Array:
-    """x (C, H, W, N) with margins of zeros around every image; x itself where they are empty."""
-    return np.pad(x, ((0, 0), *margins, (0, 0))) if any(map(any, margins)) else x
+def pad(x: Array, pads: Pads) -> Array:
+    """x (C, H, W, N) with zeros around every image; x itself where no side gets any."""
+    return np.pad(x, ((0, 0), *pads, (0, 0))) if any(map(any, pads)) else x
 
 
-def crop(x: Array, margins: Margins) -> Array:
-    """x (C, H, W, N) without its margins, a view: the adjoint of `pad`."""
-    (top, bottom), (left, right) = margins
+def crop(x: Array, pads: Pads) -> Array:
+    """x (C, H, W, N) without its padding, a view: the adjoint of `pad`."""
+    (top, bottom), (left, right) = pads
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
 
-def read_padding(padding: Any) -> str | Margins:
-    """ "same", or the margins that any other padding means."""
+def read_padding(padding: Any) -> str | Pads:
+    """ "same", or the zeros on every side that any other padding means."""
     if isinstance(padding, str) and padding in ("same", "valid"):
         return padding if padding == "same" else ((0, 0), (0, 0))
     try:
@@ -145,8 +148,8 @@ def read_padding(padding: Any) -> str | Margins:
         ) from None
 
 
-def same_margins(size: Pair, kernel: Pair, stride: Pair) -> Margins:
-    """The margins that make ⌈H/stride⌉ rows of windows, and columns alike.
+def same_pads(size: Pair, kernel: Pair, stride: Pair) -> Pads:
+    """The padding that makes ⌈H/stride⌉ rows of windows, and columns alike.
 
     The last window starts in row (⌈H/stride⌉ − 1)·stride and needs KH rows. What is missing is added half above and
     half below, an odd row below (and an odd column to the right).
@@ -159,8 +162,8 @@ class Conv2D(Layer):
     """y = W ⋆ x + b, a kernel moved over images
 
     Shapes
-        x (N, c_in, H, W), W (c_out, c_in, KH, KW), b (c_out,), y (N, c_out, OH, OW). With stride s and the margins
-        that padding adds, OH = (top + H + bottom − KH) // s + 1, and OW alike. `padding` is "valid" (no margins),
+        x (N, c_in, H, W), W (c_out, c_in, KH, KW), b (c_out,), y (N, c_out, OH, OW). With stride s and the zeros
+        that padding adds, OH = (top + H + bottom − KH) // s + 1, and OW alike. `padding` is "valid" (none),
         "same" (OH = ⌈H/s⌉; an odd row or column goes to the bottom or right), a number for all four sides,
         (vertical, horizontal), or ((top, bottom), (left, right)).
     Forward
@@ -179,7 +182,7 @@ class Conv2D(Layer):
                                                               windows: dx = Aᵀ (Wᵀ dy)
 
         In dx the kernel is turned round (its index falls as i rises): the backward pass of a correlation is a
-        convolution proper. The margins belong to nobody, so their part of dx is cropped.
+        convolution proper. The padding is no part of x, so its part of dx is cropped.
     Watch
         Windows overlap: dx adds up what they bring, and an assignment in place of += keeps the last only. With a
         stride, the last rows and columns may lie in no window; their dx is 0, and dx still has the shape of x.
@@ -195,49 +198,54 @@ class Conv2D(Layer):
         kernel: int | Pair,
         rng: np.random.Generator,
         stride: int | Pair = 1,
-        padding: str | int | Pair | Margins = "valid",
+        padding: str | int | Pair | Pads = "valid",
         b: Array | float = 0.0,
         dtype: Any = np.float32,
     ) -> None:
         """`kernel` and `stride` are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an
         array (c_out,); `rng` draws the weights."""
-        self.c_in, self.c_out = whole("Conv2D", "c_in", c_in), whole("Conv2D", "c_out", c_out)
+        self.c_in, self.c_out = expect_int("Conv2D", "c_in", c_in), expect_int("Conv2D", "c_out", c_out)
         expect_generator("Conv2D", rng)
         self.kernel, self.stride = pair("Conv2D", "kernel", kernel), pair("Conv2D", "stride", stride)
         self.padding = read_padding(padding)
-        super().__init__({"W": (c_out, c_in, *self.kernel), "b": (c_out,)}, dtype)
-        self.W = lecun_normal(rng, self.W.shape, fan_in=c_in * self.kernel[0] * self.kernel[1])
+        super().__init__({"W": (c_out, c_in, *self.kernel), "b": (c_out,)}, dtype=dtype)
+        self.W = lecun_normal(self.W.shape, c_in * self.kernel[0] * self.kernel[1], rng)
         self.b = b
 
     def forward(self, x: Array) -> Array:
         expect_images(self, x, self.c_in)
         expect_dtype(self, x)
-        margins = self.padding
-        if isinstance(margins, str):
-            margins = same_margins(x.shape[2:], self.kernel, self.stride)
-        x = pad(batch_last(x), margins)
+        pads = self.padding
+        if isinstance(pads, str):
+            pads = same_pads(x.shape[2:], self.kernel, self.stride)
+        x = pad(batch_last(x), pads)
         OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))
         if min(OH, OW) < 1:
             remedy = "larger images" if self.padding == "same" else "a smaller kernel, larger images or padding='same'"
             raise ValueError(
                 f"{self!r} cannot place its kernel of {self.kernel[0]} × {self.kernel[1]} in images of {x.shape[1]} × "
-                f"{x.shape[2]} (margins included): use {remedy}"
+                f"{x.shape[2]} (padding included): use {remedy}"
             )
-        self.cache = (x, margins, (OH, OW))
+        self.cache = (x, pads, (OH, OW))
         y = correlate(x, self.W, self.stride, (OH, OW))  # (c_out, OH, OW, N)
         y += self.b[:, None, None, None]
         return batch_first(y)
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Any:
-        """Returns dx (N, c_in, H, W), or None with need_dx=False: for the lowest layer, whose input is data."""
-        x, margins, windows = self.take_cache()
+    def backward(self, dy: Array) -> Array:
+        x, dy, pads = self.take_and_write(dy)
+        return batch_first(crop(correlate_adjoint(dy, self.W, self.stride, x.shape[1:3]), pads))
+
+    def write_gradients(self, dy: Array) -> None:
+        self.take_and_write(dy)
+
+    def take_and_write(self, dy: Array) -> tuple[Array, Array, Pads]:
+        """Writes dW and db; returns what dx is made of: the padded x, and dy, both (…, N), and the padding."""
+        x, pads, windows = self.take_cache()
         expect(self, "dy", dy, (x.shape[-1], self.c_out, *windows))
         dy = batch_last(dy)
         self.dW = weight_gradient(x, dy, self.kernel, self.stride)
         np.sum(dy, axis=(1, 2, 3), out=self.db)
-        if not need_dx:
-            return None
-        return batch_first(crop(spread(dy, self.W, self.stride, x.shape[1:3]), margins))
+        return x, dy, pads
 
     def __repr__(self) -> str:
         text = f"Conv2D({self.c_in}, {self.c_out}, {short(self.kernel)}"
@@ -250,7 +258,7 @@ class Conv2D(Layer):
 
 
 class ConvTranspose2D(Layer):
-    """y = Wᵀ spread over larger images, + b: what Conv2D does backward, as a forward pass
+    """y = Aᵀ (Wᵀ x) + b, a kernel laid down at every pixel: what Conv2D does backward, as a forward pass
 
     Shapes
         x (N, c_in, H, W), W (c_in, c_out, KH, KW), b (c_out,), y (N, c_out, OH, OW), with
@@ -299,7 +307,7 @@ class ConvTranspose2D(Layer):
         """Sizes are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an array (c_out,);
         `rng` draws the weights."""
         name = "ConvTranspose2D"
-        self.c_in, self.c_out = whole(name, "c_in", c_in), whole(name, "c_out", c_out)
+        self.c_in, self.c_out = expect_int(name, "c_in", c_in), expect_int(name, "c_out", c_out)
         expect_generator(name, rng)
         self.kernel, self.stride = pair(name, "kernel", kernel), pair(name, "stride", stride)
         self.padding = pair(name, "padding", padding, least=0)
@@ -309,13 +317,13 @@ class ConvTranspose2D(Layer):
                 f"{name} needs an output_padding smaller than its stride, got output_padding={output_padding} and "
                 f"stride={stride}: a larger one would be room for another input"
             )
-        super().__init__({"W": (c_in, c_out, *self.kernel), "b": (c_out,)}, dtype)
+        super().__init__({"W": (c_in, c_out, *self.kernel), "b": (c_out,)}, dtype=dtype)
         reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]  # inputs that feed one output
-        self.W = lecun_normal(rng, self.W.shape, fan_in=c_in * reach[0] * reach[1])
+        self.W = lecun_normal(self.W.shape, c_in * reach[0] * reach[1], rng)
         self.b = b
 
     @property
-    def margins(self) -> Margins:
+    def pads(self) -> Pads:
         """What is cut off on each side."""
         return (self.padding[0],) * 2, (self.padding[1],) * 2
 
@@ -330,20 +338,27 @@ class ConvTranspose2D(Layer):
                 f"{self!r} cuts all away: from x of shape {batch_first(x).shape} it makes images of {height} × {width} "
                 "and takes its padding off every side; use less padding"
             )
-        y = crop(spread(x, self.W, self.stride, (height, width)), self.margins)  # (c_out, OH, OW, N)
+        y = crop(correlate_adjoint(x, self.W, self.stride, (height, width)), self.pads)  # (c_out, OH, OW, N)
         y += self.b[:, None, None, None]
         self.cache = (x, batch_first(y).shape)
         return batch_first(y)
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Any:
-        """Returns dx (N, c_in, H, W), or None with need_dx=False: for the lowest layer, whose input is data."""
+    def backward(self, dy: Array) -> Array:
+        x, dy = self.take_and_write(dy)
+        return batch_first(correlate(dy, self.W, self.stride, x.shape[1:3]))
+
+    def write_gradients(self, dy: Array) -> None:
+        self.take_and_write(dy)
+
+    def take_and_write(self, dy: Array) -> tuple[Array, Array]:
+        """Writes dW and db; returns what dx is made of: x, and dy with zeros where y was cropped, both (…, N)."""
         x, shape = self.take_cache()
         expect(self, "dy", dy, shape)
         dy = batch_last(dy)
         np.sum(dy, axis=(1, 2, 3), out=self.db)
-        dy = pad(dy, self.margins)
+        dy = pad(dy, self.pads)
         self.dW = weight_gradient(dy, x, self.kernel, self.stride)
-        return batch_first(correlate(dy, self.W, self.stride, x.shape[1:3])) if need_dx else None
+        return x, dy
 
     def __repr__(self) -> str:
         text = f"ConvTranspose2D({self.c_in}, {self.c_out}, {short(self.kernel)}"

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from scratchnn.init import lecun_normal
-from scratchnn.layers.checks import expect, expect_dtype, expect_generator, whole
 from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array, Gradient, Parameter
+from scratchnn.machinery.checks import expect, expect_dtype, expect_generator, expect_int
+from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 
 class Dense(Layer):
     """y = x W + b
+
+    A network has to mix its inputs: what a pixel means depends on the others.
 
     Shapes
         x (N, n_in), W (n_in, n_out), b (n_out,), y (N, n_out). A row is an example.
@@ -41,27 +43,30 @@ class Dense(Layer):
         self, n_in: int, n_out: int, rng: np.random.Generator, b: Array | float = 0.0, dtype: Any = np.float32
     ) -> None:
         """`b` holds the initial biases, a number or an array (n_out,); `rng` draws the weights."""
-        self.n_in, self.n_out = whole("Dense", "n_in", n_in), whole("Dense", "n_out", n_out)
+        self.n_in, self.n_out = expect_int("Dense", "n_in", n_in), expect_int("Dense", "n_out", n_out)
         expect_generator("Dense", rng)
-        super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype)
-        self.W = lecun_normal(rng, (n_in, n_out), fan_in=n_in)
+        super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype=dtype)
+        self.W = lecun_normal((n_in, n_out), n_in, rng)
         self.b = b
+        self.input_shape = (n_in,)
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_in))
         expect_dtype(self, x)
         self.cache = (x,)
-        y = x @ self.W  # (N, n_out)
+        y = x @ self.W  # (N, n_in) (n_in, n_out)
         y += self.b
         return y
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Any:
-        """Returns dx (N, n_in), or None with need_dx=False: for the lowest layer, whose input is data."""
+    def backward(self, dy: Array) -> Array:
+        Dense.write_gradients(self, dy)  # not that of a subclass, which may call this backward
+        return dy @ self.W.T  # (N, n_out) (n_out, n_in)
+
+    def write_gradients(self, dy: Array) -> None:
         (x,) = self.take_cache()
         expect(self, "dy", dy, (len(x), self.n_out))
         np.matmul(x.T, dy, out=self.dW)  # (n_in, N) (N, n_out)
         dy.sum(axis=0, out=self.db)  # (n_out,)
-        return dy @ self.W.T if need_dx else None  # (N, n_out) (n_out, n_in)
 
     def __repr__(self) -> str:
         return f"Dense({self.n_in}, {self.n_out})"

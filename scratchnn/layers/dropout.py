@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchnn.layers.checks import expect, expect_generator, kind, real
 from scratchnn.layers.layer import Layer
-from scratchnn.parameters import Array
+from scratchnn.machinery.checks import as_float, expect, expect_generator, type_name
+from scratchnn.machinery.parameters import Array
 
 
 class Dropout(Layer):
-    """While training, every number is set to 0 with probability `rate`; what is left is scaled up to make good for it.
+    """While training, every number is set to 0 with probability `rate`; the others are scaled up, to keep the mean.
 
     Shapes
         x and y alike, any shape; mask, of the same shape, holds True where a number is kept.
@@ -24,16 +24,16 @@ class Dropout(Layer):
             dx_k = dy_k mask_k / (1 − rate),      with the very mask of forward; dx = dy in evaluation mode.
     Watch
         A mask drawn again in backward gives the gradient of another network. And the loss in training mode is that of
-        a hobbled network: it may well lie above the loss on held-out data, which is measured in evaluation mode.
+        a handicapped network: it may well lie above the loss on held-out data, which is measured in evaluation mode.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         """`rng` draws the masks. Give it the one that training uses, and a checkpoint resumes to the same bits."""
-        if not 0 <= real(rate) < 1:
+        if not 0 <= as_float(rate) < 1:
             raise ValueError(f"Dropout drops numbers with a probability from 0 to below 1, got rate={rate!r}")
         expect_generator("Dropout", rng)
         super().__init__()
-        self.rate, self.rng = rate, rng
+        self.rate, self.rng = float(rate), rng
 
     def forward(self, x: Array, mask: Array | None = None) -> Array:
         """In training mode with fresh noise or, to repeat a pass exactly, with the `mask` given."""
@@ -42,13 +42,14 @@ class Dropout(Layer):
             self.cache = (np.ones((), x.dtype), x.shape)
             return x.copy(order="K")
         if mask is None:
-            # example by example: a part of a batch has the noise that it has in the whole (scratchnn/parallel.py)
+            # example by example: a part of a batch has the noise that it has in the whole (training/parallel.py)
             noise = self.rng.random(x.shape, dtype=np.float32)
             mask = np.empty_like(x, dtype=bool)  # in the order that x has in memory
             mask[...] = noise >= self.rate
         elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype != bool:
             raise ValueError(
-                f"{self!r} expects a mask, an array {x.shape} of booleans, got {kind(mask)} of shape {np.shape(mask)}"
+                f"{self!r} expects a mask, an array {x.shape} of booleans, "
+                f"got {type_name(mask)} of shape {np.shape(mask)}"
             )
         scale = mask * x.dtype.type(1 / (1 - self.rate))
         self.cache = (scale, x.shape)

@@ -17,11 +17,11 @@ from functools import reduce
 
 import numpy as np
 
-from scratchnn.layers.checks import expect
 from scratchnn.layers.convolution import pieces
 from scratchnn.layers.layer import Layer
-from scratchnn.layers.shape import Pair, batch_first, batch_last, expect_images, pair, short
-from scratchnn.parameters import Array
+from scratchnn.machinery.checks import expect
+from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, pair, short
+from scratchnn.machinery.parameters import Array
 
 
 class MaxPool2D(Layer):
@@ -101,7 +101,7 @@ class UpSampling2D(Layer):
 
     def forward(self, x: Array) -> Array:
         expect_images(self, x)
-        self.cache = x.shape
+        self.cache = (x.shape,)
         x = batch_last(x)
         C, H, W, N = x.shape
         y = np.empty((C, H * self.factor[0], W * self.factor[1], N), x.dtype)
@@ -110,7 +110,7 @@ class UpSampling2D(Layer):
         return batch_first(y)
 
     def backward(self, dy: Array) -> Array:
-        N, C, H, W = self.take_cache()
+        ((N, C, H, W),) = self.take_cache()
         expect(self, "dy", dy, (N, C, H * self.factor[0], W * self.factor[1]))
         dy = batch_last(dy)
         dx = np.zeros((C, H, W, N), dy.dtype)

@@ -16,7 +16,7 @@ from scratchnn.gradcheck import GradientError
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     mutant: Mutant
     killed: bool
     found: dict[str, str]  # gradient → label; {"": "CONTRACT"} for a broken contract
@@ -38,25 +38,25 @@ class Verdict:
         )
 
 
-def verdict(mutant: Mutant, exercise: ModuleType | None = None, seed: int = 0) -> Verdict:
+def outcome(mutant: Mutant, exercise: ModuleType | None = None, seed: int = 0) -> Outcome:
     own = exercise or reference(mutant.exercise)
     answer = SimpleNamespace(forward=getattr(own, "forward", None), **{own.EXERCISE.function: mutant.backward})
     try:
         report = judging.judge(mutant.exercise, answer, seed)
     except GradientError as error:
-        return Verdict(mutant, True, {"": "CONTRACT"}, str(error))
+        return Outcome(mutant, True, {"": "CONTRACT"}, str(error))
     found = {a.name: a.diagnosis.label for a in report.arrays if a.diagnosis}
-    return Verdict(mutant, not report.passed, found, str(report))
+    return Outcome(mutant, not report.passed, found, str(report))
 
 
 def main() -> None:
-    verdicts = [verdict(mutant) for mutant in all_mutants()]
-    for v in verdicts:
+    outcomes = [outcome(mutant) for mutant in all_mutants()]
+    for v in outcomes:
         if not v.killed or not v.right:
             print(f"{v.mutant.exercise:22} {v.mutant.name:40} key {v.mutant.key}, found {v.found}")
-    right = sum(v.right for v in verdicts)
-    caught = sum(v.killed for v in verdicts)
-    print(f"{caught} of {len(verdicts)} caught, {right} labelled right ({right / len(verdicts):.1%})")
+    right = sum(v.right for v in outcomes)
+    caught = sum(v.killed for v in outcomes)
+    print(f"{caught} of {len(outcomes)} caught, {right} labelled right ({right / len(outcomes):.1%})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Mean squared error: loss_n = (1/D) Σ_i (prediction_ni − target_ni)², one number for each example.
 
 prediction (N, D) is what a network gave, target (N, D) what it should have given, loss is (N,). The targets are data:
-nobody wants the derivative with respect to them.
+the derivative with respect to them is not needed.
 
 You are given dloss (N,), the derivative of L with respect to every loss_n. Return dprediction (N, D).
 
@@ -32,11 +32,13 @@ def backward(dloss, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     dloss, error = q.dy[:, None], q.prediction - q.target
     return Facts(
         terms={

@@ -49,18 +49,21 @@ def backward(dloss, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     mean, log_var = np.split(q.x @ q.We + q.be, 2, axis=1)
     sigma, dloss = np.exp(0.5 * log_var), q.dy[:, None]
     z = mean + sigma * q.eps
     logits = z @ q.Wd + q.bd
     p = 1 / (1 + np.exp(-logits))
 
-    def reconstruction(dlogits):
+    def reconstruction(dlogits: Array) -> Array:
         dz = dlogits @ q.Wd.T
         return np.concatenate([dz, dz * q.eps * 0.5 * sigma], axis=1)
 

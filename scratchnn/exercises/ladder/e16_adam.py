@@ -35,15 +35,19 @@ def step(params, grads, m, v, t):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def facts(q):
-    def moved(m_hat, v_hat):
-        return q.params - LR * m_hat / (np.sqrt(v_hat) + EPS)
+def facts(q: SimpleNamespace) -> Facts:
+    def moved(m_hat: Array, v_hat: Array) -> Array:
+        new: Array = q.params - LR * m_hat / (np.sqrt(v_hat) + EPS)
+        return new
 
-    def averages(beta1, beta2, squares):
+    def averages(beta1: float, beta2: float, squares: Array) -> tuple[Array, Array]:
         return beta1 * q.m + (1 - beta1) * q.grads, beta2 * q.v + (1 - beta2) * squares
 
     m, v = averages(BETA1, BETA2, q.grads**2)

@@ -48,18 +48,22 @@ def backward(dy, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     centred = q.x - q.x.mean(axis=0)
     std = np.sqrt(np.mean(centred**2, axis=0) + EPS)
     normed = centred / std
     direct = q.dy * q.gamma / std
 
-    def mean(a, axis):
-        return a.mean(axis=axis, keepdims=True)
+    def mean(a: Array, axis: int) -> Array:
+        means: Array = a.mean(axis=axis, keepdims=True)
+        return means
 
     return Facts(
         terms={
@@ -81,7 +85,7 @@ def facts(q):
     )
 
 
-def unit_std(v):
+def unit_std(v: dict[str, Array]) -> dict[str, Array]:
     centred = v["x"] - v["x"].mean(axis=0)
     return {**v, "x": centred * np.sqrt((1 - EPS) / np.mean(centred**2, axis=0))}
 

@@ -38,32 +38,39 @@ def backward(dy, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def inputs(s, rng):
+def inputs(s: SimpleNamespace, rng: np.random.Generator) -> dict[str, Array]:
     x = rng.permuted(np.cumsum(rng.uniform(0.2, 1, size=(s.N, s.L)), axis=1), axis=1) - s.L / 3
     x[0, 2] = x[0].max() + 1  # certainly the maximum of two windows
     return {"x": x}
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     N, P = q.dy.shape
     place = sliding_window_view(q.x, 3, axis=1)[:, ::2].argmax(axis=2)
 
-    def scattered(values, columns):
-        total = np.zeros_like(q.x)
+    def scattered(values: Array, columns: Array) -> Array:
+        total: Array = np.zeros_like(q.x)
         np.add.at(total, (np.arange(N)[:, None], np.broadcast_to(columns, (N, P))), values)
         return total
 
     window = np.arange(P)
-    begins, amid, ends = (scattered(q.dy * (place == k), 2 * window + k) for k in range(3))
-    everywhere = sum(scattered(q.dy, 2 * window + k) for k in range(3))
+    begins, middle, ends = (scattered(q.dy * (place == k), 2 * window + k) for k in range(3))
+    everywhere = np.sum([scattered(q.dy, 2 * window + k) for k in range(3)], axis=0)
     wins = scattered(np.ones((N, P)), 2 * window + place)
     return Facts(
         terms={
-            "dx": {"the window that it begins": begins, "the window around it": amid, "the window that it ends": ends},
+            "dx": {
+                "the window that it begins": begins,
+                "the window around it": middle,
+                "the window that it ends": ends,
+            },
         },
         formulas={
             "dx": {

@@ -46,21 +46,24 @@ def backward(dy, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def rounds(x, w, dy):
+def rounds(x: Array, w: Array, dy: Array) -> dict[tuple[int, ...], Array]:
     """What every kernel entry contributes to dx."""
     OH, OW = dy.shape[2:]
-    found = {}
+    found: dict[tuple[int, ...], Array] = {}
     for u, v in np.ndindex(w.shape[2:]):
         found[u, v] = np.zeros_like(x)
         found[u, v][:, :, u : u + OH, v : v + OW] = np.einsum("nfij,fc->ncij", dy, w[:, :, u, v])
     return found
 
 
-def overwritten(parts):
+def overwritten(parts: list[Array]) -> Array:
     """Every entry as the last of the parts that reaches it has it."""
     total = np.zeros_like(parts[0])
     for part in parts:
@@ -68,7 +71,7 @@ def overwritten(parts):
     return total
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     parts = rounds(q.x, q.w, q.dy)
     unturned = rounds(q.x, q.w[:, :, ::-1, ::-1], q.dy)
     windows = sum((part != 0) * 1.0 for part in parts.values())
@@ -77,7 +80,7 @@ def facts(q):
         terms={"dx": {f"kernel entry [{u}, {v}]": part for (u, v), part in parts.items()}},
         formulas={
             "dx": {
-                "the kernel turned round once too often or too seldom": sum(unturned.values()),
+                "the kernel turned round once too often or too seldom": np.sum([*unturned.values()], axis=0),
                 "= in place of +=, kernel entry by kernel entry": overwritten([*parts.values()]),
                 "= in place of +=, window by window": overwritten([*parts.values()][::-1]),
             }

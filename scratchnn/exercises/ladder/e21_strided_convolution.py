@@ -46,12 +46,15 @@ def backward(dy, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.exercises.ladder.e20_convolution import overwritten
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
 
 
-def inputs(s, rng):
+def inputs(s: SimpleNamespace, rng: np.random.Generator) -> dict[str, Array]:
     # Along the image's longer side the kernel has three entries, and windows overlap; along the other there is a rest.
     KH, KW = (3, 2) if s.H > s.W else (2, 3)
     return {
@@ -61,17 +64,17 @@ def inputs(s, rng):
     }
 
 
-def rounds(x, w, dy, s):
+def rounds(x: Array, w: Array, dy: Array, s: int) -> dict[tuple[int, ...], Array]:
     """What every kernel entry contributes to dx."""
     OH, OW = dy.shape[2:]
-    found = {}
+    found: dict[tuple[int, ...], Array] = {}
     for u, v in np.ndindex(w.shape[2:]):
         found[u, v] = np.zeros_like(x)
         found[u, v][:, :, u : u + s * OH : s, v : v + s * OW : s] = np.einsum("nfij,fc->ncij", dy, w[:, :, u, v])
     return found
 
 
-def facts(q):
+def facts(q: SimpleNamespace) -> Facts:
     parts = rounds(q.x, q.w, q.dy, q.stride)
     unturned = rounds(q.x, q.w[:, :, ::-1, ::-1], q.dy, q.stride)
     N, _, OH, OW = q.dy.shape
@@ -82,13 +85,13 @@ def facts(q):
     return Facts(
         terms={
             "dx": {
-                "the kernel's last row": sum(part for (u, _), part in parts.items() if u == last),
-                "the kernel's other rows": sum(part for (u, _), part in parts.items() if u < last),
+                "the kernel's last row": np.sum([part for (u, _), part in parts.items() if u == last], axis=0),
+                "the kernel's other rows": np.sum([part for (u, _), part in parts.items() if u < last], axis=0),
             }
         },
         formulas={
             "dx": {
-                "the kernel turned round once too often or too seldom": sum(unturned.values()),
+                "the kernel turned round once too often or too seldom": np.sum([*unturned.values()], axis=0),
                 "= in place of +=, kernel entry by kernel entry": overwritten([*parts.values()]),
                 "= in place of +=, window by window": overwritten([*parts.values()][::-1]),
             }
@@ -103,7 +106,7 @@ def facts(q):
 
 
 EXERCISE = Exercise(
-    title="windows that skip, and a rest that nobody sees",
+    title="windows that skip, and a rest that no window sees",
     sizes=({"N": 3, "C": 2, "H": 7, "W": 5, "F": 11}, {"N": 5, "C": 2, "H": 3, "W": 7, "F": 13}),
     inputs=inputs,
     constants=lambda s, rng: {"stride": 2},

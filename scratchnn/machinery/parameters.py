@@ -1,15 +1,14 @@
 """Where the numbers that are learned live: one flat vector per model.
 
 A model owns two contiguous vectors of the same length P: `params`, everything it learns, and `grads`, the derivative
-of the loss with respect to it. The `W` of a layer is a window (a NumPy view) into `params`, its `dW` the same window
-into `grads`:
+of the loss with respect to it. The `W` of a layer is a view into `params`, its `dW` the same view into `grads`:
 
     params  [ encoder.0.W ......... | encoder.0.b | encoder.2.W ... | ... | decoder.4.b ]
     grads   [ encoder.0.dW ........ | ...                                               ]
 
 So the optimiser is the algorithm of its paper on one vector, a gradient check is one loop, a checkpoint is one array,
-and adding up the gradients of two replicas is one sum. The price is a rule: whoever writes `layer.W = value` must write
-*into* the window and not replace it, or the model would go on with memory that the optimiser never sees. The
+and adding up the gradients of two replicas is one sum. The price is a rule: `layer.W = value` must write
+*into* the view and not replace it, or the model would go on with memory that the optimiser never sees. The
 descriptors below keep that rule, and this is the only file that knows about offsets.
 """
 
@@ -24,8 +23,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def carve(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    """Cuts `vector` (P,) into consecutive views of the given shapes, in order; they must use it up exactly."""
+def split_vector(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Splits `vector` (P,) into consecutive views of the given shapes, in order; they must use it up exactly."""
     needed = sum(math.prod(shape) for shape in shapes.values())
     if vector.shape != (needed,) or not vector.flags.c_contiguous:
         raise ValueError(f"expected a contiguous vector of shape ({needed},), got one of shape {vector.shape}")
@@ -37,7 +36,7 @@ def carve(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     return views
 
 
-class Window:
+class ArrayView:
     """An attribute that reads a view and, when assigned to, writes into the view instead of replacing it."""
 
     place: str  # the mapping of the layer in which the views are kept
@@ -61,13 +60,13 @@ class Window:
         view[...] = value
 
 
-class Parameter(Window):
+class Parameter(ArrayView):
     """`W = Parameter()` in a layer class: `layer.W` is `layer.parameters["W"]`."""
 
     place = "parameters"
 
 
-class Gradient(Window):
+class Gradient(ArrayView):
     """`dW = Gradient()` in a layer class: `layer.dW` is `layer.gradients["W"]`."""
 
     place = "gradients"
@@ -76,7 +75,7 @@ class Gradient(Window):
         self.name, self.key = name, name.removeprefix("d")
 
 
-class Flat(Window):
+class Flat(ArrayView):
     """`params = Flat()`: the whole vector, `layer.vectors["params"]`."""
 
     place = "vectors"

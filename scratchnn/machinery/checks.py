@@ -1,7 +1,7 @@
 """What layers check before they compute, each check once: one sentence says what was given, and what to do about it.
 
 Shapes and types that do not fit would mostly not stop NumPy: it stretches arrays to each other's shape, and computes in
-the wider of two types. The result would be wrong, or slow, and nobody would be told.
+the wider of two types. The result would be wrong, or slow, without a word.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.parameters import Array
+from scratchnn.machinery.parameters import Array
 
 DTYPES = (np.float32, np.float64)
 
 
-def kind(value: Any) -> str:
+def type_name(value: Any) -> str:
     """What a value is, for a message: "an array of uint8", "the class ReLU", "a list"."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def called(owner: Any) -> str:
+    """The name of an owner in a message: a text as it is, a layer by its repr."""
+    return owner if isinstance(owner, str) else repr(owner)
 
 
 def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
@@ -30,15 +35,15 @@ def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | Non
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
         raise TypeError(
-            f"{owner!r} expects {name} to be an array{written(shape)} of floats, got {kind(array)}: "
+            f"{called(owner)} expects {name} to be an array{shape_text(shape)} of floats, got {type_name(array)}: "
             f"convert it, as in np.asarray({name}, np.float32){pixels}"
         )
-    if shape is not None and not fits(array.shape, shape):
+    if shape is not None and not matches(array.shape, shape):
         hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
-        raise ValueError(f"{owner!r} expects {name} of shape{written(shape)}, got {array.shape}{hint}")
+        raise ValueError(f"{called(owner)} expects {name} of shape{shape_text(shape)}, got {array.shape}{hint}")
 
 
-def fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
+def matches(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     """Whether a shape is the one wanted, up to its letters. Asked some thirty times a step: hence the short way."""
     return shape == wanted or (
         len(shape) == len(wanted)
@@ -46,7 +51,7 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     )
 
 
-def written(shape: tuple[int | str, ...] | None) -> str:
+def shape_text(shape: tuple[int | str, ...] | None) -> str:
     """A shape in a message, as in " (N, 784)"; nothing where any shape will do."""
     return "" if shape is None else f" ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
@@ -61,6 +66,37 @@ def expect_dtype(layer: Any, x: Array) -> None:
         )
 
 
+def expect_finite(owner: Any, name: str, values: Array) -> None:
+    """Raises for NaN and infinite values."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"{owner!r} expects finite {name}, got NaN or infinite values")
+
+
+def expect_unit_interval(owner: Any, name: str, values: Array) -> None:
+    """Raises unless all values lie in [0, 1]."""
+    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):  # also false for NaN
+        raise ValueError(
+            f"{owner!r} expects {name} in [0, 1], got values from {values.min():g} to {values.max():g}: "
+            "scale pixels first (x / 255), and look for NaN or infinite values"
+        )
+
+
+def expect_labels(owner: Any, given: Any, n: int, n_classes: int) -> Array:
+    """The labels of n examples as an array (n,); raises unless they are whole numbers below `n_classes`."""
+    labels: Array = np.asarray(given)
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{owner!r} expects labels of shape ({n},), whole numbers and not one-hot rows, "
+            f"got {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
+        raise ValueError(
+            f"{owner!r} has {n_classes} logits a row, so labels run from 0 to {n_classes - 1}; "
+            f"got values from {labels.min()} to {labels.max()}"
+        )
+    return labels
+
+
 def expect_float_type(owner: str, dtype: Any) -> None:
     """Raises unless it is one that networks are trained or checked in."""
     if np.dtype(dtype) not in DTYPES:
@@ -73,7 +109,7 @@ def expect_generator(owner: str, rng: Any) -> None:
         raise TypeError(f"{owner} needs a generator of random numbers, rng = np.random.default_rng(seed), got {rng!r}")
 
 
-def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
+def expect_int(owner: str, name: str, value: Any, least: int = 1) -> int:
     """A size as an int; ValueError unless it is a whole number from `least` upwards."""
     try:
         number = least - 1 if isinstance(value, bool) else operator.index(value)
@@ -84,6 +120,13 @@ def whole(owner: str, name: str, value: Any, least: int = 1) -> int:
     return number
 
 
-def real(value: Any) -> float:
+def expect_positive(name: str, value: Any) -> float:
+    """A setting as a float; ValueError unless it is a positive, finite number."""
+    if not 0 < as_float(value) < math.inf:
+        raise ValueError(f"{name} must be a positive, finite number, got {value!r}")
+    return float(value)
+
+
+def as_float(value: Any) -> float:
     """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
     return float(value) if isinstance(value, Real) else math.nan

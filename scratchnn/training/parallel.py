@@ -11,14 +11,16 @@ the same `params`, of which there is one vector, and each writes `grads` and cac
     1. every replica: forward and backward of its rows, with dloss = 1/N, N being the size of the whole batch
     2. every thread, for its share of the entries: add up the replicas' gradients, and let the optimiser step
 
-and between the two, and behind the second, everybody waits for everybody. (`gradient_of_part` is all of 1; between
+and between the two, and after the second, all wait for one another. (`gradient_of_part` is all of 1; between
 processes on different machines, step 2 is an Allreduce: examples/data_parallel.py.)
 
 *What is the same.* The cut and the order of the sum are fixed, so the same number of threads gives the same bits. For
 another number the sum over the rows is put together in another order, and the gradient of a step differs in its last
 bits. Over a training Adam enlarges that: a gradient near 0 has a step of the full size, and its sign may be a matter of
 rounding. Noise is the same: the parts draw in turn, each for its rows, what one thread would have drawn for the whole
-batch at once (`InTurn`).
+batch at once (`InTurn`). What a layer draws with is found by what it is, a `np.random.Generator` that is one of its
+attributes, whatever its name; a layer that keeps one where it cannot be replaced, in a list or in another object, is
+refused.
 
 *What is not.* `BatchNorm` normalises a part by the mean and variance of that part, not of the batch ("ghost batches",
 Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
@@ -27,7 +29,7 @@ averages. Parts have at least two rows, without which there is no variance.
 *What it has over the threads of the matrix library.* These divide single products, and an element-wise NumPy function
 has one thread in any case. Here a thread has everything of its rows, but its products are smaller. Which of the two
 wins depends on network and machine: `python -m benchmarks` races them. The library gets one thread
-during `fit`, where threadpoolctl can tell it so, and no more threads than cores are of use.
+during `fit`, and no more threads than cores are of use.
 """
 
 from __future__ import annotations
@@ -41,12 +43,11 @@ from threading import Condition
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from scratchnn.losses import batch_mean
-from scratchnn.optim import SGD, Adam
-from scratchnn.parameters import Array
-from scratchnn.training import Trainable, Trainer
+from scratchnn.machinery.parameters import Array
+from scratchnn.optim import Optimiser
+from scratchnn.training.loop import Trainable, Trainer
 
 Draw = Callable[[tuple[int, ...]], Array]  # by shape
 
@@ -75,8 +76,8 @@ class Noise(ABC):
     """In the place of a generator: noise for some rows of a batch, the same that these rows have in the whole.
 
     A generator fills an array from its first row to its last, and the next call goes on where this one ended. So a
-    part of the rows can have its noise in two ways: `RowsOfDraws` draws for all and keeps some, for whoever has a
-    generator of his own; `InTurn` draws for some, after all who have the rows before.
+    part of the rows can have its noise in two ways: `RowsOfDraws` draws for all and keeps some, where each part has a
+    generator of its own; `InTurn` draws for some, after the parts that have the rows before.
     """
 
     def __init__(self, rng: np.random.Generator, rows: slice) -> None:
@@ -136,17 +137,33 @@ class InTurn(Noise):
         return array
 
     def leave(self) -> None:
-        """Nobody has to wait for this part any more: it is done, or has failed."""
+        """No other part has to wait for this one any more: it is done, or has failed."""
         with self.turns.changed:
             self.turns.made[self.part] = inf
             self.turns.changed.notify_all()
 
 
 def replica_of(model: Any, grads: Array) -> Any:
-    """A copy of a model that reads its `params` and writes these `grads`; caches and averages are the copy's own."""
-    replica = copy.deepcopy(model)
+    """A copy of a model that reads its `params` and writes these `grads`; caches and averages are the copy's own.
+
+    TypeError if something in it draws with a generator that cannot be replaced by a part's noise.
+    """
+    copies: dict[int, Any] = {}
+    replica = copy.deepcopy(model, copies)
+    found = {id(value) for value in copies.values() if isinstance(value, np.random.Generator | np.random.RandomState)}
+    replaceable = {id(getattr(layer, name)) for layer in replica.walk() for name in generators_of(layer)}
+    if not found <= replaceable:
+        raise TypeError(
+            "a layer keeps a generator of random numbers in a list or in another object, where the noise of a part of "
+            "a batch cannot take its place: make it an attribute of the layer, a np.random.Generator, or use one thread"
+        )
     replica.bind(model.params, grads)
     return replica
+
+
+def generators_of(layer: Any) -> list[str]:
+    """The names of the attributes that a layer draws with."""
+    return [name for name, value in vars(layer).items() if isinstance(value, np.random.Generator)]
 
 
 class ParallelTrainer(Trainer):
@@ -155,7 +172,7 @@ class ParallelTrainer(Trainer):
     def __init__(
         self,
         model: Any,
-        optimizer: Adam | SGD,
+        optimiser: Optimiser,
         rng: np.random.Generator,
         settings: Mapping[str, Any] | None = None,
         *,
@@ -164,7 +181,7 @@ class ParallelTrainer(Trainer):
         if threads < 1:
             raise ValueError(f"training needs at least one thread, got threads={threads}")
         # how many threads there are shows in the last bits of all that comes out
-        super().__init__(model, optimizer, rng, {**(settings or {}), "threads": threads})
+        super().__init__(model, optimiser, rng, {**(settings or {}), "threads": threads}, blas_threads=1)
         self.threads = threads
         # the first has the model's own gradients, to which those of the others are added
         others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
@@ -172,27 +189,23 @@ class ParallelTrainer(Trainer):
         self.pool = ThreadPoolExecutor(max(1, threads - 1))  # the first part is computed where `fit` runs
         # every layer of the model, and its copies; those that draw for themselves; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
-        self.drawing = [(layer, copies) for layer, *copies in self.layers if hasattr(layer, "rng")]
+        self.drawing = [
+            (getattr(layer, name), name, copies) for layer, *copies in self.layers for name in generators_of(layer)
+        ]
         self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
-
-    def fit(self, *args: Any, **options: Any) -> None:
-        """As `Trainer.fit`. While it lasts the matrix library has one thread, for the held-out loss as well."""
-        with threadpool_limits(1):
-            super().fit(*args, **options)
 
     def step(self, batch: Any) -> dict[str, float]:
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
-        generators = [self.rng, *(layer.rng for layer, _ in self.drawing)]
-        turns = {rng: Turns(len(parts)) for rng in generators}
+        turns = {rng: Turns(len(parts)) for rng in (self.rng, *(rng for rng, _, _ in self.drawing))}
 
         def gradient(r: int) -> dict[str, Array]:
             noise = {rng: InTurn(rng, parts[r], turns[rng], r) for rng in turns}
             for layer, *copies in self.layers:
                 copies[r].training = layer.training  # a part may have been frozen in the meantime
-            for layer, copies in self.drawing:
-                copies[r].rng = noise[layer.rng]
+            for rng, name, copies in self.drawing:
+                setattr(copies[r], name, noise[rng])
             for average, *copies in self.averages:
                 copies[r][...] = average
             try:
@@ -205,15 +218,15 @@ class ParallelTrainer(Trainer):
         for average, *copies in self.averages:
             average[...] = np.mean(copies[: len(parts)], axis=0)
 
-        self.optimizer.begin()
+        self.optimiser.begin()
         grads = self.model.grads
         shares = parts_of(len(grads), self.threads)
 
         def update(r: int) -> None:
-            for block in self.optimizer.blocks(shares[r]):
+            for block in self.optimiser.blocks(shares[r]):
                 for replica in replicas[1:]:  # the first has written into `grads`
                     grads[block] += replica.grads[block]
-                self.optimizer.update(block)
+                self.optimiser.update(block)
 
         self.everywhere(update, len(shares))
         terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}
@@ -223,14 +236,14 @@ class ParallelTrainer(Trainer):
     def everywhere(self, work: Callable[[int], Any], n: int) -> list[Any]:
         """work(0) … work(n − 1), the first here and each of the others on a thread; returns what they return."""
 
-        def quietly(r: int) -> Any:
-            # a loss that overflows is caught in `fit`, by name and place; NumPy's settings are those of a thread
+        def without_warnings(r: int) -> Any:
+            # a loss that overflows is reported in `fit`, by name and place; NumPy's settings are those of a thread
             with np.errstate(over="ignore", invalid="ignore"):
                 return work(r)
 
-        running = [self.pool.submit(quietly, r) for r in range(1, n)]
+        running = [self.pool.submit(without_warnings, r) for r in range(1, n)]
         try:
-            first = quietly(0)
+            first = without_warnings(0)
         finally:
             wait(running)  # for all, even if one has failed: the others still write
         return [first, *(part.result() for part in running)]

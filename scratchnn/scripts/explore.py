@@ -1,7 +1,7 @@
 """Pictures that move: a walk through a latent space (thesis, Fig. 38), and classifiers image by image (Fig. 33).
 
-A hand on a slider wants its answer within a few hundredths of a second, and drawing a scatter of ten thousand points
-alone takes longer. So what stays is drawn once, and its pixels are kept. A move puts these pixels back, draws the few
+A slider has to answer within a few hundredths of a second, and drawing a scatter of ten thousand points alone takes
+longer. So what stays is drawn once, and its pixels are kept. A move puts these pixels back, draws the few
 things that have changed on top of them, and sends the result to the window: *blitting*. `Blitted` does it, and is all
 that the two classes below share; the rest of each says which things move, and where to.
 
@@ -13,7 +13,7 @@ Both draw on a matplotlib figure that somebody else made: one in a window (`show
     explorer = LatentExplorer(plt.figure(figsize=explore.SIZE), model, *held_out_images(settings))
 
 where `%matplotlib widget` comes with the package ipympl. Its canvas does not blit, so every move draws the whole figure
-anew. Without ipympl a notebook shows the picture as it stands, without sliders. Keep the object, here `explorer`, for
+again. Without ipympl a notebook shows the picture as it stands, without sliders. Keep the object, here `explorer`, for
 as long as the picture is to answer: matplotlib itself does not hold on to it.
 """
 
@@ -23,8 +23,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+
+from scratchnn import data
+from scratchnn.classifier import Classifier
+from scratchnn.data import Images
+from scratchnn.evaluation import encode
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import figures  # which says so where matplotlib is missing
+from scratchnn.training.checkpoints import CheckpointError
+from scratchnn.vae import VAE
+
+import matplotlib  # isort: skip
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import (
@@ -41,14 +51,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.widgets import Slider
-
-from scratchnn import data, figures
-from scratchnn.checkpoints import CheckpointError
-from scratchnn.classifier import Classifier
-from scratchnn.data import Images
-from scratchnn.evaluation import encode
-from scratchnn.parameters import Array
-from scratchnn.vae import VAE
 
 SIZE = (10.0, 6.4)  # inches, what the layouts below are made for
 ACCENT = "#bd1f01"  # of what moves
@@ -80,7 +82,7 @@ class Blitted:
         canvas.mpl_connect("key_press_event", self.on_key)
 
     def on_draw(self, event: Any) -> None:
-        """The background has been drawn, for the first time or anew: keeps it, and adds what moves."""
+        """The background has been drawn, for the first time or again: keeps it, and adds what moves."""
         canvas = event.canvas
         if canvas.is_saving():  # to a file, and then matplotlib draws what moves as well
             return

@@ -1,0 +1,127 @@
+"""What the codes of a model hold: which latent dimensions are used, and what a linear code of the same size can do.
+
+A latent dimension that the decoder ignores costs nothing if q(z_j|x) = N(0, 1) for every image: its KL is 0, and its
+mean is the same for all images. Nothing but the KL acts on such a dimension, so training drives it there. The others
+are the model's *active units*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from scratchnn.data import DataSet
+from scratchnn.machinery.extras import missing
+from scratchnn.machinery.parameters import Array
+from scratchnn.vae import VAE
+
+ROWS = 1000  # images encoded at once
+
+
+@dataclass(frozen=True)
+class LatentUse:
+    """What each latent dimension does. kl (n_z,): its mean KL in nats; mean_variance (n_z,): the
+    variance of its mean over the images."""
+
+    kl: Array
+    mean_variance: Array
+
+    @property
+    def active(self) -> Array:
+        """(n_z,) True where the mean varies over the images by more than 0.01, the threshold of Burda et al. 2015."""
+        return self.mean_variance > 0.01
+
+
+class Encoder(Protocol):
+    """What makes codes of images."""
+
+    def encode(self, x: Array) -> Array | tuple[Array, Array]:
+        """The codes (N, n_code) of images (N, D), or mean and log_var, each of that shape."""
+
+
+def encode(model: Encoder, images: Any) -> Array:
+    """What `model.encode` says of all images, some at a time.
+
+    The codes (N, n_code) or, of a VAE, mean and log_var of q(z|x) together, (2, N, n_z).
+    """
+    codes = [np.asarray(model.encode(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
+    return np.concatenate(codes, axis=-2)  # the axis of the images
+
+
+def latent_use(model: VAE, images: Any) -> LatentUse:
+    """Encodes all images and says which dimensions of z they use."""
+    mean, log_var = (part.astype(np.float64) for part in encode(model, images))
+    kl = 0.5 * (mean**2 + np.expm1(log_var) - log_var)
+    return LatentUse(kl.mean(axis=0), mean.var(axis=0))
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """What an autoencoder must beat: of all with linear layers and a code this small, the one with the smallest error.
+
+    mean (D,): the mean image; directions (k, D), orthonormal rows: those in which the images vary most. A code is the
+    image less the mean, seen in these directions; with k = 0 every image is taken for the mean image.
+    """
+
+    mean: Array
+    directions: Array
+
+    def encode(self, x: Array) -> Array:
+        """The codes (N, k) of images (N, D)."""
+        code: Array = (x - self.mean) @ self.directions.T
+        return code
+
+    def decode(self, code: Array) -> Array:
+        """The images (N, D) of codes (N, k)."""
+        images: Array = self.mean + code @ self.directions
+        return images
+
+    def reconstruct(self, x: Array) -> Array:
+        """The images (N, D) as the code gives them back."""
+        return self.decode(self.encode(x))
+
+
+def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
+    """The mean of the images, and the eigenvectors of their covariance with the `n_numbers` largest eigenvalues.
+
+    `images[rows]` must give (n, D) floats; a thousand rows are in memory as floats at a time.
+    """
+    chunks = [slice(start, start + ROWS) for start in range(0, len(images), ROWS)]
+    first = images[:1]
+    n_pixels = first.shape[1]
+    if not 0 <= n_numbers <= n_pixels:
+        raise ValueError(f"of images of {n_pixels} pixels there are 0 to {n_pixels} components, not {n_numbers}")
+    mean = np.sum([images[rows].sum(axis=0, dtype=np.float64) for rows in chunks], axis=0) / len(images)
+    scatter = np.zeros((n_pixels, n_pixels))
+    for rows in chunks:
+        centred = images[rows] - mean
+        scatter += centred.T @ centred
+    _, vectors = np.linalg.eigh(scatter)  # in columns, the smallest eigenvalue first
+    directions = vectors[:, ::-1][:, :n_numbers].T
+    return PrincipalComponents(mean.astype(first.dtype), directions.astype(first.dtype))
+
+
+def t_sne(images: DataSet, n: int, seed: int) -> Array:
+    """The first n test images in two dimensions (n, 2), from their first 50 principal components."""
+    from threadpoolctl import threadpool_limits
+
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError as error:
+        raise missing(error, "t-SNE") from error
+    first = principal_components(images.train, min(50, images.train.pixels.shape[1])).encode(images.test[:n])
+    perplexity = min(30.0, (n - 1) / 3)
+    with threadpool_limits(1):  # its threads wait for one another by spinning: on a busy machine that takes minutes
+        return np.asarray(TSNE(2, init="pca", perplexity=perplexity, random_state=seed).fit_transform(first))
+
+
+def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> float:
+    """The mean squared error over all pixels of all images, on the scale of `images[rows]`, (n, D) floats."""
+    total = 0.0
+    for start in range(0, len(images), ROWS):
+        x = images[start : start + ROWS]
+        total += float(np.sum((reconstruct(x) - x) ** 2, dtype=np.float64)) / x.shape[1]
+    return total / len(images)

@@ -1,0 +1,108 @@
+"""What an object learns: the arrays whose gradients a check compares, and those it finds no gradient for.
+
+A module of this library names its `parameters` and its `gradients`, two mappings with the same keys. A class of the
+user's own may do the same, or keep pairs of attributes: an array `W`, and beside it `dW`, which backward writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scratchnn.gradcheck.numeric import Forward, outputs_of
+from scratchnn.gradcheck.problem import require_float64
+from scratchnn.machinery.checks import type_name
+from scratchnn.machinery.parameters import Array
+
+
+class Learned:
+    """What `model` learns.
+
+    arrays     gradient name ("dW", "encoder.0.dW") → the array it belongs to
+    unchecked  names of attributes that change the output, and for which no gradient was found
+    """
+
+    def __init__(self, model: Any, forward: Forward, backward: Callable[[Sequence[Array]], object]) -> None:
+        """`forward` and `backward` are run where the attributes alone do not tell which of them are parameters."""
+        self.model = model
+        self.pairs: list[str] = []
+        self.unchecked: list[str] = []
+        declared = mapping(model, "parameters")
+        if any(f"d{name}" not in vars(model) for name in self.plain()) or (declared is None and not self.plain()):
+            backward([np.ones_like(y) for y in forward()])  # a dW may exist only afterwards
+        for name, array in self.plain().items():
+            stays, changes = moved(model, name, forward)
+            if stays and isinstance(vars(model).get(f"d{name}", False), np.ndarray | None):
+                require_float64(f"the parameter {name}", array)
+                self.pairs.append(name)
+            elif changes:
+                self.unchecked.append(name)
+        own = {name: vars(model)[name] for name in self.pairs}
+        self.arrays: dict[str, Array] = {gradient_name(name): a for name, a in {**(declared or {}), **own}.items()}
+
+    def plain(self) -> dict[str, Array]:
+        """The attributes that are arrays of floats, without declared parameters and without gradients."""
+        declared = (mapping(self.model, "parameters") or {}).values()
+        found = {
+            name: value
+            for name, value in getattr(self.model, "__dict__", {}).items()
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            if not any(np.may_share_memory(value, array) for array in declared)
+        }
+        return {name: value for name, value in found.items() if not (name[:1] == "d" and name[1:] in found)}
+
+    def gradients(self) -> dict[str, Any]:
+        """What backward wrote, by gradient name."""
+        own = {name: vars(self.model).get(f"d{name}") for name in self.pairs}
+        return {gradient_name(name): g for name, g in {**(mapping(self.model, "gradients") or {}), **own}.items()}
+
+
+def moved(model: Any, name: str, forward: Forward) -> tuple[bool, bool]:
+    """Whether forward leaves this attribute alone when it is moved a little, and whether its output changes."""
+    before = outputs_of(forward)
+    array = vars(model)[name]
+    noise = np.random.default_rng(0).standard_normal(array.shape)
+    other = (array + 1e-3 * np.maximum(1, np.abs(array)) * noise).astype(array.dtype)
+    given = other.copy()
+    vars(model)[name] = other
+    try:
+        after = outputs_of(forward)
+    except Exception:  # forward checks its arrays
+        return True, True
+    finally:
+        now, vars(model)[name] = vars(model)[name], array
+    stays = now is other and np.array_equal(other, given, equal_nan=True)
+    return stays, any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
+
+
+def mapping(model: Any, name: str) -> Mapping[str, Array] | None:
+    """`model.parameters` or the like, where that is a mapping."""
+    found = getattr(model, name, None)
+    return found if isinstance(found, Mapping) else None
+
+
+def gradient_name(parameter: str) -> str:
+    """encoder.0.W → encoder.0.dW"""
+    *path, name = parameter.split(".")
+    return ".".join([*path, f"d{name}"])
+
+
+def expect_passes(check: str, model: Any, inputs: Sequence[Array]) -> None:
+    """Raises unless there is a forward and a backward to be checked, and something to give to forward."""
+    if isinstance(model, type):
+        raise TypeError(f"{check} needs an object and got {type_name(model)}: make one, as in {model.__name__}(…)")
+    missing = [name for name in ("forward", "backward") if not callable(getattr(model, name, None))]
+    if missing:
+        raise TypeError(
+            f"{check} needs an object with the methods forward and backward; {type_name(model)} has no "
+            + " and no ".join(missing)
+        )
+    if not inputs:
+        raise TypeError(f"{check} needs what forward is to be given: {check}(…, x)")
+
+
+def name_of(model: Any) -> str:
+    """How a report calls an object: as it calls itself, or else by its class."""
+    return type(model).__name__ if repr(model) == object.__repr__(model) else repr(model)

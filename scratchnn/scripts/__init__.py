@@ -1,0 +1,1 @@
+"""What serves the scripts: the command line, figures, explorers, the thesis's network and its training."""

@@ -1,0 +1,96 @@
+"""What every script shares on the command line: its options, and one clear sentence for a mistake."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scratchnn.data import DATA_SETS, DataError
+from scratchnn.machinery.extras import MissingExtraError
+from scratchnn.training.checkpoints import CheckpointError
+from scratchnn.training.loop import DivergedError
+from scratchnn.training.runs import OptionError, OutputError
+
+
+def positive_int(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
+
+
+def parser(description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser without options; `examples` is shown at the end of --help."""
+    return argparse.ArgumentParser(
+        description=description, epilog=f"examples:\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def training_parser(
+    description: str, examples: str, batch_size: int | None, threads: bool = True
+) -> argparse.ArgumentParser:
+    """A parser with the options that all training scripts have.
+
+    batch_size=None: each network has its own. threads=False: for a training that `trainer` below cannot make.
+    """
+    training = parser(description, examples)
+    batches = f"default: {batch_size or 'each network has its own'}"
+    training.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
+    training.add_argument("--epochs", type=positive_int, help="passes through the training images, in all")
+    training.add_argument("--batch-size", type=positive_int, default=batch_size, help=batches)
+    training.add_argument("--seed", type=seed, default=0, help="the same seed gives the same bits (default: 0)")
+    if threads:
+        training.add_argument(
+            "--threads", type=positive_int, default=1, metavar="N",
+            help="cut every batch into N parts and give each a thread; no more than cores (default: 1)",
+        )  # fmt: skip
+        training.add_argument(
+            "--blas-threads", type=positive_int, metavar="N",
+            help="of the matrix library, with --threads 1 (default: one for a small network, all for a large one)",
+        )  # fmt: skip
+    training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
+    training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
+    return training
+
+
+def run(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line
+            stream.reconfigure(errors="replace", line_buffering=True)
+    try:
+        main(None)
+    except (DataError, CheckpointError, DivergedError, MissingExtraError, OptionError, OutputError) as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        sys.stdout = None  # the program that read the output has stopped: nothing more can be said
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except MemoryError as error:
+        sys.exit(f"error: not enough memory ({error}): ask for a smaller network or batch")
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; the same command again goes on after what was finished, if it left a checkpoint")

@@ -1,0 +1,63 @@
+"""The console command: scratchnn COMMAND …, or python -m scratchnn COMMAND …
+
+What a command does stands in its own module, and is imported when the command is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from scratchnn import __version__
+
+HELP = """\
+usage: {0} COMMAND ...
+
+Neural networks in plain NumPy, every backward pass derived by hand and checked.
+
+commands:
+  train        train the thesis's variational autoencoder; figures, numbers and a checkpoint come out
+  exercises    write backward passes yourself, and learn whether they are right, and if not, why
+
+options:
+  -h, --help   this text; after a command, what that command takes
+  --version    the version of scratchnn
+
+examples:
+  {0} train --help
+  {0} train --data mnist --latent 20 --epochs 50
+  {0} exercises start
+  {0} exercises watch
+"""
+
+
+def train(arguments: Sequence[str], program: str) -> int:
+    from scratchnn.scripts import cli, train
+
+    sys.argv = [program, *arguments]  # the script's own parser reads them, and shows this name
+    cli.run(train.main)
+    return 0
+
+
+def exercises(arguments: Sequence[str], program: str) -> int:
+    # by its name: no module of scripts/ imports from exercises/, which stands above
+    status: int = importlib.import_module("scratchnn.exercises.__main__").run(arguments, program)
+    return status
+
+
+COMMANDS = {"train": train, "exercises": exercises}
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "scratchnn") -> int:
+    """Runs a command; its exit status. `program` is how the user called it."""
+    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if command in COMMANDS:
+        return COMMANDS[command](rest, f"{program} {command}")
+    if command == "--version":
+        print(f"scratchnn {__version__}")
+    elif command in ("-h", "--help"):
+        print(HELP.format(program), end="")
+    else:
+        sys.exit(f"error: there is no command {command}; there are: {', '.join(COMMANDS)}")
+    return 0

@@ -1,0 +1,13 @@
+"""Training: loop.py (the epoch loop), after_epoch.py (what happens between two epochs), checkpoints.py (what a run
+leaves behind), runs.py (runs in folders), parallel.py (a step on several threads), blas.py (the matrix library's
+threads)."""
+
+from scratchnn.training.after_epoch import SaveCheckpoint, falling, keep_snapshots, set_learning_rate
+from scratchnn.training.checkpoints import CheckpointError, fingerprint, load_model
+from scratchnn.training.loop import DivergedError, Trainer, evaluate
+from scratchnn.training.parallel import ParallelTrainer
+
+__all__ = [
+    "CheckpointError", "DivergedError", "ParallelTrainer", "SaveCheckpoint", "Trainer", "evaluate", "falling",
+    "fingerprint", "keep_snapshots", "load_model", "set_learning_rate",
+]  # fmt: skip

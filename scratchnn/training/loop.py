@@ -1,0 +1,273 @@
+"""The epoch loop: the same for every model in this project.
+
+One step is four lines (`Trainer.step`): the terms of the loss for a batch, their mean, backward, and the optimiser.
+Around it stands what makes a training usable: a seeded order of the examples, a progress bar, a record of every epoch
+with the loss on held-out data by the same function. What else happens after an epoch, such as a checkpoint, is given to
+`fit` as plain functions (after_epoch.py).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from scratchnn.losses import batch_mean
+from scratchnn.machinery.parameters import Array
+from scratchnn.optim import Optimiser
+from scratchnn.training import blas
+from scratchnn.training.checkpoints import (
+    CheckpointError,
+    OtherRunError,
+    Stored,
+    by_name,
+    first_difference,
+    model_section,
+    read_checkpoint,
+    verified_arrays,
+    write_checkpoint,
+)
+
+EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
+
+
+class Trainable(Stored, Protocol):
+    """A model as the loop sees it: parameters by name and gradients (P,) too, a loss in terms, and its backward."""
+
+    @property
+    def grads(self) -> Array: ...
+    @property
+    def parameters(self) -> Mapping[str, Array]: ...
+    def loss_terms(self, batch: Any, rng: np.random.Generator) -> dict[str, Array]:
+        """The terms of the loss, each (N,), by name; the loss of an example is their sum."""
+
+    def backward(self, dloss: Array) -> None:
+        """Writes the gradients for the upstream dloss (N,) into `grads`."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Evaluation mode while it lasts; nothing is kept for a backward pass."""
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number. The message says when, and where the last good parameters are."""
+
+
+def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVALUATION_SEED) -> dict[str, float]:
+    """The loss and its terms by the present parameters, each a mean over all of `data`: {"loss": …, term: …}.
+
+    `data[rows]` must give the batch of a slice of rows. The noise comes from `seed`, so that two calls can be compared.
+    """
+    if len(data) == 0:
+        raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
+    rng = np.random.default_rng(seed)
+    sums: dict[str, float] = {}
+    with model.evaluating():
+        for start in range(0, len(data), batch_size):
+            for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
+                sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
+    means = {name: total / len(data) for name, total in sums.items()}
+    return {"loss": sum(means.values()), **means}
+
+
+class Trainer:
+    """A model in training: its optimiser, its generator, and the record of what has happened so far.
+
+    history           one dict an epoch: epoch, train_loss, its terms, the same for held-out data, seconds
+    iteration_losses  the loss of every batch so far
+    snapshots         arrays that a function of `after_epoch` has kept, one an epoch
+    settings          what else the run depends on (data, seed, …); a checkpoint of other settings is refused
+    epochs            how many the `fit` that runs, or ran last, has to reach
+
+    `blas_threads` is how many threads the matrix library has during `fit`; None lets the size decide (blas.py).
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        optimiser: Optimiser,
+        rng: np.random.Generator,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        blas_threads: int | None = None,
+    ) -> None:
+        if optimiser.model is not model:
+            raise ValueError("the optimiser steps another model than the one to be trained: make it with this model")
+        if not isinstance(rng.bit_generator, np.random.PCG64):
+            raise ValueError("checkpoints keep the state of np.random.default_rng(seed); other generators have others")
+        self.model: Trainable = model
+        self.optimiser, self.rng, self.blas_threads = optimiser, rng, blas_threads
+        # as JSON, so that what is compared with a checkpoint's settings has been through the same
+        self.settings: dict[str, Any] = json.loads(
+            json.dumps({**(settings or {}), "optimiser": repr(optimiser)}, default=str)
+        )
+        self.history: list[dict[str, Any]] = []
+        self.iteration_losses: list[float] = []
+        self.snapshots: list[Array] = []
+        self.epochs = 0
+        self.saved: tuple[Path, int] | None = None  # the last checkpoint, and the epoch it was written after
+        self.restored: dict[str, Any] = {}  # the record of a checkpoint, which may have fields of another version
+
+    def step(self, batch: Any) -> dict[str, float]:
+        """One step of training; returns the loss of the batch and its terms, before the step."""
+        terms = self.model.loss_terms(batch, self.rng)
+        loss, dloss = batch_mean(np.sum(list(terms.values()), axis=0))
+        self.model.backward(dloss)
+        self.optimiser.step()
+        return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
+
+    def fit(
+        self,
+        train: Any,
+        *,
+        epochs: int,
+        batch_size: int,
+        held_out: Any = None,
+        shuffle: bool = True,
+        after_epoch: Sequence[AfterEpoch] = (),
+    ) -> None:
+        """Trains until `epochs` epochs are done, counting those of a restored checkpoint.
+
+        `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
+        train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
+        the held-out loss is that of the parameters at the end of the epoch. After it, each function of `after_epoch`
+        is called with this trainer and the record of the epoch, and a line is printed.
+        """
+        n = len(train)
+        if n == 0:
+            raise ValueError("the data set is empty: there is nothing to train on")
+        if held_out is not None and len(held_out) == 0:
+            raise ValueError("the held-out data are empty; leave them out instead")
+        if epochs < 1:
+            raise ValueError(f"epochs must be at least 1, got {epochs}")
+        if not 1 <= batch_size <= n:
+            raise ValueError(f"batch_size must lie between 1 and the number of examples, {n}, got {batch_size}")
+        self.epochs = epochs
+        done, batches = len(self.history), -(-n // batch_size)
+        with (
+            blas.limited(self.blas_threads or blas.threads_for(self.model, batch_size)),
+            # a loss that overflows is reported by name and place, instead of by a warning from its depths
+            np.errstate(over="ignore", invalid="ignore"),
+            tqdm(total=epochs * batches, initial=done * batches, unit="batch", disable=None) as bar,
+        ):
+            for epoch in range(done + 1, epochs + 1):
+                order = self.rng.permutation(n) if shuffle else np.arange(n)
+                began = time.perf_counter()
+                record = {"epoch": epoch, **self.one_epoch(train, order, batch_size, bar)}
+                seconds = time.perf_counter() - began
+                if held_out is not None:
+                    record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
+                # a batch's loss is that before its step: what the last step of the epoch did shows here
+                if not np.isfinite(self.model.params).all():
+                    raise self.diverged("parameters became NaN or infinite", batches)
+                if not np.isfinite(record.get("held_out_loss", 0.0)):
+                    raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
+                record["seconds"] = seconds
+                self.history.append(record)
+                for function in (*after_epoch, print_line):
+                    function(self, record)
+
+    def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
+        """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""
+        sums: dict[str, float] = {}
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            losses = self.step(train[rows])
+            if not np.isfinite(losses["loss"]):
+                raise self.diverged(f"loss became {losses['loss']}", start // batch_size + 1)
+            self.iteration_losses.append(losses["loss"])
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value * len(rows)
+            bar.update()
+        return {f"train_{name}": total / len(order) for name, total in sums.items()}
+
+    def diverged(self, what: str, iteration: int) -> DivergedError:
+        kept = "{}, from the end of epoch {}".format(*self.saved) if self.saved else "none was written"
+        return DivergedError(
+            f"the {what} in epoch {len(self.history) + 1}, iteration {iteration} of it; training stopped. "
+            f"The last good checkpoint: {kept}. A smaller learning rate is the first thing to try"
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
+        model, arrays = model_section(self.model)
+        state = self.optimiser.state()
+        vectors = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        training = {
+            "settings": self.settings,
+            "history": self.history,
+            "generator": self.rng.bit_generator.state,
+            "optimiser": {name: value for name, value in state.items() if name not in vectors},
+        }
+        arrays |= {f"training/optimiser/{name}": value for name, value in vectors.items()}
+        arrays["training/iteration_losses"] = np.array(self.iteration_losses)
+        arrays["training/snapshots"] = np.array(self.snapshots)
+        sections = {"model": model, "training": training}
+        kept = {name: {**self.restored.get(name, {}), **section} for name, section in sections.items()}
+        write_checkpoint(path, {**self.restored, **kept}, arrays)
+        self.saved = path, len(self.history)
+
+    def restore(self, path: Path) -> None:
+        """Takes everything from a checkpoint of the same model and settings; CheckpointError if it is of another.
+
+        All of it is verified before anything is changed.
+        """
+        record, arrays = read_checkpoint(path)
+        try:
+            training = record["training"]
+            here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
+            there = {**training["settings"], **by_name(record["model"]["modules"])}
+            if difference := first_difference(here, there):
+                raise OtherRunError(path, difference)
+            pairs = verified_arrays(self.model, arrays)
+            state = dict(training["optimiser"])
+            for name, value in self.optimiser.state().items():
+                if isinstance(value, np.ndarray):
+                    state[name] = arrays[f"training/optimiser/{name}"]
+                    if (state[name].shape, state[name].dtype) != (value.shape, value.dtype):
+                        raise ValueError(f"its {name} is {state[name].dtype} of shape {state[name].shape}")
+                else:
+                    state[name] = type(value)(state[name])
+            generator, history = np.random.PCG64(), list(training["history"])
+            generator.state = training["generator"]
+            losses, snapshots = arrays["training/iteration_losses"].tolist(), list(arrays["training/snapshots"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
+        for array, value in pairs:
+            array[...] = value
+        self.optimiser.load_state(state)
+        self.rng.bit_generator.state = generator.state
+        self.history, self.iteration_losses, self.snapshots, self.restored = history, losses, snapshots, record
+        self.saved = path, len(history)
+
+
+AfterEpoch = Callable[[Trainer, Mapping[str, Any]], None]
+
+
+def print_line(trainer: Trainer, record: Mapping[str, Any]) -> None:
+    """Prints an epoch's record as one line, above the progress bar."""
+    tqdm.write(describe(record, trainer.epochs))
+
+
+def describe(record: Mapping[str, Any], epochs: int) -> str:
+    """An epoch's record as one line: each loss, and its terms where it has several."""
+
+    def shown(value: float) -> str:
+        return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
+
+    parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
+    for who in ("train", "held_out"):
+        terms = [
+            f"{name.removeprefix(who + '_')} {shown(value)}"
+            for name, value in record.items()
+            if name.startswith(who + "_") and name != f"{who}_loss"
+        ]
+        if f"{who}_loss" in record:
+            loss = f"{who.replace('_', '-')} loss {shown(record[f'{who}_loss'])}"
+            parts.append(f"{loss} = {' + '.join(terms)}" if len(terms) > 1 else loss)
+    return "   ".join([*parts, f"{record['seconds']:.1f} s"])

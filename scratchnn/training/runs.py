@@ -1,0 +1,190 @@
+"""Runs in folders: what a training starts from, where it writes, and the summary of what came out.
+
+A run has a folder of its own, with a checkpoint to go on from, the history of its epochs, and a summary.json that says
+what was measured, on what, with which settings and versions. The same command goes on with what lies there.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scratchnn.optim import Optimiser
+from scratchnn.training import blas
+from scratchnn.training.after_epoch import SaveCheckpoint
+from scratchnn.training.checkpoints import OtherRunError, written_whole
+from scratchnn.training.loop import AfterEpoch, Trainer
+from scratchnn.training.parallel import ParallelTrainer
+
+
+class OutputError(Exception):
+    """A folder that results cannot or must not be written into."""
+
+
+class OptionError(Exception):
+    """An option whose value does not fit the data or another option."""
+
+
+def trainer(
+    threads: int,
+    model: Any,
+    optimiser: Optimiser,
+    rng: np.random.Generator,
+    settings: Mapping[str, Any],
+    *,
+    batch_size: int,
+    blas_threads: int | None = None,
+) -> Trainer:
+    """What trains the model on so many --threads, in a process that keeps freed memory.
+
+    With one thread, the matrix library may use threads of its own: `blas_threads`, or what the size of the products
+    recommends, from now on and for the whole process.
+    """
+    blas.keep_freed_memory()
+    if threads > 1:
+        return ParallelTrainer(model, optimiser, rng, settings, threads=threads)
+    blas_threads = blas_threads or blas.threads_for(model, batch_size)
+    blas.limit_process(blas_threads)
+    return Trainer(model, optimiser, rng, settings, blas_threads=blas_threads)
+
+
+def check_batch_size(batch_size: int, n_train: int) -> None:
+    """OptionError for a batch larger than all training images, before anything is trained or written."""
+    if batch_size > n_train:
+        raise OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
+
+
+def check_resume(out: Path, resume: bool, left_behind: str = "checkpoint.npz") -> None:
+    """OutputError for an --out folder that cannot be written into, or --resume where no earlier run has left such a
+    file in it or below it."""
+    check_folder(out)
+    if resume and not any(out.glob(f"**/{left_behind}")):
+        raise OutputError(f"there is nothing to go on with in {out}: leave out --resume")
+
+
+def check_folder(out: Path) -> None:
+    """OutputError now, and not after an hour, if nothing can be written into the folder; leaves nothing behind."""
+    try:
+        nearest = next(folder for folder in (out, *out.parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with --out") from error
+
+
+def prepare_folder(out: Path) -> None:
+    """Makes the folder; OutputError if nothing can be written into it."""
+    check_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def train_in_folder(
+    folder: Path,
+    trainer: Trainer,
+    train: Any,
+    *,
+    epochs: int,
+    batch_size: int,
+    held_out: Any = None,
+    shuffle: bool = True,
+    after_epoch: Sequence[AfterEpoch] = (),
+    recorded: Sequence[str] = (),
+) -> None:
+    """Trains in a folder of its own, or goes on with what lies there of the same run, or finds it ready.
+
+    The folder gets a checkpoint, and at the end the history. `recorded` names the numbers in a snapshot, for the
+    history to have them too. OutputError if another run lies there.
+    """
+    prepare_folder(folder)
+    checkpoint = folder / "checkpoint.npz"
+    if checkpoint.exists():
+        go_on(trainer, checkpoint, epochs)
+    if len(trainer.history) < epochs:
+        trainer.fit(
+            train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
+            after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)],
+        )  # fmt: skip
+    if recorded:
+        for record, values in zip(trainer.history, trainer.snapshots, strict=True):
+            record.update(zip(recorded, values.tolist(), strict=True))
+    write_json(folder / "history.json", trainer.history)
+
+
+def go_on(trainer: Trainer, checkpoint: Path, epochs: int) -> None:
+    """Restores a run of the same settings; OutputError if another one lies there, which must not be lost."""
+    try:
+        trainer.restore(checkpoint)
+    except OtherRunError as error:
+        raise OutputError(
+            f"{checkpoint.parent} holds another run, which would be lost: {error.difference}. "
+            "Choose another folder with --out, or delete that one"
+        ) from error
+    done = len(trainer.history)
+    more = f", more than the {epochs} asked for" if done > epochs else ""
+    what_now = "going on" if done < epochs else "nothing left to train"
+    print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run{more}: {what_now}", flush=True)
+
+
+# ---- what a run leaves behind
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text, whole or not at all."""
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_summary(
+    folder: Path,
+    experiment: str,
+    figures: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    seed: int | None = None,
+    scaling: str = "",
+    **more: Any,
+) -> None:
+    """Writes summary.json: what was measured (`figures`), with what settings, scaling of pixels, and versions."""
+    told = {"scaling": scaling, "seed": seed}
+    content = {"experiment": experiment, "figures": figures, "settings": settings, **more}
+    content |= {name: value for name, value in told.items() if value not in (None, "")}
+    write_json(folder / "summary.json", {**content, "versions": versions()})
+
+
+def versions() -> dict[str, str]:
+    """The versions that a figure depends on, of what is installed."""
+    found = {"python": platform.python_version()}
+    for name in ("scratchnn", "numpy", "scipy", "scikit-learn", "matplotlib"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # an extra that this run did without
+            continue
+    return found
+
+
+# ---- figures over several runs
+
+
+def mean_and_std(values: Sequence[float], decimals: int = 2) -> str:
+    """mean ± standard deviation (with n − 1 in the denominator); the value alone if there is one."""
+    mean = statistics.fmean(values)
+    return f"{mean:.{decimals}f}" + (f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else "")
+
+
+def over_runs(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Every figure of some runs, one mapping a run: {name: {"mean": …, "runs": its single values}}."""
+    values = {name: [score[name] for score in scores] for name in scores[0]}
+    return {name: {"mean": statistics.fmean(runs), "runs": runs} for name, runs in values.items()}
