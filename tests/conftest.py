@@ -20,17 +20,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a c
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# Files whose tests compute, a minute in all: python -m tests.matrix runs them under every kernel of the matrix library.
-NUMERICAL = {
+# Tests that compute, by the beginning of their names; less than a minute in all. python -m tests.matrix runs them under
+# every kernel of the matrix library.
+NUMERICAL = (
     "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck", "init",
     "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
-    "example_activation_functions", "example_gradcheck", "example_latent_classifier",
-}  # fmt: skip
+    "example_latent_classifier.py::test_the_converged_softmax",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.stem.removeprefix("test_") in NUMERICAL:
+        if item.nodeid.removeprefix("tests/test_").startswith(NUMERICAL):
             item.add_marker("numerical")
 
 

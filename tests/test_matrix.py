@@ -102,11 +102,14 @@ def test_the_table_and_the_status_tell_what_failed(monkeypatch, tmp_path, capsys
     assert len(cells) == 12 and set(cells) == {9}
 
 
-def test_every_file_that_is_called_numerical_exists_and_its_tests_are_marked(request):
-    assert {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")} > NUMERICAL
+def test_the_tests_that_are_called_numerical_exist_and_are_marked(request):
+    for name in NUMERICAL:
+        file, _, test = name.partition("::")
+        path = ROOT / "tests" / f"test_{file.removesuffix('.py')}.py"
+        assert f"def {test}" in path.read_text(encoding="utf-8"), name
     for item in request.session.items:
-        named = item.path.stem.removeprefix("test_") in NUMERICAL
-        assert (item.get_closest_marker("numerical") is not None) == named, item.nodeid
+        marked = item.get_closest_marker("numerical") is not None
+        assert marked == item.nodeid.removeprefix("tests/test_").startswith(NUMERICAL), item.nodeid
 
 
 def test_the_tests_and_their_script_leave_the_choice_of_the_kernel_alone():
