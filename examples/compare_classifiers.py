@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from scratchnn import Classifier
 from scratchnn.scripts import cli, explore
 from scratchnn.training import load_model, runs
@@ -65,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 
-    def draw(figure: Figure) -> explore.ClassifierComparison:
+    def draw(figure: explore.Figure) -> explore.ClassifierComparison:
         return explore.ClassifierComparison(figure, classifiers, images, image_shape, args.image)
 
     try:

@@ -49,7 +49,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from matplotlib.figure import Figure
+from shared.series import (
+    History,
+    classifier_curves,
+    confusion_picture,
+    curves,
+    report,
+    score_classifier,
+    train,
+    write_results,
+)
 
 from scratchnn import Adam, Autoencoder, Classifier, Dense, Dropout, ReLU, Sequential, data
 from scratchnn.evaluation import (
@@ -62,16 +71,6 @@ from scratchnn.evaluation import (
 from scratchnn.layers import Layer
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.series import (
-    History,
-    classifier_curves,
-    confusion_picture,
-    curves,
-    report,
-    score_classifier,
-    train,
-    write_results,
-)
 from scratchnn.scripts.student_works import RATE, conv_autoencoder, conv_encoder, split_of_the_document
 from scratchnn.training import runs
 from scratchnn.training.checkpoints import fingerprint
@@ -265,7 +264,7 @@ def draw(
     histories: Mapping[str, Sequence[History]],
     rows: Mapping[str, Array],
     counts: Array,
-) -> dict[str, Figure]:
+) -> dict[str, figures.Figure]:
     n = args.codes[0]
     what = f"{args.data}, N = {n}; runs: {args.runs}"
     return {

@@ -40,12 +40,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from shared.series import History, write_results
 
 from scratchnn import Adam, Autoencoder, MeanSquaredError, Sequential, data
 from scratchnn.evaluation import PrincipalComponents, encode, principal_components, reconstruction_error
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.series import History, write_results
 from scratchnn.scripts.student_works import KERAS_EPS, joined, keras_layers
 from scratchnn.training import runs
 
@@ -220,7 +219,7 @@ def draw(
     models: Mapping[str, Autoencoder],
     histories: Mapping[str, History],
     scores: Mapping[str, dict[str, Any]],
-) -> dict[str, Figure]:
+) -> dict[str, figures.Figure]:
     what, max_value = f"{args.data}, seed {args.seed}", images.train.max_value
     rows = {"original": train[:SHOWN]}
     for n in EPOCHS:
@@ -250,7 +249,7 @@ def draw(
 
 def losses(
     args: argparse.Namespace, baselines: Mapping[int, float], histories: Mapping[str, History], title: str
-) -> Figure:
+) -> figures.Figure:
     """Both networks, of all kinds, the document's losses, and the two errors that give them a scale."""
     figure = figures.new_figure(10.5, 4.6, title)
     for axes, n in zip(figure.subplots(1, 2), EPOCHS, strict=True):
@@ -268,7 +267,7 @@ def losses(
     return figure
 
 
-def code_use(scores: Mapping[str, dict[str, Any]], title: str) -> Figure:
+def code_use(scores: Mapping[str, dict[str, Any]], title: str) -> figures.Figure:
     """A bar for every number of the codes behind a ReLU; where it is missing, the unit is dead. And the linear ones."""
     shown = [(n, kind) for n in EPOCHS for kind in KINDS if kind != "linear-output"]
     figure = figures.new_figure(10.5, 3.4, title)

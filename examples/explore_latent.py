@@ -11,10 +11,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
+from shared.trained_vae import load_vae
 
 from scratchnn.scripts import cli, explore
-from scratchnn.scripts.trained_vae import load_vae
 from scratchnn.training import runs
 
 EXAMPLES = """\
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 
-    def draw(figure: Figure) -> explore.LatentExplorer:
+    def draw(figure: explore.Figure) -> explore.LatentExplorer:
         return explore.LatentExplorer(figure, model, images, image_shape, args.dims, args.image, args.z)
 
     try:

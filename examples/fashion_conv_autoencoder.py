@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from shared.series import (
+    History,
+    classifier_curves,
+    confusion_picture,
+    curves,
+    report,
+    score_classifier,
+    train,
+    write_results,
+)
 
 from scratchnn import (
     Adam,
@@ -60,16 +69,6 @@ from scratchnn.evaluation import (
 from scratchnn.layers import Layer
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.series import (
-    History,
-    classifier_curves,
-    confusion_picture,
-    curves,
-    report,
-    score_classifier,
-    train,
-    write_results,
-)
 from scratchnn.training import runs
 from scratchnn.training.checkpoints import fingerprint
 
@@ -284,7 +283,7 @@ def draw(
     codes: Mapping[str, Sequence[History]],
     classifier: History,
     counts: Array,
-) -> dict[str, Figure]:
+) -> dict[str, figures.Figure]:
     test, labels = images.test, data.labels_of(images.test)
     return {
         "views": figures.views(

@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from shared.documents import CLOTHES
+from shared.series import write_results
 
 from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, data
 from scratchnn.evaluation import (
@@ -48,8 +49,6 @@ from scratchnn.layers import Layer
 from scratchnn.likelihoods import Likelihood
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.documents import CLOTHES
-from scratchnn.scripts.series import write_results
 from scratchnn.training import Trainer, evaluate, runs
 
 EPOCHS = {"digits": 100, "mnist": 200, "fashion-mnist": 200}
@@ -267,7 +266,7 @@ def draw(
     labels: Array,
     images: data.DataSet,
     what: str,
-) -> dict[str, Figure]:
+) -> dict[str, figures.Figure]:
     """Figures 15 and 17 to 19 of 000, and 001's views."""
     named = f"\n{', '.join(f'{k} {word}' for k, word in enumerate(CLOTHES))}" if args.data == "fashion-mnist" else ""
     pictures = {"views": figures.views(panels, labels, f"{len(labels):,} test images in two dimensions, {what}{named}")}

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from shared.trained_vae import vae_for
 from tqdm import tqdm
 
 from scratchnn import Adam, BatchNorm, BinaryCrossEntropy, Classifier, Dense, Dropout, ReLU, Sequential, Sigmoid, data
@@ -37,7 +37,6 @@ from scratchnn.machinery.checks import expect
 from scratchnn.machinery.memory import Part
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.trained_vae import vae_for
 from scratchnn.training import Trainer, fingerprint, keep_snapshots, runs
 
 N_Z = {"digits": 32, "mnist": 64, "fashion-mnist": 64}  # numbers in the noise
@@ -413,7 +412,7 @@ def report(
     print("losses of discriminator and generator where nothing can be told apart: 1.386 and 0.693")
 
 
-def draw_losses(games: dict[str, Game], title: str) -> Figure:
+def draw_losses(games: dict[str, Game], title: str) -> figures.Figure:
     """Both players' losses, training and validation, in both games."""
     curves: dict[str, dict[str, tuple[Array, Array]]] = {
         f"{player}'s loss (nats)": {
@@ -431,7 +430,7 @@ def draw_losses(games: dict[str, Game], title: str) -> Figure:
     return figure
 
 
-def draw_classes(games: dict[str, Game], title: str) -> Figure:
+def draw_classes(games: dict[str, Game], title: str) -> figures.Figure:
     """The share of every class among the samples, epoch by epoch."""
     figure = figures.new_figure(11, 4.4, title)
     for axes, (game, trainer) in zip(figure.subplots(1, len(games), sharey=True), games.items(), strict=True):
@@ -449,7 +448,7 @@ def draw_classes(games: dict[str, Game], title: str) -> Figure:
     return figure
 
 
-def draw_film(games: dict[str, Game], image_shape: tuple[int, int], title: str) -> Figure:
+def draw_film(games: dict[str, Game], image_shape: tuple[int, int], title: str) -> figures.Figure:
     """A row for an epoch: the first samples of one game, a gap, those of the other."""
     films = [trainer.film for trainer in games.values()]
     n = min(len(film) for film in films)

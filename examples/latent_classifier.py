@@ -38,14 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from tqdm import tqdm
-
-from scratchnn import SGD, VAE, Classifier, Dense, ReLU, Sequential, data
-from scratchnn.evaluation import accuracy, confusion_matrix, encode, predicted_classes
-from scratchnn.machinery.parameters import Array
-from scratchnn.scripts import cli, figures
-from scratchnn.scripts.thesis_classifier import (
+from shared.thesis_classifier import (
     Examples,
     dense_layers,
     new_encoder,
@@ -53,7 +46,13 @@ from scratchnn.scripts.thesis_classifier import (
     softmax,
     trained_encoder,
 )
-from scratchnn.scripts.trained_vae import vae_for
+from shared.trained_vae import vae_for
+from tqdm import tqdm
+
+from scratchnn import SGD, VAE, Classifier, Dense, ReLU, Sequential, data
+from scratchnn.evaluation import accuracy, confusion_matrix, encode, predicted_classes
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
 from scratchnn.training import CheckpointError, Trainer, evaluate, fingerprint, keep_snapshots, load_model, runs
 from scratchnn.training.checkpoints import first_difference
 
@@ -230,10 +229,7 @@ def finished_trainings(path: Path, settings: dict[str, Any]) -> dict[Kind, dict[
     except (KeyError, TypeError, ValueError) as error:
         raise runs.OutputError(f"{path} cannot be read: delete it, or choose another folder with --out") from error
     if difference := first_difference(settings, there):
-        raise runs.OutputError(
-            f"{path.parent} holds another run, which would be lost: {difference}. "
-            "Choose another folder with --out, or delete that one"
-        )
+        raise runs.another_run(path.parent, difference)
     return {(t["variant"], t["labels"], t["seed"]): t for t in trainings}
 
 
@@ -357,7 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"checkpoint.npz and history.json in {', '.join(VARIANTS)}")
 
 
-def confusion(args: argparse.Namespace, variant: str, test: data.Images) -> Figure:
+def confusion(args: argparse.Namespace, variant: str, test: data.Images) -> figures.Figure:
     """The confusion matrix of the classifier whose checkpoint is kept."""
     model, _ = load_model(args.out / variant)
     labels = data.labels_of(test)

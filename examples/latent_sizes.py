@@ -26,12 +26,13 @@ from typing import Any
 
 import joblib
 import numpy as np
+from shared import log_likelihood
+from shared.documents import THESIS_LOSSES
 from tqdm import tqdm
 
 from scratchnn import data
 from scratchnn.machinery.extras import missing
-from scratchnn.scripts import cli, figures, log_likelihood, train
-from scratchnn.scripts.documents import THESIS_LOSSES
+from scratchnn.scripts import cli, figures, train
 from scratchnn.training import load_model, runs
 
 EXAMPLES = """\

@@ -36,13 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-
-from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Classifier, Sequential, data
-from scratchnn.evaluation import confusion_matrix, predicted_classes, principal_components, reconstruction_error
-from scratchnn.machinery.parameters import Array
-from scratchnn.scripts import cli, figures
-from scratchnn.scripts.series import (
+from shared.series import (
     History,
     classifier_curves,
     confusion_picture,
@@ -50,6 +44,11 @@ from scratchnn.scripts.series import (
     train,
     write_results,
 )
+
+from scratchnn import Adam, Autoencoder, BinaryCrossEntropy, Classifier, Sequential, data
+from scratchnn.evaluation import confusion_matrix, predicted_classes, principal_components, reconstruction_error
+from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import cli, figures
 from scratchnn.scripts.student_works import KERAS_EPS, keras_layers
 from scratchnn.training import runs
 from scratchnn.training.checkpoints import fingerprint
@@ -246,7 +245,7 @@ def draw(
     stacked: Classifier,
     pretrained: Mapping[str, Autoencoder],
     n_codes: Mapping[str, int],
-) -> dict[str, Figure]:
+) -> dict[str, figures.Figure]:
     what = f"{args.data}, seed {args.seed}"
     test, labels = images.test, data.labels_of(images.test)
     rows = {f"{name}: {n_codes[name]}": model.reconstruct(test[:10]) for name, model in pretrained.items()}

@@ -11,9 +11,10 @@ import pytest
 from conftest import ROOT
 from conv_autoencoder import CLASSIFIERS, VARIANTS, classifier
 from scripts import fails, succeeds
+from shared import series
 
 from scratchnn import Adam, Autoencoder, Classifier, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, MaxPool2D, data
-from scratchnn.scripts import figures, series
+from scratchnn.scripts import figures
 from scratchnn.scripts.student_works import RATE, split_of_the_document
 from scratchnn.scripts.student_works import conv_autoencoder as autoencoder
 from scratchnn.training import Trainer, falling

@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 from fashion_conv_autoencoder import classifier, dead_at_the_start, dead_numbers, two_numbers, wide_autoencoder
 from scripts import fails, succeeds
+from shared.series import report
 
 from scratchnn import BatchNorm, Conv2D, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D, data
-from scratchnn.scripts.series import report
 from scratchnn.training import Trainer
 from scratchnn.training.checkpoints import load_model
 

@@ -13,11 +13,11 @@ import pytest
 from conftest import ROOT
 from gan import GAN, Game
 from scripts import fails, succeeds
+from shared import trained_vae
 
 from scratchnn import Adam, BatchNorm, Dense, ReLU, Sequential, Sigmoid, Tanh, data
 from scratchnn.gradcheck import GradientError, check_model
 from scratchnn.layers.activations import sigmoid
-from scratchnn.scripts import trained_vae
 from scratchnn.training import Trainer, keep_snapshots, load_model
 from scratchnn.training.checkpoints import read_checkpoint
 

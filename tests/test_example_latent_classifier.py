@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latent_classifier import CONVERGED, VARIANTS, Experiment, balanced, classifier
 from scripts import fails, succeeds
+from shared import trained_vae
 from sklearn.linear_model import LogisticRegression
 
 from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, Tanh, data
 from scratchnn.losses import batch_mean
-from scratchnn.scripts import train, trained_vae
+from scratchnn.scripts import train
 from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.training import Trainer, load_model
 

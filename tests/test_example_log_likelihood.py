@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from scripts import fails
+from shared import log_likelihood
 
 from scratchnn import Adam, Classifier, Dense, Sequential, data
 from scratchnn.evaluation import importance_weighted, latent_use
-from scratchnn.scripts import log_likelihood, train
+from scratchnn.scripts import train
 from scratchnn.training import Trainer, evaluate, load_model
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]

@@ -187,6 +187,8 @@ def test_assigning_a_part_says_why_it_cannot_be_and_what_can(make, name, cls, rn
     with pytest.raises(AttributeError, match=message):
         setattr(m, name, copy.deepcopy(before))
     assert getattr(m, name) is before is m.parts[name]
+    with pytest.raises(AttributeError, match=rf"^{cls}\.{name} belongs to an instance: make a {cls} first$"):
+        getattr(type(m), name)
 
 
 def test_a_model_has_one_dtype(rng):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+from shared import thesis_classifier
 
 from mistakes import checks
 from mistakes.lab import BATCH_SIZE, RIGHT, WRONG, Checked, Finding, Lab, Mistake, VAETrainer, chart, run
@@ -12,7 +13,7 @@ from scratchnn import SGD, VAE, Bernoulli, Classifier, Sequential, data
 from scratchnn.data import DataError, DataSet, Images
 from scratchnn.evaluation import ImportanceWeighted, accuracy, importance_weighted, predicted_classes
 from scratchnn.machinery.parameters import Array
-from scratchnn.scripts import figures, thesis_classifier
+from scratchnn.scripts import figures
 from scratchnn.training import Trainer, evaluate
 
 

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from scratchnn import VAE, Adam, Bernoulli, data
 from scratchnn.evaluation import latent_use
@@ -47,7 +46,7 @@ class Finding:
     headline: str
     table: Table
     checks: dict[str, tuple[Checked, Checked]]
-    figure: Figure | None = None
+    figure: figures.Figure | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class Lab:
     def active_units(self, model: VAE) -> int:
         return int(latent_use(model, self.images.test).active.sum())
 
-    def pictures(self, title: str, **sheets: Array) -> Figure:
+    def pictures(self, title: str, **sheets: Array) -> figures.Figure:
         """Sheets of 36 images (36, D) side by side, each under its name."""
         figure = figures.new_figure(3.1 * len(sheets), 3.6, title)
         figure.set_layout_engine("constrained", w_pad=0.1)
@@ -167,7 +166,7 @@ def with_right_loss(model: VAE) -> VAE:
     return VAE(copy.deepcopy(model.encoder), copy.deepcopy(model.decoder), Bernoulli(), model.n_z)
 
 
-def chart(title: str, x_label: str, y_label: str, lines: Sequence[tuple[str, Any, Any, str]]) -> Figure:
+def chart(title: str, x_label: str, y_label: str, lines: Sequence[tuple[str, Any, Any, str]]) -> figures.Figure:
     """Curves (name, x, y, colour) in one plot."""
     figure = figures.new_figure(5.6, 3.2, title)
     axes = figure.add_subplot()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mistakes import checks
 from mistakes.lab import RIGHT, WRONG, Checked, Finding, Lab, Mistake, chart, numbers, with_right_loss
@@ -14,6 +13,7 @@ from scratchnn.data import Images
 from scratchnn.evaluation import mean_image_loss
 from scratchnn.layers.activations import sigmoid, softplus
 from scratchnn.machinery.parameters import Array
+from scratchnn.scripts import figures
 from scratchnn.training import DivergedError
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
@@ -116,7 +116,7 @@ def understated(
     reported: dict[str, float],
     worth: dict[str, float],
     right: dict[str, float],
-    figure: Figure,
+    figure: figures.Figure,
 ) -> Finding:
     """What there is to say of a sampler that draws with another σ than the KL is told."""
     return Finding(

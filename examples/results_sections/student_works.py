@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from shared.documents import CLOTHES
+
 from results_sections.runs import (
     NAMES,
     Run,
@@ -19,7 +21,6 @@ from results_sections.runs import (
     seeds,
     table,
 )
-from scratchnn.scripts.documents import CLOTHES
 from scratchnn.training.runs import mean_and_std
 
 FASHION = "fashion-mnist"

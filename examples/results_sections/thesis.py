@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shared.documents import THESIS_LOSSES
+
 from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, table, values, verdict
-from scratchnn.scripts.documents import THESIS_LOSSES
 from scratchnn.training.runs import OutputError, mean_and_std
 
 # what every run of the thesis's network has in common; a run of other settings is another experiment

@@ -35,7 +35,9 @@ class Part(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, module: Memory, owner: type) -> T:
+    def __get__(self, module: Memory | None, owner: type) -> T:
+        if module is None:
+            raise AttributeError(f"{owner.__name__}.{self.name} belongs to an instance: make a {owner.__name__} first")
         return cast(T, module.parts[self.name])
 
     def __set__(self, module: Memory, value: Any) -> None:

@@ -123,14 +123,19 @@ def go_on(trainer: Trainer, checkpoint: Path, epochs: int) -> None:
     try:
         trainer.restore(checkpoint)
     except OtherRunError as error:
-        raise OutputError(
-            f"{checkpoint.parent} holds another run, which would be lost: {error.difference}. "
-            "Choose another folder with --out, or delete that one"
-        ) from error
+        raise another_run(checkpoint.parent, error.difference) from error
     done = len(trainer.history)
     more = f", more than the {epochs} asked for" if done > epochs else ""
     what_now = "going on" if done < epochs else "nothing left to train"
     print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run{more}: {what_now}", flush=True)
+
+
+def another_run(folder: Path, difference: str) -> OutputError:
+    """What to raise where a folder holds a run of other settings; `difference` says of which."""
+    return OutputError(
+        f"{folder} holds another run, which would be lost: {difference}. "
+        "Choose another folder with --out, or delete that one"
+    )
 
 
 # ---- what a run leaves behind

@@ -24,10 +24,10 @@ from scratchnn.likelihoods import Bernoulli
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli
 from scratchnn.scripts.train import draw
-from scratchnn.scripts.trained_vae import load_vae
 from scratchnn.training import evaluate, runs
 from scratchnn.training.checkpoints import CheckpointError, fingerprint, first_difference
 from scratchnn.vae import VAE
+from shared.trained_vae import load_vae
 
 PUBLISHED = {"VAE, Burda et al.": 86.76, "IWAE (K = 50), Burda et al.": 84.78}
 
