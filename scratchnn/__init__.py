@@ -22,6 +22,7 @@ The order to read in; this first part is the lesson:
 What it stands on, and what is done with it:
 
     machinery/              one flat vector for all parameters; checks; images in memory
+    compiled/               one loop in place of many passes through memory
     data/                   data sets: found, verified, split
     training/               the epoch loop; checkpoints; runs; several threads
     evaluation/             what a loss is worth: floors, log p(x), active units
@@ -30,7 +31,7 @@ What it stands on, and what is done with it:
 
 The order of imports is another; a module imports only what stands before it:
 
-    machinery  init  layers  losses  likelihoods  vae  autoencoder  classifier  optim  gradcheck
+    machinery  compiled  init  layers  losses  likelihoods  vae  autoencoder  classifier  optim  gradcheck
     data  evaluation  training  scripts  exercises
 
 Conventions, kept everywhere:
@@ -42,7 +43,7 @@ Conventions, kept everywhere:
    (`eps`): nothing depends on global state. What has to come out the same at every call takes a `seed=` instead.
 4. Names are those of the field: W, b, mean, log_var (which is log σ²), eps, z, logits, lr, beta1, beta2.
    A decoder outputs logits; probabilities appear when somebody asks for a picture.
-5. Training runs in float32; gradient checks run in float64 and refuse anything else.
+5. Training runs in float32, gradient checks in float64 only.
 """
 
 from scratchnn.autoencoder import Autoencoder

@@ -24,7 +24,6 @@ def batch_mean(losses: Array, n: int | None = None) -> tuple[float, Array]:
     """L = (1/N) Σ_n loss_n of a vector (N,), and ∂L/∂loss_n = 1/N, the `dloss` (N,) with which every backward starts.
 
     For some of a batch of `n` examples, N is that n, and the first result is what they add to the batch's mean.
-    The only place where anything is divided by the size of the batch.
     """
     n = len(losses) if n is None else n
     return float(losses.sum() / losses.dtype.type(n)), np.full_like(losses, 1 / n)

@@ -4,8 +4,8 @@ Each works on the one flat vector of a model, `model.params`, given `model.grads
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes through the vectors in blocks that stay in the processor's cache from the first call to the last. That changes
-no bit of the result, and several threads can share the blocks (scratchnn/training/parallel.py).
+step goes in blocks that stay in the processor's cache from the first call to the last. The result is the same, and
+threads can share the blocks (training/parallel.py). With Numba, Adam is a single loop (compiled/).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scratchnn.compiled import compilable
 from scratchnn.machinery.checks import as_float, expect_positive
 from scratchnn.machinery.parameters import Array
 
@@ -50,7 +51,7 @@ class Optimiser:
             self.update(block)
 
     def blocks(self, entries: slice) -> list[slice]:
-        """These entries of `params`, from entries.start to entries.stop, cut into blocks."""
+        """These entries of `params`, cut into blocks."""
         starts = range(entries.start, entries.stop, BLOCK)
         return [slice(start, min(start + BLOCK, entries.stop)) for start in starts]
 
@@ -127,6 +128,7 @@ class Adam(Optimiser):
     def begin(self) -> None:
         self.t += 1
 
+    @compilable
     def update(self, block: slice) -> None:  # Adam Alg. 1
         g, m, v, params = self.model.grads[block], self.m[block], self.v[block], self.model.params[block]
         m *= self.beta1

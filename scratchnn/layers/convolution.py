@@ -46,6 +46,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchnn.compiled import compilable
 from scratchnn.init import lecun_normal
 from scratchnn.layers.layer import Layer
 from scratchnn.machinery.checks import expect, expect_dtype, expect_generator, expect_int
@@ -76,6 +77,7 @@ def im2col(x: Array, kernel: Pair, stride: Pair, windows: Pair) -> Array:
     return cols.reshape(C * KH * KW, OH * OW * N)
 
 
+@compilable
 def col2im(x: Array, cols: Array, kernel: Pair, stride: Pair, windows: Pair) -> None:
     """Columns → image, the adjoint: adds every window of `cols` to the place in x that `im2col` took it from."""
     C, N = x.shape[0], x.shape[-1]

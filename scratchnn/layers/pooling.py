@@ -17,6 +17,7 @@ from functools import reduce
 
 import numpy as np
 
+from scratchnn.compiled import compilable
 from scratchnn.layers.convolution import pieces
 from scratchnn.layers.layer import Layer
 from scratchnn.machinery.checks import expect
@@ -66,17 +67,22 @@ class MaxPool2D(Layer):
     def backward(self, dy: Array) -> Array:
         x, y = self.take_cache()
         expect(self, "dy", dy, batch_first(y).shape)
-        dy = batch_last(dy)
-        dx = np.zeros_like(x)
-        free = np.ones(y.shape, bool)  # windows whose maximum has not been met yet
-        for _, _, piece in pieces(self.size, self.stride, y.shape[1:3]):
-            found = (x[piece] == y) & free
-            free &= ~found
-            dx[piece] += dy * found
-        return batch_first(dx)
+        return batch_first(max_pool_adjoint(x, y, batch_last(dy), self.size, self.stride))
 
     def __repr__(self) -> str:
         return f"MaxPool2D({short(self.size)}" + f", stride={short(self.stride)}" * (self.stride != self.size) + ")"
+
+
+@compilable
+def max_pool_adjoint(x: Array, y: Array, dy: Array, size: Pair, stride: Pair) -> Array:
+    """dx (C, H, W, N): gives dy to the first entry of every window that equals its maximum y, both (C, OH, OW, N)."""
+    dx = np.zeros_like(x)
+    free = np.ones(y.shape, bool)  # windows whose maximum has not been met yet
+    for _, _, piece in pieces(size, stride, y.shape[1:3]):
+        found = (x[piece] == y) & free
+        free &= ~found
+        dx[piece] += dy * found
+    return dx
 
 
 class UpSampling2D(Layer):

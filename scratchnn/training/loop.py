@@ -33,6 +33,7 @@ from scratchnn.training.checkpoints import (
     verified_arrays,
     write_checkpoint,
 )
+from scratchnn.training.compiling import use_loops_if_it_pays
 
 EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
 
@@ -169,8 +170,9 @@ class Trainer:
                     raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
                 record["seconds"] = seconds
                 self.history.append(record)
-                for function in (*after_epoch, print_line):
+                for function in (*after_epoch, print_line, use_loops_if_it_pays):
                     function(self, record)
+                bar.unpause()  # an epoch's time is that of its steps
 
     def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
         """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""
