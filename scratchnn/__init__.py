@@ -42,8 +42,8 @@ Conventions, kept everywhere:
 3. Randomness is an argument, `rng: np.random.Generator`, the last that a function requires, or the noise itself
    (`eps`): nothing depends on global state. What has to come out the same at every call takes a `seed=` instead.
 4. Names are those of the field: W, b, mean, log_var (which is log σ²), eps, z, logits, lr, beta1, beta2.
-   A decoder outputs logits; probabilities appear when somebody asks for a picture.
-5. Training runs in float32, gradient checks in float64 only.
+   A decoder outputs logits; probabilities appear in pictures.
+5. Training runs in float32, gradient checks in float64.
 """
 
 from scratchnn.autoencoder import Autoencoder

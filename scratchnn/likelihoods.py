@@ -15,6 +15,7 @@ import numpy as np
 from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.layer import Layer, Module
 from scratchnn.machinery.checks import expect, expect_finite, expect_unit_interval
+from scratchnn.machinery.logarithm import log1p
 from scratchnn.machinery.parameters import Array
 
 LOG_2PI = math.log(2 * math.pi)
@@ -54,7 +55,7 @@ class Bernoulli(Likelihood):
         expect_unit_interval(self, "x", x)
         e = np.exp(-np.abs(outputs))  # e^(−l) for l ≥ 0 and e^l below: at most 1
         self.cache = (outputs, x, e)
-        return np.sum(x * outputs - np.maximum(outputs, 0) - np.log1p(e), axis=1)  # AEVB (11)  # Thesis §4.4
+        return np.sum(x * outputs - np.maximum(outputs, 0) - log1p(e), axis=1)  # AEVB (11)  # Thesis §4.4
 
     def backward(self, dlog_prob: Array) -> Array:
         outputs, x, e = self.take_cache()

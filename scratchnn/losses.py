@@ -17,6 +17,7 @@ import numpy as np
 from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.layer import Module
 from scratchnn.machinery.checks import expect, expect_finite, expect_labels, expect_unit_interval
+from scratchnn.machinery.logarithm import log1p
 from scratchnn.machinery.parameters import Array
 
 
@@ -96,7 +97,7 @@ class BinaryCrossEntropy(Loss):
         e = np.exp(-np.abs(logits))  # e^(−l) for l ≥ 0 and e^l below: at most 1
         self.cache = (logits, target, e)
         # softplus in its two terms: for a sure and right logit the first two below cancel exactly
-        return np.sum(np.maximum(logits, 0) - target * logits + np.log1p(e), axis=1)
+        return np.sum(np.maximum(logits, 0) - target * logits + log1p(e), axis=1)
 
     def backward(self, dloss: Array) -> Array:
         logits, target, e = self.take_cache()

@@ -4,7 +4,7 @@ Each works on the one flat vector of a model, `model.params`, given `model.grads
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes in blocks that stay in the processor's cache from the first call to the last. The result is the same, and
+step goes in blocks that stay in the processor's cache from the first call to the last. The result is the same;
 threads can share the blocks (training/parallel.py). With Numba, Adam is a single loop (compiled/).
 """
 
@@ -39,7 +39,7 @@ class Optimiser:
         self.lr = expect_positive("lr", lr)
 
     def begin(self) -> None:
-        """What happens once a step, before the first block."""
+        """Once a step, before the first block."""
 
     def update(self, block: slice) -> None:
         """Steps these entries of `params`, given those of `grads`."""
@@ -56,7 +56,7 @@ class Optimiser:
         return [slice(start, min(start + BLOCK, entries.stop)) for start in starts]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold beside the parameters."""
+        """What a checkpoint holds beside the parameters."""
         return {"lr": self.lr}
 
     def load_state(self, state: Mapping[str, Any]) -> None:

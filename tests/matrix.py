@@ -71,11 +71,9 @@ def rows(whole: bool, orders: Sequence[int]) -> list[Row]:
             "OPENBLAS_NUM_THREADS": None if threads is None else str(threads),
         }
 
-    table = [
-        Row("numerical", ("-q", "-m", "numerical"), environment(kernel, threads))
-        for kernel in KERNELS
-        for threads in (1, 2)
-    ]
+    numerical = ("-q", "-m", "numerical")
+    table = [Row("numerical", numerical, environment(kernel, threads)) for kernel in KERNELS for threads in (1, 2)]
+    table.append(Row("numerical, with compiled loops", numerical, {**environment("", 1), "SCRATCHNN_LOOPS": "1"}))
     if whole:  # with -n, tests/conftest.py gives every worker one BLAS thread
         table += [Row("all", ("-q", "-n", "auto"), environment(kernel)) for kernel in KERNELS]
     for seed in orders:

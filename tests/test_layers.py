@@ -48,6 +48,7 @@ from scratchnn.layers import Elementwise, Layer, Module
 from scratchnn.layers.activations import sigmoid, softplus
 from scratchnn.likelihoods import Likelihood
 from scratchnn.losses import Loss
+from scratchnn.machinery.logarithm import log1p
 
 ABSTRACT = {Module, Layer, Loss, Likelihood}
 CHECKED_ELSEWHERE = {Elementwise, VAE, Autoencoder, Classifier}  # by its subclasses, or as a whole
@@ -492,9 +493,23 @@ def test_step_is_one_at_zero():
 
 WIDE = np.concatenate([np.linspace(-104, 104, 2001), [-3.4e38, -1e4, 0.0, 1e4, 3.4e38]]).astype(np.float32)
 
-# NumPy allows its exp, log1p, expm1 and tanh four units in the last place on every processor: eight roundings u, u
+# NumPy allows its exp, log, expm1 and tanh four units in the last place on every processor: eight roundings u, u
 # being half of np.finfo(dtype).eps. Sums, products and quotients are rounded once.
 EXP = 8
+# log u counts for twice the sum at the most, where x is half of what 1 + x rounds to; the other three operations are
+# rounded once, and d²/2, which is left out, is less than that
+LOG1P = 2 * EXP + 4
+
+
+@pytest.mark.parametrize("dtype, unit", [(np.float32, 2.0**-24), (np.float64, 2.0**-53)])
+def test_log1p_is_accurate_from_0_to_1(dtype, unit, rng):
+    x = np.concatenate([10.0 ** rng.uniform(-40, 0, 3000), rng.random(3000), unit * np.arange(99), [1.0]]).astype(dtype)
+    with localcontext() as context:
+        context.prec = 70  # digits: 1 + x must not lose what is small
+        exact = [float((1 + Decimal(float(value))).ln()) for value in x]
+    np.testing.assert_allclose(log1p(x), exact, rtol=LOG1P * unit, atol=float(np.finfo(dtype).tiny))
+    with pytest.raises(AssertionError):  # what is gained over the plain formula
+        np.testing.assert_allclose(np.log(1 + x), exact, rtol=LOG1P * unit, atol=float(np.finfo(dtype).tiny))
 
 
 @pytest.mark.parametrize(
@@ -502,8 +517,8 @@ EXP = 8
     [
         # exp above; 1 + exp(−|x|) below, where an error of exp counts for half at the most; the sum, the quotient
         (sigmoid, scipy.special.expit, EXP + EXP / 2 + 2),
-        # exp, log1p, which makes no relative error larger, and the sum
-        (softplus, lambda x: np.logaddexp(0, x), 2 * EXP + 1),
+        # exp, whose relative error log1p does not enlarge, log1p, and the sum
+        (softplus, lambda x: np.logaddexp(0, x), EXP + LOG1P + 1),
     ],
 )
 def test_sigmoid_and_softplus_are_accurate_at_both_ends_of_float32(function, exact, roundings):

@@ -19,6 +19,7 @@ import numpy as np
 
 from scratchnn.layers.layer import Layer
 from scratchnn.machinery.checks import expect
+from scratchnn.machinery.logarithm import log1p
 from scratchnn.machinery.parameters import Array
 
 
@@ -29,7 +30,7 @@ def sigmoid(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + e^x) = max(x, 0) + log(1 + e^(−|x|)): for x > 0 the factor e^x is taken out of the logarithm."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + log1p(np.exp(-np.abs(x)))
 
 
 class Elementwise(Layer):
