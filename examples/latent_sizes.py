@@ -20,12 +20,15 @@ import argparse
 import contextlib
 import itertools
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import shared
 from shared import log_likelihood
 from shared.documents import THESIS_LOSSES
 from tqdm import tqdm
@@ -100,7 +103,11 @@ def workers(scheduler: str | None) -> Iterator[None]:
                 f"--dask {scheduler}: there must be workers, and each with one thread; its workers' threads are "
                 f"{threads}: start them with dask worker {scheduler} --nthreads 1"
             )
-        client.upload_file(__file__)  # `one_run`; what it calls is in the package
+        # workers have the package; what this script and others share they get as an archive, and then the script
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(__file__).parent
+            client.upload_file(shutil.make_archive(f"{folder}/shared", "zip", here, shared.__name__))
+            client.upload_file(__file__)
         yield
 
 
@@ -108,8 +115,8 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
     """Trains and evaluates one network; what it prints goes into log.txt in its folder, which is returned."""
     folder = args.out / f"z{z}-seed{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    shared = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
-    training = {**shared, "latent": z, "seed": seed, "out": folder}
+    same = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
+    training = {**same, "latent": z, "seed": seed, "out": folder}
     with (folder / "log.txt").open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
         train.main([f"--{name}={value}" for name, value in training.items()])
         model, n_images = load_model(folder)[0], len(data.load(args.data).test)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from contextlib import contextmanager
 
 import latent_sizes
 import numpy as np
@@ -30,6 +33,26 @@ def cluster(**options):
     return distributed.LocalCluster(dashboard_address=None, **options)
 
 
+@contextmanager
+def two_workers(folder):
+    """A scheduler with two workers, started as the docstring of the script says and in a folder of no interest."""
+    with cluster(n_workers=0) as scheduler:
+        address = scheduler.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        processes = [
+            subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            for _ in range(2)
+        ]
+        try:
+            scheduler.wait_for_workers(2, timeout=120)
+            yield address
+        finally:
+            for process in processes:
+                process.terminate()
+                process.communicate()
+
+
 def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch, capsys):
     def sweep(name: str, *arguments: str):
         folder = tmp_path / name
@@ -40,8 +63,8 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
         here = sweep("here")
     monkeypatch.setattr(train, "main", lambda _: pytest.fail("trained in this process"))
     monkeypatch.chdir(tmp_path)
-    with cluster(n_workers=2, threads_per_worker=1, processes=True) as two:
-        there = sweep("there", "--dask", two.scheduler_address)
+    with two_workers(tmp_path) as scheduler:
+        there = sweep("there", "--dask", scheduler)
     assert there == here and here["4"]["test_loss"] != here["5"]["test_loss"]
     for run in ("z4-seed0", "z5-seed0"):
         arrays, others = (read_checkpoint(tmp_path / name / run / "checkpoint.npz")[1] for name in ("here", "there"))
