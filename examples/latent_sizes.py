@@ -162,7 +162,13 @@ def put_together(args: argparse.Namespace, images: data.DataSet) -> None:
     """The table and the figure of one data set's runs."""
     rows = {z: row(z, args) for z in args.latents}
     print(table(rows, args))
-    settings = {"data": args.data, "epochs": args.epochs, "seeds": args.seeds, "samples": args.samples}
+    settings = {
+        "data": args.data,
+        "epochs": args.epochs,
+        "hidden": args.hidden,
+        "seeds": args.seeds,
+        "samples": args.samples,
+    }
     runs.write_summary(args.out, "latent-sizes", {str(z): values for z, values in rows.items()}, settings)
     samples = {}
     for z in args.latents:

@@ -32,6 +32,14 @@ class Run:
     versions: dict[str, str]
     document: dict[str, Any]
 
+    def history(self) -> dict[int, dict[str, Any]]:
+        """The records of its training by epoch."""
+        try:
+            records = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
+            return {record["epoch"]: record for record in records}
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise MissingRunsError(f"a readable history.json in {self.folder}") from error
+
 
 def runs_under(folder: Path) -> list[Run]:
     found = []
