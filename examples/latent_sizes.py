@@ -117,7 +117,7 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     same = {"data": args.data, "epochs": args.epochs, "batch-size": args.batch_size, "hidden": args.hidden}
     training = {**same, "latent": z, "seed": seed, "out": folder}
-    with (folder / "log.txt").open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+    with (folder / "log.txt").open("a", buffering=1, encoding="utf-8") as log, contextlib.redirect_stdout(log):
         train.main([f"--{name}={value}" for name, value in training.items()])
         model, n_images = load_model(folder)[0], len(data.load(args.data).test)
         asked = log_likelihood.asked_for(model, [args.samples], seed=0, n_images=n_images, how="fixed")

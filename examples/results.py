@@ -9,6 +9,10 @@ The page has a part for each section of examples/results_sections/, between the 
 written again if runs that belong to it alone are under the folder; then all the others that it needs must be there too,
 or nothing is written at all and the commands that make its runs are printed. The other sections, and all that stands
 outside of the comments, stay as they are.
+
+Of every run that the page is written from, the summary and some epochs of its history are kept in runs/ beside the
+page, a few kB each. They count as runs from then on, so a section can be written from runs of different days and
+machines; where --runs has a run of the same name, that one counts.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from results_sections import gans, student_works, thesis
-from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, row, runs_under, table
+from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, keep, row, runs_under, table
 
 from scratchnn.scripts import cli
 from scratchnn.training.checkpoints import written_whole
@@ -105,13 +109,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if not args.runs.is_dir():
         raise OutputError(f"there is no folder {args.runs}: say with --runs where the runs are")
-    runs = runs_under(args.runs)
-    sources = {section.name: Sources(runs) for section in SECTIONS}
+    figures, kept = args.page.parent / "figures", args.page.parent / "runs"
+    at_hand = runs_under(args.runs)
+    names = {run.name for run in at_hand}
+    runs = [*at_hand, *(run for run in runs_under(kept) if run.name not in names)]
+    sources = {section.name: Sources(runs, figures) for section in SECTIONS}
     written = write_sections(runs, sources, args.runs)
     page = renewed_page(args.page.read_text(encoding="utf-8"), written, sources, args.page)
     readme = renewed_readme(args.readme.read_text(encoding="utf-8"), written, args.readme)
-    figures = args.page.parent / "figures"
     figures.mkdir(exist_ok=True)
+    for section in SECTIONS:
+        if section.name in written:
+            for run in (*sources[section.name].used, *section.marked(runs)):
+                keep(run, kept)
     for name in written:
         for copy, source in sources[name].pictures.items():
             with written_whole(figures / copy) as file:

@@ -330,6 +330,7 @@ def test_missing_runs_are_named_by_the_command_that_makes_them(here):
     shutil.rmtree(here / "runs/frey/z20-seed0")
     run(here)  # two seeds are a mean as well
     shutil.rmtree(here / "docs/figures")
+    shutil.rmtree(here / "docs/runs")
     (here / "docs/results.md").write_text(PAGE)
     (here / "README.md").write_text(README)
     for folder in (here / "runs/frey").glob("z20*"):
@@ -465,6 +466,7 @@ def test_one_section_is_renewed_and_the_others_stay_to_the_letter(here, capsys):
     content["figures"]["networks"]["8-relu"]["train_loss"] = 1234.5
     content["versions"] = {"numpy": "10.0"}
     shutil.rmtree(here / "runs")
+    shutil.rmtree(here / "docs/runs")
     write(here / "runs/dense", content, *pictures)
     write(here / "runs/toy", summary("gan", {"data": "digits", "seed": 0}))  # not what the page is about
     capsys.readouterr()
@@ -480,6 +482,32 @@ def test_one_section_is_renewed_and_the_others_stay_to_the_letter(here, capsys):
     assert "numpy 10.0" in after["dense-autoencoder"] and "numpy 9.9" not in after["dense-autoencoder"]
     assert (here / "README.md").read_text() == readme.replace("1008.0, one seed", "1234.5, one seed") != readme
     assert {path.name: path.read_bytes() for path in (here / "docs/figures").iterdir()} == figures
+
+
+def test_the_page_can_be_written_from_what_is_kept_of_runs(here, tmp_path):
+    run(here)
+    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    kept = {path.relative_to(here / "docs/runs"): path for path in (here / "docs/runs").rglob("*.json")}
+    assert len(kept) > 40 and max(path.stat().st_size for path in kept.values()) < 10_000
+    history = json.loads(kept[Path("wide-z20-seed1/history.json")].read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 4, 5, 10, 20, 40, 50]
+    shutil.rmtree(here / "runs")
+    (here / "runs").mkdir()
+    (here / "docs/results.md").write_text(PAGE)
+    (here / "README.md").write_text(README)
+    run(here)
+    assert (here / "docs/results.md").read_text() == page and (here / "README.md").read_text() == readme
+
+    settings = {**USUAL, "data": "mnist", "latent": 20, "epochs": 50, "seed": 1, "hidden": 700}
+    write(here / "runs/wide/z20-seed1", summary("vae", settings, **losses(98.5, 45.75)))  # made again: this one counts
+    write_history(here / "runs/wide/z20-seed1", 98.5, 7.0)
+    run(here)
+    changed = (here / "docs/results.md").read_text()
+    assert "96.50 ± 2.00" in parts(changed)["mnist-width"] != parts(page)["mnist-width"]
+    shutil.rmtree(here / "docs/figures")
+    (here / "docs/results.md").write_text(PAGE)
+    (here / "README.md").write_text(README)
+    assert "the picture" in refused(here)
 
 
 def test_a_folder_without_runs_for_the_page_is_refused(here):

@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy import stats
 
-from scratchnn.training.runs import OutputError, mean_and_std
+from scratchnn.training.runs import OutputError, mean_and_std, write_text
 
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 
@@ -55,6 +55,22 @@ def runs_under(folder: Path) -> list[Run]:
     return found
 
 
+def keep(run: Run, folder: Path) -> None:
+    """Leaves a run's summary, and of its history some epochs, in a folder of its name: a few kB, which may be shared."""
+    target = folder / run.name
+    if target == run.folder:
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    write_text(target / "summary.json", (run.folder / "summary.json").read_text(encoding="utf-8"))
+    history = run.folder / "history.json"
+    records = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
+    if isinstance(records, list) and records:
+        last = len(records)
+        told = {of * 10**power for of in (1, 2, 4, 5) for power in range(len(str(last)))} | {last}
+        some = [json.dumps(record) for record in records if record["epoch"] in told]
+        write_text(target / "history.json", "[\n" + ",\n".join(some) + "\n]\n")
+
+
 def matching(runs: Sequence[Run], experiment: str, **wanted: Any) -> list[Run]:
     """The runs of an experiment with these settings."""
     return [
@@ -69,6 +85,7 @@ class Sources:
     """All the runs there are; and, noted as it is asked, those that a section has used, and their pictures."""
 
     runs: Sequence[Run]
+    figures: Path  # where the page's pictures are
     used: list[Run] = field(default_factory=list)
     pictures: dict[str, Path] = field(default_factory=dict)
 
@@ -115,11 +132,11 @@ class Sources:
 
     def show(self, run: Run, name: str, caption: str) -> str:
         """Notes a figure of a run among the page's pictures, and returns the lines that show it."""
-        source = run.folder / f"{name}.png"
-        if not source.exists():
+        source, copy = run.folder / f"{name}.png", f"{run.name}-{name}.png"
+        if source.exists():
+            self.pictures[copy] = source
+        elif not (self.figures / copy).exists():  # of a run whose summary alone was kept, the page has it
             raise MissingRunsError(f"the picture {source}")
-        copy = f"{run.name}-{name}.png"
-        self.pictures[copy] = source
         return f"![{caption}](figures/{copy})\n\n*{caption}.*"
 
     def show_all(self, run: Run, captions: Mapping[str, str]) -> str:
@@ -152,7 +169,10 @@ class Section:
     marks: Sequence[Mapping[str, Any]]
 
     def begun(self, runs: Sequence[Run]) -> bool:
-        return any(matching(runs, **mark) for mark in self.marks)
+        return bool(self.marked(runs))
+
+    def marked(self, runs: Sequence[Run]) -> list[Run]:
+        return [run for mark in self.marks for run in matching(runs, **mark)]
 
 
 def made_by(run: Run, *settings: str) -> str:
