@@ -56,7 +56,7 @@ def runs_under(folder: Path) -> list[Run]:
 
 
 def keep(run: Run, folder: Path) -> None:
-    """Leaves a run's summary, and of its history some epochs, in a folder of its name: a few kB, which may be shared."""
+    """Leaves a run's summary, and some epochs of its history, in a folder of its name: a few kB."""
     target = folder / run.name
     if target == run.folder:
         return
