@@ -1,11 +1,11 @@
 """Measures the library against its peers, and writes docs/performance.md with its figures.
 
-    python -m benchmarks                                      everything: an hour on two cores that have nothing to do
-    python -m benchmarks --only vae adam --rounds 3           some of it, printed and not written
-    python -m benchmarks --steps 50 --page /tmp/page.md       short epochs, to see whether all runs
+    python -m benchmarks                                      everything: ten minutes on two cores with nothing to do
+    python -m benchmarks --only thesis adam --rounds 3        some of it, printed and not written
+    python -m benchmarks --steps 10 --page /tmp/page.md       short turns, to see whether all runs
 
-Each part can be run alone as well: python -m benchmarks.thesis_epoch, dense_epoch, convolution, adam, same_result,
-techniques, freed_memory, growth; and python -m benchmarks.slider_latency, which is not on the page.
+Each kind can be run alone as well: python -m benchmarks.thesis_epoch, convolution, dense_epoch, adam. Not on the page:
+python -m benchmarks.techniques, freed_memory and slider_latency.
 """
 
 from __future__ import annotations
@@ -15,55 +15,44 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import adam, convolution, dense_epoch, freed_memory, growth, same_result, techniques, thesis_epoch
-from benchmarks.machine import limits, machine
-from benchmarks.options import Measure, finish, parser
-from benchmarks.page import bars_text, text_of, write_page
-from benchmarks.results import Measured
+from benchmarks import adam, convolution, dense_epoch, thesis_epoch
+from benchmarks.machine import AVX512, holding, machine
+from benchmarks.options import Contests, hold_all, introduce, parser
+from benchmarks.page import bars_text, write_page
 from scratchnn.scripts import cli
 from scratchnn.training import runs
 
-BENCHMARKS: dict[str, Measure] = {
-    "vae": thesis_epoch.measure,
-    "dense": dense_epoch.measure,
-    "conv": convolution.measure,
-    "adam": adam.measure,
-    "same": same_result.measure,
-    "techniques": techniques.measure,
-    "memory": freed_memory.measure,
-    "growth": growth.measure,
+CONTESTS: dict[str, Contests] = {
+    "thesis": thesis_epoch.contests,
+    "conv": convolution.contests,
+    "dense": dense_epoch.contests,
+    "adam": adam.contests,
 }
 PAGE = Path("docs/performance.md")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), help="default: all")
-    options.add_argument("--page", type=Path, help=f"default: {PAGE} if all is measured, and else none")
+    options.add_argument("--only", nargs="+", choices=CONTESTS, default=list(CONTESTS), help="default: all")
+    options.add_argument("--page", type=Path, help=f"default: {PAGE} if everything is measured, and else none")
     args = options.parse_args(arguments)
-    chosen = [name for name in BENCHMARKS if name in args.only]
-    if args.page is None and chosen == list(BENCHMARKS):
+    chosen = [contests for name, contests in CONTESTS.items() if name in args.only]
+    if args.page is None and len(chosen) == len(CONTESTS):
         args.page = PAGE
     if args.page is not None:
+        if holding():
+            sys.exit(f"error: {holding()[0]} holds a contestant back, so no page is written: unset it")
         runs.prepare_folder(args.page.parent)
-
-    def measure() -> None:
-        measured: list[Measured] = []
-        for name in chosen:
-            results = BENCHMARKS[name](args)
-            print("\n\n".join(map(text_of, results)), end="\n\n", flush=True)
-            measured += results
-        print(bars_text(measured))
-        if args.page is not None:
-            typed = shlex.join(sys.argv[1:] if arguments is None else arguments)
-            where = machine(args.threads)
-            written = write_page(measured, args, where, limits(), f" {typed}" if typed else "")
-            print(f"\nwritten: {', '.join(map(str, written))}")
-
-    print(machine(args.threads))
-    for note in limits():
-        print(note)
-    finish(measure)
+    introduce(args.threads)
+    runs_of = {"ratio": {race.name: race for race in hold_all(chosen, args)}}
+    if AVX512:
+        print("The same with everyone held to AVX2:\n")
+        runs_of["held to AVX2"] = {race.name: race for race in hold_all(chosen, args, held=True)}
+    print(bars_text(runs_of))
+    if args.page is not None:
+        typed = shlex.join(sys.argv[1:] if arguments is None else arguments)
+        written = write_page(runs_of, args, machine(args.threads), f" {typed}" if typed else "")
+        print(f"\nwritten: {', '.join(map(str, written))}")
 
 
 if __name__ == "__main__":

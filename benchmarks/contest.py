@@ -18,58 +18,96 @@ since the threads of a matrix library wait for more work by spinning, and would 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from scratchnn import Dropout
+from benchmarks.results import Race
+from benchmarks.worker import Entry, Field
+from scratchnn import VAE, Dropout
 from scratchnn.data import Images
 from scratchnn.machinery.parameters import Array
 
 SAME_STEPS, TOLERANCE = 20, 1e-3
 PAUSE = 0.2  # seconds
+PARTS = ("data", "forward", "backward", "Adam")  # of a step
+STEPS_IN_PARTS = 20  # of a turn
 
 
 class DisagreementError(Exception):
     """Contestants that do not compute the same thing. The message says who, and where."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a contestant is to train, and on how many threads; a turn is an epoch of these images."""
+
+    model: Any
+    images: Images
+    batch_size: int
+    adam: Mapping[str, float]
+    threads: int
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    @property
+    def n_z(self) -> int:
+        """How many numbers of noise an image needs."""
+        return self.model.n_z if isinstance(self.model, VAE) else 0
+
+
 class Contestant(Protocol):
-    """A network in training, in some framework."""
+    """What a process has: a network in training, in some framework. It is made with a Task, and its own options."""
 
-    def step(self, x: Array, eps: Array) -> float:
-        """One step on the batch x (N, D), floats, with the noise eps (N, n_z); returns the loss before it."""
+    def describe(self) -> str:
+        """Versions and kernels."""
 
-    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
+    def step(self, x: Array, eps: Array) -> float | Array | None:
+        """One step on the batch x (N, D), floats, with the noise eps (N, n_z); returns the loss before it.
+
+        An optimiser alone returns how far it has come, and who computes nothing of meaning returns None.
+        """
+
+    def epoch(self, seed: int) -> None:
         """One epoch in the order of `seed`, with noise of its own."""
 
 
-def race(
-    contestants: Mapping[str, Callable[[int], Any]],
-    rounds: int,
-    what: str,
-    clock: Callable[[], float] = time.perf_counter,
-    pause: float = 0.0,
-) -> dict[str, Array]:
-    """Seconds (rounds,) of each contestant; all take turns, and each is told the number of the round."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    with tqdm(total=(rounds + 1) * len(contestants), desc=what, unit="turn", disable=None) as bar:
-        for number in range(rounds + 1):
-            for name, run in contestants.items():
-                time.sleep(pause)
-                began = clock()
-                run(number)
-                times[name].append(clock() - began)
-                bar.update()
-    return {name: np.array(values[1:]) for name, values in times.items()}
+@dataclass(frozen=True)
+class Contest:
+    """One race to be held: its name, its entries, and of which of them a step is taken apart."""
+
+    name: str
+    title: str
+    task: Task
+    entries: Mapping[str, Entry]
+    in_parts: Sequence[str] = ()
+
+    def inputs(self) -> Iterable[tuple[Array, Array]]:
+        """Batch and noise of the steps of the check."""
+        images, n = self.task.images, self.task.batch_size
+        for step in range(min(SAME_STEPS, len(images) // n)):
+            eps = np.random.default_rng(step).standard_normal((n, self.task.n_z)).astype(np.float32)
+            yield images[step * n : (step + 1) * n], eps
 
 
 def order(n: int, seed: int) -> Array:
     """The order of n images in an epoch: `Trainer.fit` draws it first, from the generator of this seed."""
     return np.random.default_rng(seed).permutation(n)
+
+
+def shortened(images: Images, batch_size: int, steps: int | None) -> Images:
+    """The images of so many steps, or all; a copy, since a view would be sent with all that it is a view of."""
+    n = len(images) if steps is None else min(steps * batch_size, len(images))
+    return Images(images.pixels[:n].copy(), images.max_value)
+
+
+def drops(model: Any) -> bool:
+    return any(isinstance(layer, Dropout) for layer in model.walk())
 
 
 def without_dropout(model: Any) -> Any:
@@ -81,24 +119,40 @@ def without_dropout(model: Any) -> Any:
     return twin
 
 
-def same_losses(contestants: Mapping[str, Contestant], images: Images, batch_size: int, n_z: int) -> float:
+def agreement(field: Field, inputs: Iterable[tuple[Array, Array]]) -> float:
     """The largest relative difference of a loss from that of the first contestant; DisagreementError above TOLERANCE.
 
     Changes the contestants: they have made their steps.
     """
-    first, *others = contestants
     largest = 0.0
-    for step in range(min(SAME_STEPS, len(images) // batch_size)):
-        x = images[step * batch_size : (step + 1) * batch_size]
-        eps = np.random.default_rng(step).standard_normal((batch_size, n_z)).astype(np.float32)
-        losses = {name: contestant.step(x, eps) for name, contestant in contestants.items()}
-        for name in others:
-            difference = abs(losses[name] - losses[first]) / abs(losses[first])
+    for step, (x, eps) in enumerate(inputs, 1):
+        values = {name: value for name, (value, _) in field.each("step", x, eps).items() if value is not None}
+        first = next(iter(values), "")  # nobody, if all have died: then there is nothing to compare
+        for name in values:
+            difference = float(np.abs(values[name] - values[first]).max() / np.abs(values[first]).max())
             if not difference <= TOLERANCE:  # also false for NaN
                 raise DisagreementError(
-                    f"in step {step + 1} {first} has the loss {losses[first]:.6g} and {name} {losses[name]:.6g}: they "
-                    "do not compute the same thing, so their times are not compared; mend the one that is wrong, or "
-                    "leave it out with --peers"
+                    f"in step {step} {first} and {name} differ by {difference:.2g} of the result: they do not compute "
+                    "the same thing, so their times are not compared; mend the one that is wrong, or leave it out with "
+                    "--peers"
                 )
             largest = max(largest, difference)
     return largest
+
+
+def hold(contest: Contest, rounds: int, environment: Mapping[str, str]) -> Race:
+    """Checks that all contestants compute the same, times their turns, and then a step of some of them in parts."""
+    task = contest.task
+    with Field(contest.entries, environment) as field:
+        field.each("make", replace(task, model=without_dropout(task.model)))
+        disagreement = agreement(field, contest.inputs())
+        if drops(task.model):
+            field.each("make", task)
+        numbers = range(rounds + 1)
+        turns = [field.each("epoch", number, pause=PAUSE) for number in tqdm(numbers, contest.title, disable=None)]
+        taken_apart = [field.each("parts", number, only=contest.in_parts, pause=PAUSE) for number in numbers]
+        kernels = {name: text for name, (text, _) in field.each("describe").items()}
+    times = {name: np.array([turn[name][1] / task.steps for turn in turns[1:]]) for name in kernels}
+    apart = [name for name in contest.in_parts if name in kernels]
+    parts = {name: np.median([turn[name][0] for turn in taken_apart[1:]], axis=0) for name in apart}
+    return Race(contest.name, contest.title, task.steps, times, parts, kernels, field.skipped, disagreement)

@@ -1,40 +1,36 @@
-"""One epoch of the dense autoencoder with 8 numbers (70,000 images, batches of 64) here and in the peers.
+"""Steps of the dense autoencoder with 8 numbers (70,000 images, batches of 64) here and in the peers.
 
     python -m benchmarks.dense_epoch --rounds 5
 
 It is the network of examples/dense_autoencoder.py: 784-256-128-64-8-64-128-784, ReLU behind every layer, pixels from 0
-to 255. Keras is what the document used.
+to 255.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.contest import Contest, Task, shortened
+from benchmarks.contestants import everybody
 from benchmarks.options import run_alone
-from benchmarks.parts import parts
-from benchmarks.peers import PEERS, race_epochs
-from benchmarks.results import Measured
-from scratchnn import data
-from scratchnn.scripts.student_works import KERAS_EPS
+from scratchnn import Autoencoder, MeanSquaredError, Sequential, data
+from scratchnn.scripts.student_works import KERAS_EPS, keras_layers
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from dense_autoencoder import BATCH_SIZES, LEARNING_RATES, all_images, autoencoder
-
-N_CODE = 8
-ADAM = {"lr": LEARNING_RATES[N_CODE], "eps": KERAS_EPS}
+BATCH, ADAM, STEPS = 64, {"lr": 5e-4, "eps": KERAS_EPS}, 150
 
 
-def measure(args: argparse.Namespace) -> list[Measured]:
-    train = all_images(data.load("mnist"))
-    model = autoencoder(N_CODE, "relu", 784, np.random.default_rng(0))
-    title, batch_size = "The dense autoencoder, 8 numbers", BATCH_SIZES[N_CODE]
-    race = race_epochs("dense", title, model, train, args, adam=ADAM, batch_size=batch_size, peers=PEERS)
-    return [race, *parts("dense", title, model, train, args, adam=ADAM, batch_size=batch_size)]
+def contests(args: argparse.Namespace) -> Iterator[Contest]:
+    rng = np.random.default_rng(0)
+    encoder, decoder = keras_layers([784, 256, 128, 64, 8], rng), keras_layers([8, 64, 128, 784], rng)
+    model = Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
+    images = shortened(data.load("mnist").train, BATCH, args.steps or STEPS)
+    images = replace(images, max_value=1)  # the network is given the bytes
+    yield Contest("dense", "The dense autoencoder", Task(model, images, BATCH, ADAM, args.threads), everybody(args))
 
 
 if __name__ == "__main__":
-    run_alone(__doc__ or "", measure)
+    run_alone(__doc__ or "", contests)

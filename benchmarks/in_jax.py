@@ -1,4 +1,8 @@
-"""The contestant in JAX: a step is one compiled function of all that changes, whose memory is handed on (donated)."""
+"""The contestant in JAX: a step is a compiled function of all that changes, whose memory is handed on (donated).
+
+Some steps `together` are one call, by lax.scan, which saves what a call costs. XLA's convolutions are much slower in
+such a loop: there it is one step a call.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from benchmarks.contest import order
+from benchmarks.contest import Task, order
 from scratchnn import (
-    VAE,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -26,16 +29,9 @@ from scratchnn import (
     Reshape,
     Sigmoid,
 )
-from scratchnn.data import Images
 from scratchnn.machinery.parameters import Array
 
-NAME = "JAX"
 IMAGES = ("NCHW", "OIHW", "NCHW")
-
-
-def use_threads(threads: int) -> None:
-    """JAX takes this when it computes for the first time, and never again."""
-    os.environ["NPROC"] = str(threads)
 
 
 def apply(layer: Any, p: Mapping[str, Any], x: Any, key: Any) -> Any:
@@ -69,13 +65,15 @@ def apply(layer: Any, p: Mapping[str, Any], x: Any, key: Any) -> Any:
 class InJAX:
     """The twin of a VAE (Bernoulli) or of an autoencoder (mean squared error)."""
 
-    def __init__(self, model: Any, adam: Mapping[str, float]) -> None:
-        self.layers = model.encoder.layers, model.decoder.layers
-        self.n_z = model.n_z if isinstance(model, VAE) else 0
-        self.adam = adam
+    def __init__(self, task: Task, together: int) -> None:
+        self.together = together
+        self.task, self.layers = task, (task.model.encoder.layers, task.model.decoder.layers)
         params = [[jax.tree.map(jnp.array, dict(layer.parameters)) for layer in part] for part in self.layers]
         zeros = jax.tree.map(jnp.zeros_like, params)
         self.state: Any = (params, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.int32))
+
+    def describe(self) -> str:
+        return f"jax {jax.__version__}, which does not name its kernels"
 
     def run(self, part: int, params: Any, x: Any, key: Any) -> Any:
         for number, (layer, p) in enumerate(zip(self.layers[part], params[part], strict=True)):
@@ -84,7 +82,7 @@ class InJAX:
 
     def loss(self, params: Any, x: Any, eps: Any, key: Any) -> Any:
         code = self.run(0, params, x, key)
-        if not self.n_z:
+        if not self.task.n_z:
             return jnp.mean((self.run(1, params, code, key) - x) ** 2)
         mean, log_var = jnp.split(code, 2, axis=1)
         logits = self.run(1, params, mean + jnp.exp(0.5 * log_var) * eps, key)
@@ -95,7 +93,7 @@ class InJAX:
     def update(self, state: Any, x: Any, eps: Any, key: Any) -> Any:
         params, m, v, t = state
         loss, grads = jax.value_and_grad(self.loss)(params, x, eps, key)
-        lr, eps_of_adam, beta1, beta2 = self.adam["lr"], self.adam["eps"], 0.9, 0.999
+        lr, eps_of_adam, beta1, beta2 = self.task.adam["lr"], self.task.adam["eps"], 0.9, 0.999
         t = t + 1
         m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, m, grads)
         v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g**2, v, grads)
@@ -109,27 +107,31 @@ class InJAX:
     def given(self, state: Any, x: Any, eps: Any) -> Any:
         return self.update(state, x, eps, jax.random.key(0))
 
-    @partial(jax.jit, static_argnums=(0, 4), donate_argnums=1)
-    def drawn(self, state: Any, pixels: Any, key: Any, max_value: int) -> Any:
-        """The same with noise of its own, and with the pixels as bytes."""
-        key, for_eps, for_dropout = jax.random.split(key, 3)
-        x = pixels.astype(jnp.float32) / max_value
-        eps = jax.random.normal(for_eps, (len(x), self.n_z))
-        return *self.update(state, x, eps, for_dropout), key
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def drawn(self, state: Any, batches: Any, key: Any) -> Any:
+        """The same for some batches of bytes (steps, N, D), with noise of its own; one batch needs no loop."""
+
+        def one(carried: Any, pixels: Any) -> Any:
+            state, key = carried
+            key, for_eps, for_dropout = jax.random.split(key, 3)
+            x = pixels.astype(jnp.float32) / self.task.images.max_value
+            state, loss = self.update(state, x, jax.random.normal(for_eps, (len(x), self.task.n_z)), for_dropout)
+            return (state, key), loss
+
+        return lax.scan(one, (state, key), batches) if len(batches) > 1 else one((state, key), batches[0])
 
     def step(self, x: Array, eps: Array) -> float:
         self.state, loss = self.given(self.state, x, eps)
         return float(loss)
 
-    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
-        key, losses = jax.random.key(seed), []
-        rows = order(len(images), seed)
-        for start in range(0, len(images), batch_size):
-            batch = images.pixels[rows[start : start + batch_size]]
-            self.state, loss, key = self.drawn(self.state, batch, key, images.max_value)
-            losses.append(loss)
+    def epoch(self, seed: int) -> None:
+        images, n = self.task.images, self.task.batch_size
+        key, rows, losses = jax.random.key(seed), order(len(images), seed), []
+        whole = len(rows) // n * n
+        starts = range(0, whole, self.together * n)
+        for group in [rows[start : min(start + self.together * n, whole)] for start in starts] + [rows[whole:]]:
+            if len(group):
+                batches = images.pixels[group].reshape(-1, min(n, len(group)), images.pixels.shape[1])
+                (self.state, key), loss = self.drawn(self.state, batches, key)
+                losses.append(loss)
         jax.block_until_ready((self.state, losses))
-
-
-def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, str]]:
-    return {"JAX, jit": InJAX(model, adam)}, {}

@@ -1,9 +1,9 @@
-"""The contestants in PyTorch, as its tutorials write them: eager, with the default Adam; fused Adam; torch.compile."""
+"""The contestants in PyTorch: eager, with the default Adam; fused Adam; torch.compile; images with channels last."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.contest import order
-from benchmarks.ours import PARTS
+from benchmarks.contest import STEPS_IN_PARTS, Task, order
 from scratchnn import (
     VAE,
     Conv2D,
@@ -26,14 +25,13 @@ from scratchnn import (
     Sequential,
     Sigmoid,
 )
-from scratchnn.data import Images
 from scratchnn.machinery.parameters import Array
 
-NAME = "PyTorch"
 
-
-def use_threads(threads: int) -> None:
-    torch.set_num_threads(threads)
+def describe() -> str:
+    lines = torch.__config__.show().splitlines()
+    library = next((line.strip(" -").split(" Version")[0] for line in lines if "Math Kernel" in line), "no MKL")
+    return f"torch {torch.__version__} with {library}, kernels {torch.backends.cpu.get_cpu_capability()}"
 
 
 def in_torch(layer: Any) -> nn.Module:
@@ -64,13 +62,21 @@ def in_torch(layer: Any) -> nn.Module:
 class InPyTorch:
     """The twin of a VAE (Bernoulli) or of an autoencoder (mean squared error)."""
 
-    def __init__(self, model: Any, adam: Mapping[str, float], fused: bool = False, compiled: bool = False) -> None:
-        self.encoder, self.decoder = in_torch(model.encoder), in_torch(model.decoder)
-        self.n_z = model.n_z if isinstance(model, VAE) else 0
-        loss = self.vae_loss if isinstance(model, VAE) else self.autoencoder_loss
+    def __init__(self, task: Task, fused: bool = True, compiled: bool = False, channels_last: bool = False) -> None:
+        torch.set_num_threads(task.threads)
+        self.task = task
+        self.pixels = torch.from_numpy(task.images.pixels)
+        memory = torch.channels_last if channels_last else torch.preserve_format
+        self.encoder, self.decoder = (
+            in_torch(part).to(memory_format=memory) for part in (task.model.encoder, task.model.decoder)
+        )
+        loss = self.vae_loss if isinstance(task.model, VAE) else self.autoencoder_loss
         self.loss: Callable[..., torch.Tensor] = torch.compile(loss, dynamic=False) if compiled else loss
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=adam["lr"], eps=adam["eps"], fused=fused)
+        self.optimizer = torch.optim.Adam(parameters, lr=task.adam["lr"], eps=task.adam["eps"], fused=fused)
+
+    def describe(self) -> str:
+        return describe()
 
     def vae_loss(self, x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
         mean, log_var = self.encoder(x).chunk(2, dim=1)
@@ -82,6 +88,9 @@ class InPyTorch:
     def autoencoder_loss(self, x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
         return functional.mse_loss(self.decoder(self.encoder(x)), x)
 
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.pixels[rows].float() / self.task.images.max_value
+
     def train(self, x: torch.Tensor, eps: torch.Tensor) -> float:
         loss = self.loss(x, eps)
         self.optimizer.zero_grad()
@@ -92,63 +101,49 @@ class InPyTorch:
     def step(self, x: Array, eps: Array) -> float:
         return self.train(torch.from_numpy(x), torch.from_numpy(eps))
 
-    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
-        pixels = torch.from_numpy(images.pixels)
-        rows = torch.from_numpy(order(len(images), seed))
-        for start in range(0, len(images), batch_size):
-            x = pixels[rows[start : start + batch_size]].float() / images.max_value
-            self.train(x, torch.randn(len(x), self.n_z))
+    def epoch(self, seed: int) -> None:
+        for rows in torch.from_numpy(order(len(self.pixels), seed)).split(self.task.batch_size):
+            self.train(self.batch(rows), torch.randn(len(rows), self.task.n_z))
 
-    def step_in_parts(self, images: Images, rows: Array) -> dict[str, float]:
-        times = [time.perf_counter()]
-        x = torch.from_numpy(images.pixels)[torch.from_numpy(rows)].float() / images.max_value
-        times.append(time.perf_counter())
-        loss = self.loss(x, torch.randn(len(x), self.n_z))
-        times.append(time.perf_counter())
-        self.optimizer.zero_grad()
-        loss.backward()
-        times.append(time.perf_counter())
+    def parts(self, seed: int) -> list[float]:
+        """Seconds that each of PARTS takes in a step, at the median."""
+        times = []
+        for rows in torch.from_numpy(order(len(self.pixels), seed)).split(self.task.batch_size)[:STEPS_IN_PARTS]:
+            took = [time.perf_counter()]
+            x = self.batch(rows)
+            took.append(time.perf_counter())
+            loss = self.loss(x, torch.randn(len(x), self.task.n_z))
+            took.append(time.perf_counter())
+            self.optimizer.zero_grad()
+            loss.backward()
+            took.append(time.perf_counter())
+            self.optimizer.step()
+            took.append(time.perf_counter())
+            times.append(np.diff(took))
+        return [float(median) for median in np.median(times, axis=0)]
+
+
+class AdamAlone:
+    """A step of Adam with given gradients, on tensors of the sizes that a model has."""
+
+    def __init__(self, task: Task, fused: bool = True) -> None:
+        torch.set_num_threads(task.threads)
+        sizes = [array.size for array in task.model.parameters.values()]
+        self.start, self.steps = task.model.params.copy(), task.steps
+        self.params, self.grads = torch.from_numpy(task.model.params), torch.zeros(len(self.start))
+        tensors = [nn.Parameter(tensor) for tensor in self.params.split(sizes)]
+        for tensor, gradient in zip(tensors, self.grads.split(sizes), strict=True):
+            tensor.grad = gradient
+        self.optimizer = torch.optim.Adam(tensors, lr=task.adam["lr"], eps=task.adam["eps"], fused=fused)
+
+    def describe(self) -> str:
+        return describe()
+
+    def step(self, x: Array, eps: Array) -> Array:
+        self.grads.copy_(torch.from_numpy(x))
         self.optimizer.step()
-        times.append(time.perf_counter())
-        return dict(zip(PARTS, np.diff(times), strict=True))
+        return self.params.numpy() - self.start
 
-
-def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The contestants, and those that do not run here, with the reason."""
-    field = {
-        "PyTorch, default Adam": InPyTorch(model, adam),
-        "PyTorch, fused Adam": InPyTorch(model, adam, fused=True),
-    }
-    name = "PyTorch, torch.compile, fused Adam"
-    try:
-        torch.compile(torch.relu)(torch.ones(2))
-    except Exception as error:  # it needs a compiler for C++, and says in many ways that there is none
-        return field, {name: str(error).strip().splitlines()[0]}
-    return {**field, name: InPyTorch(model, adam, fused=True, compiled=True)}, {}
-
-
-def adam_stepper(params: Array, grads: Array, sizes: list[int], fused: bool) -> tuple[Callable[[], object], Array]:
-    """A step of Adam on a copy of these parameters, in tensors of these sizes; and the copy. `grads` are not copied."""
-    vector = torch.from_numpy(params.copy())
-    tensors = [nn.Parameter(tensor) for tensor in vector.split(sizes)]
-    for tensor, gradient in zip(tensors, torch.from_numpy(grads).split(sizes), strict=True):
-        tensor.grad = gradient
-    return torch.optim.Adam(tensors, fused=fused).step, vector.numpy()
-
-
-def layer_stepper(layer: Any, x: Array, dy: Array, need_dx: bool) -> Callable[[], list[Any]]:
-    """Forward and backward of the layer's twin; returns y, dx, which is None unless needed, and dW and db if any."""
-    twin, own_dy = in_torch(layer), torch.from_numpy(dy)
-    own_x = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_(need_dx)
-
-    def step() -> list[Any]:
-        twin.zero_grad()
-        own_x.grad = None
-        y = twin(own_x)
-        y.backward(own_dy)
-        gradients = [np.asarray(parameter.grad) for parameter in twin.parameters()]
-        if isinstance(layer, Dense):
-            gradients[0] = gradients[0].T
-        return [y.detach().numpy(), own_x.grad, *gradients]
-
-    return step
+    def epoch(self, seed: int) -> None:
+        for _ in range(self.steps):
+            self.optimizer.step()

@@ -1,4 +1,4 @@
-"""The contestant in TensorFlow: a tf.function of the network, with the kernel of Adam that trained the thesis's.
+"""The contestants in TensorFlow: a tf.function, with XLA or without, with the Adam that trained the thesis's network.
 
 TensorFlow leaves √(1 − β2^t) out in front of ε. Where gradients are as small as ε that is another optimiser, so the
 kernel is given an ε with the factor in it.
@@ -9,6 +9,7 @@ changed where images become rows and back.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from benchmarks.contest import order
+from benchmarks.contest import Task, order
 from scratchnn import (
-    VAE,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -30,17 +30,7 @@ from scratchnn import (
     Reshape,
     Sigmoid,
 )
-from scratchnn.data import Images
 from scratchnn.machinery.parameters import Array
-
-NAME = "TensorFlow"
-
-
-def use_threads(threads: int) -> None:
-    """TensorFlow takes this when it computes for the first time, and raises RuntimeError later."""
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def variables(layer: Any) -> dict[str, Any]:
@@ -79,13 +69,23 @@ def apply(layer: Any, p: Mapping[str, Any], x: Any) -> Any:
 class InTensorFlow:
     """The twin of a VAE (Bernoulli) or of an autoencoder (mean squared error)."""
 
-    def __init__(self, model: Any, adam: Mapping[str, float]) -> None:
-        self.layers = model.encoder.layers, model.decoder.layers
+    def __init__(self, task: Task, xla: bool) -> None:
+        for set_threads in (
+            tf.config.threading.set_intra_op_parallelism_threads,
+            tf.config.threading.set_inter_op_parallelism_threads,
+        ):
+            with contextlib.suppress(RuntimeError):  # it has computed before, with the same number
+                set_threads(task.threads)
+        self.task, self.layers = task, (task.model.encoder.layers, task.model.decoder.layers)
         self.params = [[variables(layer) for layer in part] for part in self.layers]
         self.trained = [variable for part in self.params for p in part for variable in p.values()]
-        self.n_z = model.n_z if isinstance(model, VAE) else 0
-        self.adam, self.t = adam, tf.Variable(0.0)
+        self.t = tf.Variable(0.0)
         self.m, self.v = ([tf.Variable(tf.zeros_like(variable)) for variable in self.trained] for _ in range(2))
+        # step and epoch as compiled programs of their own
+        self.given, self.drawn = (tf.function(train, jit_compile=xla) for train in (self.train, self.train_drawn))
+
+    def describe(self) -> str:
+        return f"tensorflow {tf.__version__}, which does not name its kernels"
 
     def run(self, part: int, x: Any) -> Any:
         for layer, p in zip(self.layers[part], self.params[part], strict=True):
@@ -94,7 +94,7 @@ class InTensorFlow:
 
     def loss(self, x: Any, eps: Any) -> Any:
         code = self.run(0, x)
-        if not self.n_z:
+        if not self.task.n_z:
             return tf.reduce_mean((self.run(1, code) - x) ** 2)
         mean, log_var = tf.split(code, 2, axis=1)
         logits = self.run(1, mean + tf.exp(0.5 * log_var) * eps)
@@ -102,38 +102,31 @@ class InTensorFlow:
         kl = -0.5 * tf.reduce_sum(1 + log_var - mean**2 - tf.exp(log_var))
         return (reconstruction + kl) / len(x)
 
-    @tf.function
-    def given(self, x: Any, eps: Any) -> Any:
+    def train(self, x: Any, eps: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = self.loss(x, eps)
         self.update(tape.gradient(loss, self.trained))
         return loss
 
     def update(self, grads: Any) -> None:
-        beta1, beta2 = 0.9, 0.999
+        lr, eps, beta1, beta2 = self.task.adam["lr"], self.task.adam["eps"], 0.9, 0.999
         t = self.t.assign_add(1)
         for variable, m, v, grad in zip(self.trained, self.m, self.v, grads, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle, m=m.handle, v=v.handle, beta1_power=beta1**t, beta2_power=beta2**t,
-                lr=self.adam["lr"], beta1=beta1, beta2=beta2, epsilon=self.adam["eps"] * (1 - beta2**t) ** 0.5,
-                grad=grad,
+                lr=lr, beta1=beta1, beta2=beta2, epsilon=eps * (1 - beta2**t) ** 0.5, grad=grad,
             )  # fmt: skip
 
-    @tf.function
-    def drawn(self, pixels: Any, max_value: int) -> Any:
+    def train_drawn(self, pixels: Any) -> Any:
         """The same with noise of its own, and with the pixels as bytes."""
-        x = tf.cast(pixels, tf.float32) / max_value
-        return self.given(x, tf.random.normal((len(x), self.n_z)))
+        x = tf.cast(pixels, tf.float32) / self.task.images.max_value
+        return self.train(x, tf.random.normal((len(x), self.task.n_z)))
 
     def step(self, x: Array, eps: Array) -> float:
         return float(self.given(tf.constant(x), tf.constant(eps)))
 
-    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
+    def epoch(self, seed: int) -> None:
+        images, n = self.task.images, self.task.batch_size
         rows = order(len(images), seed)
-        for start in range(0, len(images), batch_size):
-            batch = images.pixels[rows[start : start + batch_size]]
-            float(self.drawn(tf.constant(batch), images.max_value))
-
-
-def contestants(model: Any, adam: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, str]]:
-    return {"TensorFlow, tf.function": InTensorFlow(model, adam)}, {}
+        for start in range(0, len(rows), n):
+            float(self.drawn(tf.constant(images.pixels[rows[start : start + n]])))

@@ -1,48 +1,59 @@
-"""The options that all benchmarks share, and how one of them runs alone."""
+"""The options that all contests share, and how one kind of them runs alone."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from benchmarks.contest import DisagreementError
-from benchmarks.machine import limits, machine
-from benchmarks.page import text_of
-from benchmarks.peers import PEERS
-from benchmarks.results import Measured
+from benchmarks.contest import Contest, DisagreementError, hold
+from benchmarks.contestants import PEERS
+from benchmarks.machine import environment, holding, machine
+from benchmarks.page import race_text
+from benchmarks.results import Race
 from scratchnn.scripts import cli
 
-Measure = Callable[[argparse.Namespace], list[Measured]]
+Contests = Callable[[argparse.Namespace], Iterator[Contest]]
 
 
 def parser(description: str) -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rounds", type=cli.positive_int, default=5, help="turns of each contestant (default: 5)")
-    made.add_argument("--steps", type=cli.positive_int, help="steps of an epoch (default: all)")
+    made.add_argument("--steps", type=cli.positive_int, help="of a turn (default: each contest has its own)")
     made.add_argument(
         "--threads", type=cli.positive_int, default=cores, help=f"of each contestant (default here: {cores})"
     )
-    made.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="default: all that are installed")
+    made.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="default: all")
     return made
 
 
-def finish(measure: Callable[[], None]) -> None:
-    """Contestants that disagree end the benchmark with one sentence and status 1."""
-    try:
-        measure()
-    except DisagreementError as error:
-        sys.exit(f"error: {error}")
+def hold_all(kinds: Iterable[Contests], args: argparse.Namespace, held: bool = False) -> list[Race]:
+    """Holds the contests and prints each one's times; contestants that disagree end the command with a sentence."""
+    races = []
+    for contests in kinds:
+        for contest in contests(args):
+            try:
+                race = hold(contest, args.rounds, environment(contest.task.threads, held))
+            except DisagreementError as error:
+                sys.exit(f"error: {error}")
+            print(race_text(race), end="\n\n", flush=True)
+            races.append(race)
+    return races
 
 
-def run_alone(description: str, measure: Measure) -> None:
+def introduce(threads: int) -> None:
+    """Prints where the contests are held, and what holds a contestant back."""
+    print(machine(threads))
+    for variable in holding():
+        print(f"Note: {variable} is set, which may hold back one contestant and not the others.")
+
+
+def run_alone(description: str, contests: Contests) -> None:
     def main(arguments: Sequence[str] | None = None) -> None:
         args = parser(description).parse_args(arguments)
-        print(machine(args.threads))
-        for note in limits():
-            print(note)
-        finish(lambda: print("\n\n".join(map(text_of, measure(args)))))
+        introduce(args.threads)
+        hold_all([contests], args)
 
     cli.run(main)

@@ -1,26 +1,26 @@
-"""scratchnn as a contestant, on one thread or on several; its step in parts; and the floor of a dense network."""
+"""scratchnn as a contestant: what its scripts make of --threads, NumPy alone or with compiled loops; and the floor.
+
+The variable SCRATCHNN_LOOPS of its environment says which of the two: 1 or 0.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
-from scratchnn import Adam, Dense
-from scratchnn.data import Images
+from benchmarks.contest import PARTS, STEPS_IN_PARTS, Task, order
+from scratchnn import Adam, Dense, compiled
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
-from scratchnn.training import Trainer
-from scratchnn.training.parallel import ParallelTrainer, gradient_of_part, parts_of
-
-PARTS = ("data", "forward", "backward", "Adam")
-PHASES = ("data", "forward and backward", "sum and Adam", "the rest")  # of a step on several threads
+from scratchnn.training import blas, runs
+from scratchnn.training.parallel import parts_of
 
 
 class Given:
@@ -34,111 +34,123 @@ class Given:
         return rows
 
 
-class Ours:
-    """A copy of a model with its trainer; the threads are those of the matrix library, or ours if a number is given."""
+def describe() -> str:
+    """NumPy's matrix library and its kernel; the loops, where they are in use."""
+    if os.environ.get(compiled.VARIABLE) == "1" and not compiled.in_use:
+        raise SystemExit("Numba is not installed, or of no use here")
+    libraries = [
+        f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas" and "numpy" in pool["filepath"]  # SciPy, which Numba loads, has another
+    ]
+    return f"NumPy {np.__version__} with {'; '.join(libraries) or 'an unknown matrix library'}"
 
-    def __init__(self, model: Any, adam: Mapping[str, float], threads: int | None = None) -> None:
-        self.model = copy.deepcopy(model)
-        rng = np.random.default_rng(0)
-        optimiser = Adam(self.model, **adam)
-        self.trainer: Any = (
-            Trainer(self.model, optimiser, rng)
-            if threads is None
-            else ParallelTrainer(self.model, optimiser, rng, threads=threads)
-        )
+
+class Ours:
+    """A model with the trainer that the scripts make, who let it keep freed memory, and choose its matrix threads."""
+
+    def __init__(self, task: Task, threads: int = 1) -> None:
+        describe()
+        for name in blas.VARIABLES:  # NumPy has read them; where one is set, the scripts choose nothing
+            os.environ.pop(name, None)
+        self.task, self.model = task, task.model
+        optimiser, rng = Adam(self.model, **task.adam), np.random.default_rng(0)
+        self.trainer = runs.trainer(threads, self.model, optimiser, rng, {}, batch_size=task.batch_size)
+
+    def describe(self) -> str:
+        return describe()
 
     def step(self, x: Array, eps: Array) -> float:
-        self.trainer.rng = Given(eps)
-        loss: float = self.trainer.step(x)["loss"]
-        return loss
+        self.trainer.rng = Given(eps)  # type: ignore[assignment]
+        return self.trainer.step(x)["loss"]
 
-    def epoch(self, images: Images, batch_size: int, seed: int) -> None:
+    def epoch(self, seed: int) -> None:
         self.trainer.rng = np.random.default_rng(seed)
         with silence():
-            self.trainer.fit(images, epochs=len(self.trainer.history) + 1, batch_size=batch_size)
+            epochs = len(self.trainer.history) + 1
+            self.trainer.fit(self.task.images, epochs=epochs, batch_size=self.task.batch_size)
 
-    def step_in_parts(self, images: Images, rows: Array) -> dict[str, float]:
-        """Seconds that each of PARTS takes in one step."""
-        model, rng = self.model, np.random.default_rng(0)
-        times = [time.perf_counter()]
-        x = images[rows]
-        times.append(time.perf_counter())
-        terms = model.loss_terms(x, rng)
-        _, dloss = batch_mean(np.sum(list(terms.values()), axis=0))
-        times.append(time.perf_counter())
-        model.backward(dloss)
-        times.append(time.perf_counter())
-        self.trainer.optimiser.step()
-        times.append(time.perf_counter())
-        return dict(zip(PARTS, np.diff(times), strict=True))
-
-    def step_in_phases(self, images: Images, rows: Array) -> dict[str, float]:
-        """Seconds of each of PHASES in a step of ParallelTrainer; the two in the middle last until all are done."""
-        phases: list[float] = []
-        everywhere = self.trainer.everywhere
-
-        def timed(*work: Any) -> Any:
-            began = time.perf_counter()
-            results = everywhere(*work)
-            phases.append(time.perf_counter() - began)
-            return results
-
-        self.trainer.everywhere = timed
-        times = [time.perf_counter()]
-        x = images[rows]
-        times.append(time.perf_counter())
-        self.trainer.step(x)
-        times.append(time.perf_counter())
-        self.trainer.everywhere = everywhere
-        data, step = np.diff(times)
-        return dict(zip(PHASES, (data, *phases, step - sum(phases)), strict=True))
-
-    def first_part_alone(self, x: Array) -> Callable[[int], None]:
-        """So many times forward and backward of the first thread's part of a batch; the others have nothing to do."""
-        part, rng = x[parts_of(len(x), self.trainer.threads)[0]], np.random.default_rng(0)
-        model = copy.deepcopy(self.model)  # whose layers draw for themselves, and not in turn with other parts
-
-        def run(steps: int) -> None:
-            for _ in range(steps):
-                gradient_of_part(model, part, len(x), rng)
-
-        return run
+    def parts(self, seed: int) -> list[float]:
+        """Seconds that each of PARTS takes in a step, at the median."""
+        model, images, n, rng = self.model, self.task.images, self.task.batch_size, np.random.default_rng(seed)
+        rows, times = order(len(images), seed), []
+        for start in range(0, min(STEPS_IN_PARTS * n, len(rows)), n):
+            took = [time.perf_counter()]
+            x = images[rows[start : start + n]]
+            took.append(time.perf_counter())
+            terms = model.loss_terms(x, rng)
+            _, dloss = batch_mean(np.sum(list(terms.values()), axis=0))
+            took.append(time.perf_counter())
+            model.backward(dloss)
+            took.append(time.perf_counter())
+            self.trainer.optimiser.step()
+            took.append(time.perf_counter())
+            times.append(np.diff(took))
+        assert len(times[0]) == len(PARTS)
+        return [float(median) for median in np.median(times, axis=0)]
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keeps the bar and the line of an epoch away from the benchmark's own."""
+    """Keeps the bar and the line of an epoch out of the time."""
     nowhere = io.StringIO()
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         yield
 
 
-def products(model: Any, batch_size: int) -> Callable[[int], None]:
-    """The matrix products of forward and backward of a dense network, on arrays of the right shapes: so many steps."""
-    layers = [layer for layer in model.walk() if isinstance(layer, Dense)]
-    xs = [np.ones((batch_size, layer.n_in), np.float32) for layer in layers]
-    dys = [np.ones((batch_size, layer.n_out), np.float32) for layer in layers]
-    dws = [np.empty_like(layer.W) for layer in layers]
+class Products:
+    """The floor: the matrix products of forward and backward of a dense network, on arrays of the right shapes."""
 
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            for layer, x in zip(layers, xs, strict=True):
-                x @ layer.W
-            for layer, x, dy, dw in zip(layers, xs, dys, dws, strict=True):
-                np.matmul(x.T, dy, out=dw)
-                if layer is not layers[0]:
-                    dy @ layer.W.T
+    def __init__(self, task: Task) -> None:
+        self.layers = [layer for layer in task.model.walk() if isinstance(layer, Dense)]
+        self.steps = task.steps
+        self.xs = [np.ones((task.batch_size, layer.n_in), np.float32) for layer in self.layers]
+        self.dys = [np.ones((task.batch_size, layer.n_out), np.float32) for layer in self.layers]
 
-    return run
+    def describe(self) -> str:
+        return describe()
+
+    def step(self, x: Array, eps: Array) -> None:
+        for layer, x in zip(self.layers, self.xs, strict=True):
+            x @ layer.W
+        for layer, x, dy in zip(self.layers, self.xs, self.dys, strict=True):
+            np.matmul(x.T, dy, out=layer.dW)
+            if layer is not self.layers[0]:
+                dy @ layer.W.T
+
+    def epoch(self, seed: int) -> None:
+        for _ in range(self.steps):
+            self.step(self.xs[0], self.xs[0])
 
 
-def products_on_threads(model: Any, batch_size: int, threads: int) -> Callable[[int], None]:
-    """The same products, a part of the batch on each thread and all at once."""
-    runs = [products(model, rows.stop - rows.start) for rows in parts_of(batch_size, threads)]
-    pool = ThreadPoolExecutor(threads)
+class AdamAlone:
+    """The optimiser's step on a vector of gradients, on one thread or shared out to some, as `ParallelTrainer` does."""
 
-    def run_all(steps: int) -> None:
-        for part in [pool.submit(run, steps) for run in runs]:
-            part.result()
+    def __init__(self, task: Task) -> None:
+        describe()
+        self.model, self.optimiser = task.model, Adam(task.model, **task.adam)
+        self.start, self.steps = self.model.params.copy(), task.steps
+        self.pool, self.shares = ThreadPoolExecutor(task.threads), parts_of(len(self.start), task.threads)
 
-    return run_all
+    def describe(self) -> str:
+        return describe()
+
+    def share(self, entries: slice) -> None:
+        for block in self.optimiser.blocks(entries):
+            self.optimiser.update(block)
+
+    def one(self) -> None:
+        if len(self.shares) == 1:
+            self.optimiser.step()
+        else:
+            self.optimiser.begin()
+            list(self.pool.map(self.share, self.shares))
+
+    def step(self, x: Array, eps: Array) -> Array:
+        self.model.grads[...] = x
+        self.one()
+        return self.model.params - self.start
+
+    def epoch(self, seed: int) -> None:
+        for _ in range(self.steps):
+            self.one()

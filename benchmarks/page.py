@@ -1,4 +1,4 @@
-"""The page and its figures, made of what was measured: no number on it is written by hand."""
+"""The page and its figure, made of what was measured: no number on it is written by hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
 
-from benchmarks.bars import BARS, missed, verdict
-from benchmarks.contest import SAME_STEPS, TOLERANCE
-from benchmarks.peers import FLOOR
-from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
+from benchmarks.bars import BARS, Bar, ratios, verdict
+from benchmarks.contest import PARTS, SAME_STEPS, TOLERANCE
+from benchmarks.contestants import FAST, FLOOR, NUMPY
+from benchmarks.machine import AVX512
+from benchmarks.results import Race, quartiles
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures
 from scratchnn.training import runs
@@ -21,70 +21,55 @@ from scratchnn.training import runs
 INTRO = """\
 # Performance
 
-Written by `python -m benchmarks{options}`; every number comes from one run of it. {machine}
-{limits}
-**How to read it.** Contestants start from the same weights and take turns, A B A B, since a machine's speed drifts.
-Times are medians over {rounds} rounds, with the smallest and the largest. A ratio is taken within a round; below 1 the
-library is the faster. `scratchnn` is `Trainer`, where the threads are those of the matrix library; `scratchnn, N
-threads` is `ParallelTrainer`, where each thread has a part of the batch. *The matrix products alone* are those of
-forward and backward on arrays of the right shapes, and nothing else.
+The same training in scratchnn, PyTorch, JAX and TensorFlow, and the matrix products of it alone.
+{machine}. {avx}
 
-Before anything is timed all contestants take up to {same_steps} steps on the same batches with the same noise, and
-their losses must agree to {tolerance:g} of their value: a program that is fast and wrong is no result, and the command
-fails. Dropout draws differently everywhere, so it is switched off for this check, and on for the times. Keras puts the
-images in an order of its own; all others have the same one.
+{kernels}
+
+Written by `python -m benchmarks{options}`; every number comes from one run of it. Every contestant has a process of its
+own, and they take turns, since a machine's speed drifts. A ratio is taken within a round; given are the median over
+{rounds} rounds and, in brackets, the quartiles. Below one, scratchnn is the faster. All start from the same weights.
+Before anything is timed all take {same_steps} steps on the same batches with the same noise, and their losses must
+agree to {tolerance:g} of their value; else the command fails.
+
+scratchnn is what its training scripts make: they let the C library keep freed memory, and choose the threads of the
+matrix library by the size of the network. Its fastest way counts: `Trainer`, or `--threads`. The rivals are taken at
+their best: fused Adam, `torch.compile`, channels last for convolutions; memory handed on, and several steps a call, in
+JAX; TensorFlow with XLA and without.
+"""
+
+FAST_TEXT = """\
+## With [fast]
+
+Numba is installed, and compiled loops stand in for the passes through memory that cost most (`scratchnn/compiled/`).
+The bits are the same.
+"""
+
+NUMPY_TEXT = """\
+## NumPy alone
+
+The same races without Numba, and what the loops bring.
+"""
+
+TIMES_TEXT = """\
+## The times
+
+Milliseconds a step, at the median.
+"""
+
+PARTS_TEXT = """\
+## Where the rest goes
+
+The floor of a dense network is its matrix products, on arrays of the right shapes and nothing else. A step has more:
+medians, in milliseconds, one contestant at a time on the threads of the matrix library.
 """
 
 REMEDY = """\
-What could go is what stands between the matrix products. NumPy passes through memory once for every call, ten times in
-`Adam` and more often in a cross-entropy; the peers have these fused into one pass, by a compiler (JAX, `torch.compile`)
-or by hand (fused Adam). That takes compiled code, which this library does not have. The products are the matrix
-library's, and half a batch costs it more than half the time: all weights are read, and all of dW is written, for either
-half. And threads of Python have one interpreter: a NumPy function lets go of it while it computes, and must have it
-back before the next one begins, so that many short calls on two threads take longer than on one. What that costs is the
-difference, in the table of phases, between forward and backward and one part while no other is at work. It would take
-an interpreter without that lock, or processes that share the memory of the parameters.
-"""
-
-TECHNIQUES = """\
-## What makes it fast
-
-- **Adam goes through the parameters in blocks** that stay in the processor's cache for all of its ten calls
-  (`scratchnn/optim.py`). Counting arrays that come from memory and go there, a step has 7 instead of some 25: a
-  quarter of the time is to be expected, unless the cache holds everything anyway. The race "Adam" has the same in
-  whole arrays and in one line. Smaller blocks mean more calls, and two threads wait for each other at every call.
-- **Images lie in memory with the batch running fastest** (`scratchnn/machinery/images.py`): pieces of images are then
-  long runs of neighbours, and copied as fast as memory allows.
-- **Columns are made a band at a time** (`scratchnn/layers/convolution.py`): the product finds them in the cache.
-- **The lowest layer computes no dx** (`write_gradients`, `scratchnn/layers/layer.py`): the derivative with respect to
-  the data is of no use.
-- **The cross-entropy keeps its exponential** for backward (`scratchnn/losses.py`).
-- **Threads have parts of the batch, not of a product** (`scratchnn/training/parallel.py`): so what stands between the
-  products is shared, too. To be expected is what the products take in either case, and a share of the rest. The column
-  "scratchnn, N threads ÷ it" has the gain in the row of `scratchnn`. Noise is drawn in turn: one part computes while
-  the next one draws.
-- **Freed memory is kept** for the next step where a script makes its trainer (`blas.keep_freed_memory`). It is a matter
-  of the process and not of a framework, so the contests do without it: all have the C library as it is. What it
-  brings, to PyTorch as well, has a table of its own.
-
-The last table holds what was tried and is not in the library: where its ratio is near 1, or below, the plainer
-code has stayed.
-
-*Predicted* is what counting leads one to expect. *Columns*: the same bytes, in runs that are longer by the batch; the
-shorter run is about as long as what NumPy does to begin one. *Bands*: columns of a small batch fit into the last cache
-either way, those of a large one do not. *write_gradients*: counting multiplications. *Exponential*: counting calls
-of exp and log1p, the latter at four times the former: for it NumPy has vector instructions only where there is AVX-512.
-*New arrays*: what the allocator does is little beside a product. *One copy of a view*: its inner loop is the same, so
-nothing. *A batch of floats*: a quarter of the bytes to gather, but one pass more.
-"""
-
-GROWTH = """\
-## How it grows
-
-One quantity at a time is varied around the thesis's VAE and the convolutional autoencoder; all sizes take turns. The
-images are noise, which takes as long as digits. Memory is the most that was held at a time in the model, its optimiser
-and a step, or an epoch, as Python and NumPy asked for it; what the matrix library keeps for itself is not in it. A line
-is fitted to what is expected to grow like one, nearest in relative terms.
+The products are the matrix library's in either form. What stands between them is passes through memory, and there the
+loops help: Adam, the sums over windows of a convolution, the maximum of a pool. A pass became a loop if it brought a
+few hundredths of a step. ReLU's backward, dropout, a cross-entropy around NumPy's exponential and taking a batch out of
+the data were tried, and brought less. `--threads` shares out all that stands between the products; but threads of
+Python have one interpreter, and many short calls on two of them may take longer than on one.
 """
 
 
@@ -101,261 +86,136 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([row(head), rule, *map(row, rows)])
 
 
-def ratio(values: Array) -> str:
-    return f"{np.median(values):.2f} ({values.min():.2f}–{values.max():.2f})"
+def milliseconds(seconds: Array) -> str:
+    return f"{1e3 * float(np.median(seconds)):.2f}"
 
 
-def text_of(measured: Measured) -> str:
-    """One result as Markdown, from its heading on."""
-    if isinstance(measured, Race):
-        return race_text(measured)
-    if isinstance(measured, Parts):
-        return parts_text(measured)
-    if isinstance(measured, Duels):
-        return duels_text(measured)
-    if isinstance(measured, Sameness):
-        return sameness_text(measured)
-    return growth_text(measured)
+def shown(values: Array | None) -> str:
+    return "" if values is None else quartiles(values)
 
 
 def race_text(race: Race) -> str:
-    unit, factor = ("s", 1.0) if max(map(np.median, race.times.values())) >= 1 else ("ms", 1e3)
-    head = ["", f"median ({unit})", "min–max", *(f"{who} ÷ it" for who in race.ours)]
-    rows = []
-    for who, times in race.times.items():
-        ours = ["1" if who == one else ratio(race.ratio(one, who)) for one in race.ours]
-        spread = f"{factor * times.min():.2f}–{factor * times.max():.2f}"
-        rows.append([who, f"{factor * np.median(times):.2f}", spread, *ours])
-    lines = [f"### {race.title}", "", race.note]
-    if race.disagreement is not None:
-        lines[-1] += f" Largest disagreement in the check, relative: {race.disagreement:.1g}."
-    lines += ["", table(head, rows)]
-    lines += [f"\nSkipped: {who}, {why}." for who, why in race.skipped.items()]
-    return "\n".join(lines)
-
-
-def parts_text(parts: Parts) -> str:
-    names = list(next(iter(parts.times.values())))
-    rows = []
-    for who, times in parts.times.items():
-        medians = [1e3 * float(np.median(times[name])) for name in names]
-        rows.append([who, *(f"{value:.2f}" for value in medians), f"{sum(medians):.2f}"])
-    lines = [f"### {parts.title}", "", "Medians, milliseconds a step.", ""]
-    lines.append(table(["", *names, "sum"], rows))
-    if parts.beside:
-        beside = [f"{what} {1e3 * seconds:.2f} ms" for what, seconds in parts.beside.items()]
-        lines.append(f"\nTo be held against forward and backward of `{next(iter(parts.times))}`: {', '.join(beside)}.")
-    return "\n".join(lines)
-
-
-def duels_text(duels: Duels) -> str:
+    """One race for the terminal."""
     rows = [
-        [label, f"{1e3 * np.median(one):.2f}", f"{1e3 * np.median(other):.2f}", ratio(one / other)]
-        for label, (one, other) in duels.rows.items()
+        [who, milliseconds(times), *(shown(race.ratio(one, who)) if one else "" for one in ours_in(race))]
+        for who, times in race.times.items()
     ]
-    head = ["", f"{duels.one} (ms)", f"{duels.other} (ms)", "ratio (median, min–max)"]
-    if duels.predicted:
-        head.append("predicted")
-        rows = [[*row, duels.predicted[row[0]]] for row in rows]
-    note = duels.note or "Medians of processor time on one thread."
-    return "\n".join([f"### {duels.title}", "", note, "", table(head, rows)])
+    lines = [f"{race.title}: turns of {race.steps} steps, disagreement {race.disagreement:.1g}", ""]
+    lines.append(table(["", "ms a step", f"{FAST} ÷ it", f"{NUMPY} ÷ it"], rows))
+    return "\n".join([*lines, *skipped_text(race)])
 
 
-def growth_text(growth: Growth) -> str:
-    medians = np.median(growth.times, axis=1)
-    head = [growth.quantity, "median (ms)", "min–max"]
-    rows = [
-        [f"{size:,}", f"{1e3 * middle:.2f}", f"{1e3 * times.min():.2f}–{1e3 * times.max():.2f}"]
-        for size, middle, times in zip(growth.sizes, medians, growth.times, strict=True)
-    ]
-    lines = [f"### {growth.title}: {growth.quantity}", ""]
-    if growth.memory is not None:
-        head.append("peak memory (MB)")
-        rows = [[*row, f"{bytes_ / 1e6:.1f}"] for row, bytes_ in zip(rows, growth.memory, strict=True)]
-    if growth.linear:
-        lines += [fitted("Time", "ms", growth.sizes, 1e3 * medians)]
-        if growth.memory is not None:
-            lines[-1] += " " + fitted("Memory", "MB", growth.sizes, growth.memory / 1e6)
-        lines.append("")
-    else:
-        head.append("÷ first")
-        rows = [[*row, ratio(times / growth.times[0])] for row, times in zip(rows, growth.times, strict=True)]
-    return "\n".join([*lines, table(head, rows)])
+def ours_in(race: Race) -> tuple[str | None, str | None]:
+    return race.fastest(FAST), race.fastest(NUMPY)
 
 
-def sameness_text(same: Sameness) -> str:
-    head = ["threads", "gradient of the first step", "losses", "the same again"]
-    rows = [
-        [str(threads), f"{gradient:.1g}", f"{losses:.1g}", "the same bits" if again else "**other bits**"]
-        for threads, gradient, losses, again in zip(same.threads, same.gradients, same.losses, same.again, strict=True)
-    ]
-    note = f"Relative differences from {same.threads[0]} thread: of the gradient in norm, of a step's loss at the most."
-    return "\n".join([f"### {same.title}", "", note, "", table(head, rows)])
+def skipped_text(race: Race) -> list[str]:
+    return [f"Left out of {race.title}: {who} ({why})." for who, why in race.skipped.items()]
 
 
-def fitted(what: str, unit: str, sizes: Sequence[float], values: Array) -> str:
-    a, b, off = line(sizes, values)
-    sign = "+" if b >= 0 else "−"
-    return f"{what}: {a:.3g} {sign} {abs(b):.3g} × size {unit}, off by {100 * off:.0f} % at the most."
+def label(bar: Bar, races: Mapping[str, Race]) -> str:
+    title = races[bar.race].title if bar.race in races else bar.race
+    return f"{title} ÷ {bar.against or bar.rivals[0]}"
 
 
-def bars_text(measured: Sequence[Measured]) -> str:
-    """The table of bars, and below it what the time is spent on wherever more was hoped for."""
-    races = [result for result in measured if isinstance(result, Race)]
+def bars_text(runs_of: Mapping[str, Mapping[str, Race]]) -> str:
+    """The bars against the fastest of ours with loops, in each run; the first run decides."""
+    first = next(iter(runs_of.values()))
     rows = []
     for bar in BARS:
-        value, met = verdict(bar, races)
-        hope = "" if bar.hope is None else f"{bar.hope:g}"
-        rows.append([f"{bar.what} ÷ {bar.rival}", value, f"{bar.bar:g}", hope, met])
-    lines = ["## Is it fast enough?", "", "The fastest of ours ÷ the other.", ""]
-    lines.append(table(["", "ratio (median, min–max)", "at most", "hope", ""], rows))
-    lines += [f"\n{same_in_short(result)}" for result in measured if isinstance(result, Sameness)]
-    straight = [result for result in measured if isinstance(result, Growth) and asked_to_be_linear(result)]
-    if straight:
-        lines.append(f"\n{linear_in_short(straight)}")
-    for name in missed(races):
-        (race,) = (race for race in races if race.name == name)
-        spent = [
-            spent_on(result, race.best)
-            for result in measured
-            if isinstance(result, Parts) and result.name == name and race.best in result.times
-        ]
-        lines.append("\n" + " ".join([needed(race), *spent]))
-    if missed(races):
-        lines.append(f"\n{REMEDY}")
-    return "\n".join(lines)
+        measured = [ratios(bar, FAST, races) for races in runs_of.values()]
+        found = verdict(bar, measured[0])
+        rows.append([label(bar, first), *map(shown, measured), f"{bar.bar:.2f}", f"{bar.hope:.2f}", found])
+    return table(["", *runs_of, "at most", "hope", ""], rows)
 
 
-def same_in_short(same: Sameness) -> str:
-    again = "every number of them ends with the same bits again" if all(same.again) else "**the bits differ**"
-    return (
-        f"*The same training on {', '.join(map(str, same.threads))} threads*: the gradient of a step differs by "
-        f"{max(same.gradients):.1g} of its norm, a step's loss by {max(same.losses):.1g} of its value at the most; "
-        f"repeated, {again}."
-    )
+def numpy_text(runs_of: Mapping[str, Mapping[str, Race]]) -> str:
+    first = next(iter(runs_of.values()))
+    rows = [
+        [label(bar, first), *(shown(ratios(bar, NUMPY, races)) for races in runs_of.values())] for bar in BARS
+    ]  # fmt: skip
+    for name, race in first.items():
+        own = Bar(name, (NUMPY,), 1, 1)
+        values = [shown(ratios(own, FAST, races)) for races in runs_of.values()]
+        rows.append([f"{race.title}: with [fast] ÷ NumPy alone", *values])
+    return table(["", *runs_of], rows)
 
 
-def asked_to_be_linear(growth: Growth) -> bool:
-    return growth.linear and growth.quantity.startswith(("images", "parameters"))
+def times_text(races: Mapping[str, Race]) -> str:
+    everybody = dict.fromkeys(who for race in races.values() for who in race.times)
+    rows = [
+        [who, *(milliseconds(race.times[who]) if who in race.times else "" for race in races.values())]
+        for who in everybody
+    ]
+    return table(["", *(race.title for race in races.values())], rows)
 
 
-def linear_in_short(growths: Sequence[Growth]) -> str:
-    time = max(line(growth.sizes, np.median(growth.times, axis=1))[2] for growth in growths)
-    memory = max(line(growth.sizes, growth.memory)[2] for growth in growths if growth.memory is not None)
-    return (
-        "*Cost against images and parameters*: a line through the medians is off by "
-        f'{100 * time:.0f} % of the time and {100 * memory:.0f} % of the memory at the most; see "How it grows".'
-    )
+def parts_text(races: Mapping[str, Race]) -> str:
+    rows = []
+    for race in races.values():
+        for who, parts in race.parts.items():
+            rows.append([f"{race.title}: {who}", *(f"{1e3 * part:.2f}" for part in parts), f"{1e3 * parts.sum():.2f}"])
+        if FLOOR in race.times and race.parts:
+            rows.append([f"{race.title}: {FLOOR}", *[""] * len(PARTS), milliseconds(race.times[FLOOR])])
+    return table(["", *PARTS, "sum"], rows)
 
 
-def needed(race: Race) -> str:
-    """A sentence: how much of the time would have to go for every bar and every hope of this race."""
-    targets = []
-    for bar in BARS:
-        if bar.race == race.name and bar.rival in race.times:
-            ratio_now = float(np.median(race.ratio(race.best, bar.rival)))
-            targets += [limit / ratio_now for limit in (bar.bar, bar.hope) if limit is not None]
-    least = min(targets)
-    return (
-        f"*{race.title}*: for all that is asked and hoped for, {100 * (1 - least):.0f} % of the time would have to go."
-    )
+def kernels_text(races: Mapping[str, Race]) -> str:
+    """Who computed with what."""
+    users: dict[str, dict[str, None]] = {}
+    for race in races.values():
+        for who, kernel in race.kernels.items():
+            users.setdefault(kernel, {})[who.split(",")[0].removesuffix(" with [fast]")] = None
+    return "\n".join(f"- {', '.join(who)}: {kernel}." for kernel, who in users.items())
 
 
-def spent_on(parts: Parts, who: str) -> str:
-    """A sentence: the parts of a step of this contestant, largest first."""
-    medians = {name: 1e3 * float(np.median(values)) for name, values in parts.times[who].items()}
-    whole = sum(medians.values())
-    shares = [f"{name} {100 * medians[name] / whole:.0f} %" for name in sorted(medians, key=lambda n: -medians[n])]
-    text = f"A step of `{who}` spends its {whole:.2f} ms on {', '.join(shares)}"
-    return text + (f"; {FLOOR} need {100e3 * parts.beside[FLOOR] / whole:.0f} %." if FLOOR in parts.beside else ".")
-
-
-def epochs_figure(races: Sequence[Race]) -> Figure:
-    """The median of every contestant as a bar, with a line from the smallest to the largest."""
-    figure = figures.new_figure(8, 0.6 + sum(0.5 + 0.26 * len(race.times) for race in races), "The same work, in turns")
-    panels = figure.subplots(len(races), 1, squeeze=False, height_ratios=[len(race.times) for race in races])[:, 0]
-    for axes, race in zip(panels, races, strict=True):
+def races_figure(races: Mapping[str, Race]) -> Figure:
+    """The median of every contestant as a bar, with a line between the quartiles."""
+    sizes = [len(race.times) for race in races.values()]
+    figure = figures.new_figure(8, 0.6 + sum(0.5 + 0.24 * size for size in sizes), "The same work, in turns")
+    panels = figure.subplots(len(races), 1, squeeze=False, height_ratios=sizes)[:, 0]
+    for axes, race in zip(panels, races.values(), strict=True):
         names = list(race.times)[::-1]
-        medians = np.array([np.median(race.times[who]) for who in names])
-        ends = np.array([[race.times[who].min(), race.times[who].max()] for who in names]).T
-        colours = [figures.CLASS_COLOURS[0 if who in race.ours else 3] for who in names]
-        axes.barh(names, medians, xerr=np.abs(ends - medians), color=colours, ecolor="#333333")
+        low, middle, high = 1e3 * np.array([np.percentile(race.times[who], (25, 50, 75)) for who in names]).T
+        colours = [figures.CLASS_COLOURS[0 if who.startswith("scratchnn") else 3] for who in names]
+        axes.barh(names, middle, xerr=[middle - low, high - middle], color=colours, ecolor="#333333")
         axes.set_title(race.title, fontsize=9)
-        axes.set_xlabel("seconds", fontsize=8)
+        axes.set_xlabel("milliseconds a step", fontsize=8)
         axes.tick_params(labelsize=8)
     return figure
 
 
-def growth_figure(growths: Sequence[Growth]) -> Figure:
-    """One panel a quantity: time on the left axis, memory on the right one; the lines are the fits."""
-    rows = -(-len(growths) // 3)
-    figure = figures.new_figure(10, 2.7 * rows, "How time and memory grow")
-    panels = figure.subplots(rows, 3, squeeze=False).ravel()
-    for axes in panels[len(growths) :]:
-        axes.set_axis_off()
-    for axes, growth in zip(panels, growths, strict=False):
-        medians = 1e3 * np.median(growth.times, axis=1)
-        ends = 1e3 * np.stack([growth.times.min(axis=1), growth.times.max(axis=1)])
-        time_colour, memory_colour = figures.CLASS_COLOURS[0], figures.CLASS_COLOURS[5]
-        axes.errorbar(growth.sizes, medians, np.abs(ends - medians), fmt="o", color=time_colour)
-        drawn = [(axes, medians, "milliseconds", time_colour)]
-        if growth.memory is not None:
-            right = axes.twinx()
-            right.plot(growth.sizes, growth.memory / 1e6, "s", color=memory_colour)
-            drawn.append((right, growth.memory / 1e6, "peak memory (MB)", memory_colour))
-        for side, values, label, colour in drawn:
-            if growth.linear:
-                a, b, _ = line(growth.sizes, values)
-                side.plot(growth.sizes, a + b * np.asarray(growth.sizes), color=colour, linewidth=1)
-            side.set_ylim(0, 1.15 * values.max())
-            side.set_ylabel(label, fontsize=8, color=colour)
-            side.tick_params(labelsize=7)
-        axes.set_title(growth.title, fontsize=9)
-        axes.set_xlabel(growth.quantity, fontsize=8)
-        axes.xaxis.set_major_formatter(EngFormatter())
-    return figure
-
-
-def page_text(measured: Sequence[Measured], intro: Mapping[str, str | int | float], pictures: Sequence[str]) -> str:
-    """The whole page. `intro` fills the blanks of INTRO, `pictures` are the names of the figures' files."""
-
-    def texts(*kinds: type) -> list[str]:
-        return [text_of(result) for result in measured if isinstance(result, kinds)]
-
-    def pairs(of_layers: bool) -> list[str]:
-        return [text_of(x) for x in measured if isinstance(x, Duels) and (x.name == "layers") == of_layers]
-
-    def shown(name: str, caption: str) -> list[str]:
-        return [f"![{caption}](figures/{name})"] if name in pictures else []
-
-    sections = [INTRO.format(same_steps=SAME_STEPS, tolerance=TOLERANCE, **intro), bars_text(measured)]
-    sections += [
-        "## The contests",
-        *shown("performance-races.png", "Times of all contestants"),
-        *texts(Race, Parts, Sameness),
-    ]
-    sections += pairs(of_layers=True)
-    sections += [TECHNIQUES, *pairs(of_layers=False)]
-    sections += [GROWTH, *shown("performance-growth.png", "Time and memory against size"), *texts(Growth)]
+def page_text(runs_of: Mapping[str, Mapping[str, Race]], rounds: int, machine: str, options: str) -> str:
+    """The whole page. `runs_of` has the races by name, of a run on all the processor has, and perhaps of a held one."""
+    races = next(iter(runs_of.values()))
+    avx = (
+        "In the last run everyone was held to AVX2." if AVX512
+        else "It has no AVX-512, so a run with everyone held to AVX2 would be the same run."
+    )  # fmt: skip
+    intro = INTRO.format(
+        machine=machine, avx=avx, kernels=kernels_text(races), options=options, rounds=rounds, same_steps=SAME_STEPS,
+        tolerance=TOLERANCE,
+    )  # fmt: skip
+    sections = [intro, FAST_TEXT, bars_text(runs_of), NUMPY_TEXT, numpy_text(runs_of)]
+    sections += [TIMES_TEXT, times_text(races), *(text for race in races.values() for text in skipped_text(race))]
+    if races:
+        sections.append("![Times of all contestants](figures/performance-races.png)")
+        turns = ", ".join(f"{race.title} {race.steps}" for race in races.values())
+        largest = max(race.disagreement for race in races.values())
+        sections.append(f"Steps of a turn: {turns}. Largest disagreement in the check: {largest:.1g}.")
+    sections += [PARTS_TEXT, parts_text(races), REMEDY]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
 def write_page(
-    measured: Sequence[Measured], args: argparse.Namespace, machine: str, limits: Sequence[str], options: str
+    runs_of: Mapping[str, Mapping[str, Race]], args: argparse.Namespace, machine: str, options: str
 ) -> list[Path]:
-    """Writes the page and, beside it in figures/, its pictures; returns what was written."""
-    folder = args.page.parent / "figures"
-    runs.prepare_folder(folder)
-    races = [result for result in measured if isinstance(result, Race)]
-    growths = [result for result in measured if isinstance(result, Growth)]
-    drawn: dict[str, Figure] = {}
-    if races:
-        drawn["performance-races.png"] = epochs_figure(races)
-    if growths:
-        drawn["performance-growth.png"] = growth_figure(growths)
-    for name, figure in drawn.items():
-        figures.save(figure, folder / name)
-    notes = "".join(f"\n{note}\n" for note in limits)
-    intro: dict[str, str | int] = {"options": options, "machine": machine, "limits": notes, "rounds": args.rounds}
-    runs.write_text(args.page, page_text(measured, intro, list(drawn)))
-    return [args.page, *(folder / name for name in drawn)]
+    """Writes the page and, beside it in figures/, its picture; returns what was written."""
+    races = next(iter(runs_of.values()))
+    picture = args.page.parent / "figures/performance-races.png"
+    runs.prepare_folder(picture.parent)
+    runs.write_text(args.page, page_text(runs_of, args.rounds, machine, options))
+    if not races:
+        return [args.page]
+    figures.save(races_figure(races), picture)
+    return [args.page, picture]

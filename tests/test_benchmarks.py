@@ -1,11 +1,15 @@
-"""The benchmarks without their peers: taking turns, the check that all compute the same, and the page."""
+"""The benchmarks without their peers: processes and their deaths, the check that all compute the same, and the page."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +17,42 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))
 from benchmarks import __main__ as benchmarks
-from benchmarks import adam, contest, convolution, ours, peers
-from benchmarks.bars import BARS, missed, verdict
-from benchmarks.contest import DisagreementError, order, race, same_losses, without_dropout
-from benchmarks.ours import Ours
-from benchmarks.page import bars_text, text_of, write_page
-from benchmarks.parts import ALONE, parts
-from benchmarks.results import Duels, Growth, Measured, Parts, Race, Sameness, line
-from scratchnn import VAE, Autoencoder, Bernoulli, Dense, Dropout, MeanSquaredError, ReLU, Sequential
+from benchmarks import adam, machine, ours, page
+from benchmarks.bars import BARS, ratios, verdict
+from benchmarks.contest import TOLERANCE, Contest, DisagreementError, Task, agreement, hold, order, without_dropout
+from benchmarks.contestants import FAST, FLOOR, NUMPY, NUMPY_FORMS, everybody
+from benchmarks.ours import AdamAlone, Ours, Products
+from benchmarks.results import Race, quartiles
+from benchmarks.worker import Entry
+from scratchnn import VAE, Autoencoder, Bernoulli, Dense, Dropout, MeanSquaredError, ReLU, Sequential, compiled
 from scratchnn.data import Images
 
 D, BATCH = 16, 5
+OURS = Entry("benchmarks.ours:Ours", {}, NUMPY_FORMS)
 ADAM = {"lr": 1e-3, "eps": 1e-8}
+
+PLANTED = """
+import os, time
+from pathlib import Path
+import numpy as np
+from benchmarks.ours import Ours
+
+class Planted:
+    def __init__(self, task, name="", log="", wrong=1.0, abort_in=None):
+        self.ours, self.name, self.log, self.wrong, self.abort_in = Ours(task), name, log, wrong, abort_in
+    def describe(self):
+        return "planted"
+    def step(self, x, eps):
+        print("what a framework prints")
+        return self.ours.step(x, eps) * self.wrong
+    def epoch(self, number):
+        if number == self.abort_in:
+            os.abort()
+        if self.log:
+            with Path(self.log).open("a") as file:
+                file.write(f"{self.name}{number} ")
+        time.sleep(1 if number == 0 else 0.1)
+"""
 
 
 def images(n: int = 23) -> Images:
@@ -43,33 +71,115 @@ def dropping() -> Autoencoder:
                        MeanSquaredError())  # fmt: skip
 
 
-def test_contestants_take_turns_and_the_first_round_is_not_counted():
-    turns: list[tuple[str, int]] = []
-    now = 0.0
-
-    def run(name: str, seconds: float) -> Callable[[int], None]:
-        def turn(number: int) -> None:
-            nonlocal now
-            turns.append((name, number))
-            now += seconds * 100 if number == 0 else seconds + number
-
-        return turn
-
-    times = race({"A": run("A", 10), "B": run("B", 20)}, 3, "", clock=lambda: now)
-    assert turns == [(name, number) for number in range(4) for name in "AB"]
-    assert times["A"].tolist() == [11, 12, 13] and times["B"].tolist() == [21, 22, 23]
+def task(model: Any = None, n: int = 23, **adam: float) -> Task:
+    return Task(model or vae(), images(n), BATCH, ADAM | adam, 1)
 
 
-def test_a_ratio_is_taken_within_a_round():
-    # a machine that gets slower by itself: the medians of the times would say 20 ÷ 10
-    drift = Race("", "", {"A": np.array([1.0, 20.0, 50.0]), "B": np.array([0.5, 10.0, 100.0])}, ("A",))
-    assert drift.ratio("A", "B").tolist() == [2, 2, 0.5]
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A contestant of the tests, which other processes can import."""
+    (tmp_path / "planted.py").write_text(PLANTED, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return lambda **options: Entry("planted:Planted", options)
 
 
-@pytest.mark.parametrize("threads", [None, 2])
+def held(entries: Mapping[str, Entry], rounds: int = 1, model: Any = None, in_parts: tuple[str, ...] = ()) -> Race:
+    contest = Contest("thesis", "Race", task(model), entries, in_parts)
+    return hold(contest, rounds, machine.environment(1))
+
+
+def test_contestants_take_turns_and_the_first_round_is_not_counted(planted, tmp_path):
+    log = tmp_path / "log"
+    race = held({name: planted(name=name, log=str(log)) for name in "AB"}, rounds=2)
+    assert log.read_text().split() == ["A0", "B0", "A1", "B1", "A2", "B2"]
+    for times in race.times.values():
+        turns = race.steps * times
+        assert turns.shape == (2,) and turns.min() >= 0.1 and turns.max() < 0.5
+
+
+def test_who_crashes_is_named_and_left_out_and_the_others_go_on(planted):
+    race = held({
+        "ours": OURS, "crashes": planted(abort_in=1), "is not there": Entry("benchmarks.in_nothing:Nothing"),
+        "takes no such option": planted(colour="red"),
+    })  # fmt: skip
+    assert list(race.times) == ["ours"] and race.times["ours"].shape == (1,)
+    assert race.skipped["crashes"] == f"ended by {signal.SIGABRT.name}"
+    assert race.skipped["is not there"] == "ModuleNotFoundError: No module named 'benchmarks.in_nothing'"
+    assert "unexpected keyword argument 'colour'" in race.skipped["takes no such option"]
+    assert "Left out of Race: crashes (ended by SIGABRT)." in page.race_text(race)
+    nobody = held({"alone": Entry("benchmarks.in_nothing:Nothing")})
+    assert not nobody.times and "Left out of Race: alone" in page.race_text(nobody)
+
+
+def test_who_computes_something_else_ends_the_race(planted):
+    for wrong in (1.01, float("nan")):
+        with pytest.raises(DisagreementError, match="in step 1 ours and other differ by"):
+            held({"ours": OURS, "other": planted(wrong=wrong)})
+
+
+def test_a_race_of_ours_has_the_floor_and_parts_of_a_step():
+    entries = everybody(argparse.Namespace(threads=2, peers=[]))
+    assert list(entries) == [NUMPY, f"{NUMPY}, --threads 2", FAST, f"{FAST}, --threads 2", FLOOR]
+    race = held({NUMPY: entries[NUMPY], f"{NUMPY}, --threads 2": entries[f"{NUMPY}, --threads 2"],
+                 FLOOR: entries[FLOOR]}, model=dropping(), in_parts=(NUMPY, FAST))  # fmt: skip
+    assert list(race.times) == [NUMPY, f"{NUMPY}, --threads 2", FLOOR] and not race.skipped
+    assert all(times.shape == (1,) and (times > 0).all() for times in race.times.values())
+    assert list(race.parts) == [NUMPY] and race.parts[NUMPY].shape == (4,) and (race.parts[NUMPY] > 0).all()
+    assert race.kernels[NUMPY].startswith(f"NumPy {np.__version__} with ")
+    assert race.steps == 5 and race.disagreement < 1e-5
+
+
+def test_no_contestant_inherits_what_holds_openblas_back(monkeypatch):
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OPENBLAS_VERBOSE"):
+        monkeypatch.setenv(name, "7")
+    own = {name: value for name, value in machine.environment(2).items() if name.startswith("OPENBLAS_")}
+    assert own == {"OPENBLAS_NUM_THREADS": "2"}
+    assert machine.environment(2, held=True)["OPENBLAS_CORETYPE"] == "Haswell"
+
+
+@pytest.mark.parametrize("name", ["OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA"])
+def test_no_page_is_written_where_a_contestant_is_held_back(name, monkeypatch, tmp_path, capsys):
+    for variable in machine.holding():
+        monkeypatch.delenv(variable.split("=")[0])
+    monkeypatch.setenv(name, "x")
+    monkeypatch.setattr(benchmarks, "hold_all", lambda *args: [])
+    monkeypatch.setattr(benchmarks, "AVX512", [])
+    with pytest.raises(SystemExit) as stopped:
+        benchmarks.main(["--page", str(tmp_path / "page.md")])
+    assert stopped.value.code == f"error: {name}=x holds a contestant back, so no page is written: unset it"
+    benchmarks.main(["--only", "adam"])
+    assert f"Note: {name}=x is set" in capsys.readouterr().out
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # a number of threads, which every contestant is told anyway
+    benchmarks.main(["--page", str(tmp_path / "page.md")])
+    assert (tmp_path / "page.md").exists()
+
+
+def test_loops_that_are_not_in_use_are_no_contestant(monkeypatch):
+    monkeypatch.setenv(compiled.VARIABLE, "1")
+    with compiled.numpy_forms(), pytest.raises(SystemExit, match="Numba is not installed"):
+        Ours(task())
+
+
+def test_a_disagreement_ends_the_command_with_a_sentence(monkeypatch, planted):
+    entries = {"here": OURS, "there": planted(wrong=2.0)}
+    monkeypatch.setitem(benchmarks.CONTESTS, "thesis", lambda args: iter([Contest("thesis", "Race", task(), entries)]))
+    with pytest.raises(SystemExit) as stopped:
+        benchmarks.main(["--only", "thesis"])
+    assert str(stopped.value.code).startswith("error: in step 1 here and there differ by 1 of the result")
+
+
+@pytest.mark.parametrize("option", ["--threads=0", "--rounds=0", "--steps=-1"])
+def test_numbers_below_1_are_refused(option, capsys):
+    with pytest.raises(SystemExit):
+        benchmarks.main([option])
+    assert f"argument {option.split('=')[0]}: expected a whole number of at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_ours_makes_the_steps_of_the_trainer(threads):
     """Against a step written out here: the noise handed in is the noise used."""
-    model, one = vae(), Ours(vae(), ADAM, threads)
+    model, one = vae(), Ours(task(), threads)
     x, eps = images()[:BATCH], np.random.default_rng(5).standard_normal((BATCH, 3)).astype(np.float32)
     reconstruction, kl = model.forward(x, eps)
     assert one.step(x, eps) == pytest.approx(float((reconstruction + kl).mean()), rel=1e-5)
@@ -85,36 +195,41 @@ def test_an_epoch_of_ours_has_the_order_that_the_others_are_given():
             return super().__getitem__(rows)
 
     whole = images()
-    Ours(vae(), ADAM).epoch(Watched(whole.pixels, whole.max_value), BATCH, seed=7)
+    Ours(replace(task(), images=Watched(whole.pixels, whole.max_value))).epoch(seed=7)
     assert np.array_equal(np.concatenate(seen), order(len(whole), 7))
 
 
-class NotANumber(Ours):
-    def step(self, x, eps):
-        return float("nan")
+class InProcess:
+    """In the place of a field: contestants that are here."""
+
+    def __init__(self, **contestants: Any) -> None:
+        self.contestants = contestants
+
+    def each(self, method: str, *args: Any) -> dict[str, tuple[Any, float]]:
+        return {name: (getattr(one, method)(*args), 0.0) for name, one in self.contestants.items()}
 
 
 def test_contestants_that_agree_pass_and_those_that_do_not_are_named():
-    whole = images(40 * BATCH)
-    assert same_losses({"one": Ours(vae(), ADAM), "two": Ours(vae(), ADAM, 2)}, whole, BATCH, 3) < 1e-5
+    inputs = list(Contest("", "", task(n=40 * BATCH), {}).inputs())
+    assert agreement(InProcess(one=Ours(task()), two=Ours(task(), 2), floor=Products(task())), inputs) < 1e-5
     model = vae()
     model.params *= 1.01
-    for wrong, step in ((Ours(model, ADAM), 1), (NotANumber(vae(), ADAM), 1), (Ours(vae(), {**ADAM, "lr": 2e-3}), 2)):
-        said = rf"in step {step} first has the loss [\d.]+ and second .*: they do not compute"
-        with pytest.raises(DisagreementError, match=said):
-            same_losses({"first": Ours(vae(), ADAM), "second": wrong}, whole, BATCH, 3)
+    for wrong, step in ((Ours(task(model)), 1), (Ours(task(lr=2e-3)), 2)):
+        with pytest.raises(DisagreementError, match=f"in step {step} first and second differ by"):
+            agreement(InProcess(first=Ours(task()), second=wrong), inputs)
 
 
-def test_a_disagreement_ends_the_command_with_a_sentence(monkeypatch, capsys):
-    def measure(args: argparse.Namespace) -> list[Measured]:
-        same_losses({"here": Ours(vae(), ADAM), "there": NotANumber(vae(), ADAM)}, images(), BATCH, 3)
-        return []
-
-    monkeypatch.setitem(benchmarks.BENCHMARKS, "vae", measure)
-    with pytest.raises(SystemExit) as stopped:
-        benchmarks.main(["--only", "vae"])
-    assert str(stopped.value.code).startswith("error: in step 1 here has the loss ")
-    assert "nan" in str(stopped.value.code)
+def test_adam_on_two_threads_agrees_and_another_adam_does_not():
+    contest = adam.OfOptimisers("", "", task(), {})
+    alone = AdamAlone(task())
+    assert agreement(InProcess(one=alone, two=AdamAlone(replace(task(), threads=2))), contest.inputs()) < TOLERANCE
+    alone.epoch(0)
+    assert alone.optimiser.t == 25
+    wrong = [AdamAlone(task(lr=0.99e-3)), AdamAlone(task()), AdamAlone(task())]
+    wrong[1].optimiser.beta1, wrong[2].optimiser.beta2 = 0.89, 0.99
+    for other in wrong:
+        with pytest.raises(DisagreementError):
+            agreement(InProcess(one=AdamAlone(task()), other=other), contest.inputs())
 
 
 def test_nothing_is_dropped_for_the_check_and_the_model_is_left_alone():
@@ -125,42 +240,6 @@ def test_nothing_is_dropped_for_the_check_and_the_model_is_left_alone():
         expected = model.forward(x)
     assert np.array_equal(quiet.forward(x), expected)
     assert not np.array_equal(model.forward(x), expected)
-
-
-def test_a_peer_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "benchmarks.in_jax", None)  # what import makes of a module that is not there
-    found, skipped = peers.peers_at_hand(["jax"], 1)
-    assert found == {} and skipped["jax"].startswith("not installed (")
-    text = text_of(Race("vae", "Epoch", {"scratchnn": np.ones(2)}, ("scratchnn",), skipped=skipped))
-    assert "Skipped: jax, not installed (" in text
-
-
-def test_a_race_without_peers_has_ours_and_the_floor():
-    args = argparse.Namespace(rounds=1, steps=2, threads=2, peers=[])
-    result = peers.race_epochs("vae", "Epoch", vae(), images(), args, adam=ADAM, batch_size=BATCH, peers=peers.PEERS)
-    assert list(result.times) == ["scratchnn", "scratchnn, 2 threads", peers.FLOOR]
-    assert result.ours == ("scratchnn", "scratchnn, 2 threads")
-    assert all(times.shape == (1,) and (times > 0).all() for times in result.times.values())
-    assert result.note == "An epoch of 10 images, 2 steps of 5."
-
-
-@pytest.mark.parametrize("make", [vae, dropping])
-def test_a_step_has_parts_and_on_several_threads_phases(make):
-    args = argparse.Namespace(rounds=2, steps=3, threads=2, peers=[])
-    one, several = parts("name", "Step", make(), images(), args, adam=ADAM, batch_size=BATCH)
-    assert (one.title, several.title) == ("Step: the parts of a step", "Step: the phases of a step on 2 threads")
-    for result, who, names in ((one, "scratchnn", ours.PARTS), (several, "scratchnn, 2 threads", ours.PHASES)):
-        assert tuple(result.times[who]) == names
-        assert all(times.shape == (6,) and (times > 0).all() for times in result.times[who].values())
-    assert set(one.beside) == {peers.FLOOR} and set(several.beside) == {peers.FLOOR, ALONE}
-    assert all(seconds > 0 for seconds in (*one.beside.values(), *several.beside.values()))
-
-
-@pytest.mark.parametrize("option", ["--threads=0", "--rounds=0", "--steps=-1"])
-def test_numbers_below_1_are_refused(option, capsys):
-    with pytest.raises(SystemExit):
-        benchmarks.main([option])
-    assert f"argument {option.split('=')[0]}: expected a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_the_floor_has_the_products_of_a_step(monkeypatch):
@@ -174,9 +253,8 @@ def test_the_floor_has_the_products_of_a_step(monkeypatch):
             shapes.append(result.shape)
             return result
 
-    model = vae()
     monkeypatch.setattr(ours.np, "ones", lambda shape, dtype: np.zeros(shape, dtype).view(Counted))
-    ours.products(model, BATCH)(1)
+    Products(task(n=BATCH)).epoch(0)
     dense = [(D, 5), (5, 6), (3, 4), (4, D)]
     expected = [(BATCH, n_out) for _, n_out in dense]
     for n_in, n_out in dense:
@@ -185,129 +263,73 @@ def test_the_floor_has_the_products_of_a_step(monkeypatch):
     assert sorted(shapes) == sorted(expected)
 
 
-def test_the_ways_of_writing_adam_agree_and_another_does_not():
-    rng = np.random.default_rng(0)
-    params, grads = (rng.standard_normal(70_000).astype(np.float32) for _ in range(2))
-
-    def stepper(make):
-        vectors = adam.Vectors(params, grads)
-        return make(vectors).step, vectors.params
-
-    makers = [adam.Adam, adam.WholeAdam, adam.OneLineAdam, lambda model: adam.SharedAdam(model, 2),
-              lambda model: adam.SmallBlocks(model, 2)]  # fmt: skip
-    assert adam.same_way({str(k): stepper(make) for k, make in enumerate(makers)}, grads) < contest.TOLERANCE
-    for other in ({"lr": 0.99e-3}, {"beta1": 0.89}, {"beta2": 0.99}):
-        wrong = stepper(lambda model, other=other: adam.Adam(model, **other))
-        with pytest.raises(DisagreementError, match="they are not the same optimiser"):
-            adam.same_way({"one": stepper(adam.Adam), "other": wrong}, grads)
+def race_of(name: str, times: Mapping[str, list[float]]) -> Race:
+    seconds = {who: 1e-3 * np.array(values) for who, values in times.items()}
+    parts = {FAST: 1e-3 * np.array([1.0, 2.0, 3.0, 4.0])}
+    return Race(name, f"Race of {name}", 7, seconds, parts, dict.fromkeys(times, "a kernel"), {"JAX": "gone"}, 2e-6)
 
 
-@pytest.mark.parametrize("wrong", [None, 0, 1, 2, 3])
-def test_a_layer_whose_twin_returns_something_else_is_not_timed(wrong):
-    """y, dx, dW or db of a made-up peer is off by a hundredth, or NaN."""
-    rng = np.random.default_rng(0)
-    layer, x, dy = Dense(4, 3, rng, b=0.5), rng.random((5, 4), np.float32), rng.random((5, 3), np.float32)
-
-    class Peer:
-        @staticmethod
-        def layer_stepper(layer, x, dy, need_dx):
-            results = [layer.forward(x), layer.backward(dy), layer.dW.copy(), layer.db.copy()]
-            if wrong is not None:
-                results[wrong] = results[wrong] * (np.nan if wrong == 1 else 1.01)
-            return lambda: results
-
-    if wrong is None:
-        assert all(times.shape == (1,) for times in convolution.duel(Peer, layer, x, dy, True, 1))
-        return
-    with pytest.raises(DisagreementError, match=f"have another {('y', 'dx', 'W', 'b')[wrong]}"):
-        convolution.duel(Peer, layer, x, dy, True, 1)
+def made_up(ratio: float) -> dict[str, Race]:
+    """Races in which ours with loops needs `ratio` times as long as each of the others, and NumPy alone twice that."""
+    races = {}
+    for name in dict.fromkeys(bar.race for bar in BARS):
+        rivals = {bar.rivals[0]: [1.0, 2.0, 3.0] for bar in BARS if bar.race == name}
+        mine = {f"{NUMPY}, --threads 2": 2 * ratio, NUMPY: 9 * ratio, FAST: ratio}
+        races[name] = race_of(name, {who: [k, 2 * k, 3 * k] for who, k in mine.items()} | rivals)
+    return races
 
 
-def test_the_fit_finds_a_line_and_says_how_far_others_are_from_it():
-    sizes = [1, 2, 5, 9]
-    a, b, off = line(sizes, 3 + 2 * np.array(sizes, float))
-    assert (a, b) == (pytest.approx(3), pytest.approx(2)) and off < 1e-12
-    assert line(sizes, np.array(sizes, float) ** 2)[2] > 0.2
+def test_a_ratio_is_taken_within_a_round():
+    # a machine that gets slower by itself: the medians of the times would say 20 ÷ 10
+    drift = race_of("", {"A": [1.0, 20.0, 50.0], "B": [0.5, 10.0, 100.0]})
+    assert drift.ratio("A", "B").tolist() == [2, 2, 0.5]
+    assert quartiles(np.array([1.0, 2.0, 3.0, 4.0, 100.0])) == "3.00 (2.00–4.00)"
 
 
-def made_up(ratio: float) -> list[Measured]:
-    """Races in which ours needs `ratio` times as long as each of the others, and one result of every other kind."""
-    names = list(dict.fromkeys(bar.race for bar in BARS))
-    races = [
-        Race(name, f"Race of {name}", {"scratchnn": np.array([ratio, 2 * ratio, 3 * ratio]),
-             **{bar.rival: np.array([1.0, 2.0, 3.0]) for bar in BARS if bar.race == name}}, ("scratchnn",), "A note.",
-             disagreement=2e-6, skipped={"jax": "not installed (No module named 'jax')"})
-        for name in names
-    ]  # fmt: skip
-    times = {"scratchnn": {"data": np.array([1e-3]), "forward": np.array([3e-3])}}
-    return [
-        *races, Parts("vae", "The VAE", times, {peers.FLOOR: 2e-3}),
-        Sameness("The same steps", (1, 2), (0, 3e-7), (0, 4e-3), (True, True)),
-        Duels("tried", "Pairs", "one", "other", {"a pair": (np.array([1e-3, 2e-3]), np.array([2e-3, 4e-3]))},
-              predicted={"a pair": "0.4"}),
-        Growth("A step", "images", [1, 2, 4], np.array([[1, 1.1], [2, 2.1], [4, 4.1]]), np.array([5e6, 6e6, 8e6])),
-        Growth("A step", "threads", [1, 2], np.array([[4.0, 4.0], [2.0, 1.0]]), linear=False),
-    ]  # fmt: skip
+def test_the_fastest_of_ours_is_held_against_the_fastest_rival():
+    bar = next(bar for bar in BARS if bar.race == "no-dropout")
+    race = race_of(bar.race, {FAST: [4.0], f"{FAST}, --threads 2": [2.0], "PyTorch, x": [9.0], "TensorFlow": [8.0],
+                              "JAX, jit": [1.0]})  # fmt: skip
+    assert ratios(bar, FAST, {bar.race: race}) == [0.25]
+    assert ratios(bar, NUMPY, {bar.race: race}) is None and ratios(bar, FAST, {}) is None
+    for measured, words in ((bar.hope, "met, the hope as well"), (bar.bar, "met"), (2 * bar.bar, "**missed**")):
+        assert verdict(bar, np.array([measured])) == words
+    assert verdict(bar, None) == "not measured"
 
 
-def test_a_bar_is_met_or_missed_and_a_missed_hope_is_explained():
-    for ratio, words in ((0.2, "met, and the hope as well"), (10.0, "**missed**")):
-        races = [result for result in made_up(ratio) if isinstance(result, Race)]
-        bar = next(bar for bar in BARS if bar.hope is not None)
-        assert verdict(bar, races) == (f"{ratio:.2f} ({ratio:.2f}–{ratio:.2f})", words)
-    assert missed([result for result in made_up(0.2) if isinstance(result, Race)]) == []
-    text = bars_text(made_up(10.0))
-    assert "A step of `scratchnn` spends its 4.00 ms on forward 75 %, data 25 %" in text
-    assert "*The same training on 1, 2 threads*: the gradient of a step differs by 3e-07 of its norm" in text
-    assert "every number of them ends with the same bits again" in text
-    hardest = min(limit for bar in BARS if bar.race == "vae" for limit in (bar.bar, bar.hope))
-    assert f"*Race of vae*: for all that is asked and hoped for, {100 * (1 - hardest / 10):.0f} % of the time" in text
-    assert "the matrix products alone need 50 %" in text
-    assert bars_text([]).count("not measured") == len(BARS)
-
-
-def test_the_furthest_from_a_line_is_told_of_what_should_be_one():
-    def growth(quantity: str, bend: float, linear: bool = True) -> Growth:
-        sizes = np.array([1.0, 2.0, 3.0])
-        return Growth("A step", quantity, list(sizes), (sizes + bend * (sizes == 2))[:, None], sizes, linear)
-
-    off = line([1, 2, 3], np.array([1, 2.5, 3]))[2]
-    assert 0.05 < off < 0.2
-    text = bars_text([growth("images", 0), growth("parameters (width)", 0.5), growth("threads", 9, linear=False),
-                      growth("latent dimensions", 9)])  # fmt: skip
-    assert f"a line through the medians is off by {100 * off:.0f} % of the time and 0 % of the memory" in text
-
-
-def test_other_bits_in_a_second_run_are_told():
-    other = Sameness("The same steps", (1, 2), (0, 0), (0, 0), (True, False))
-    assert "**the bits differ**" in bars_text([other]) and text_of(other).count("**other bits**") == 1
-
-
-def written(tmp_path: Path, measured: Sequence[Measured]) -> str:
+def written(tmp_path: Path, runs_of: Mapping[str, Mapping[str, Race]]) -> str:
     args = argparse.Namespace(page=tmp_path / "docs/performance.md", rounds=3)
-    files = write_page(measured, args, "A processor.", ["Note: X=1 is set."], " --rounds 3")
+    files = page.write_page(runs_of, args, "A processor", " --rounds 3")
     assert all(path.stat().st_size for path in files)
     return args.page.read_text(encoding="utf-8")
 
 
-def test_the_page_has_what_was_measured_and_nothing_else(tmp_path):
-    page = written(tmp_path, made_up(0.5))
-    for text in (
-        "`python -m benchmarks --rounds 3`", "A processor.", "Note: X=1 is set.", "### Race of vae",
-        "Largest disagreement in the check, relative: 2e-06", "Skipped: jax, not installed (No module named 'jax').",
-        "![Times of all contestants](figures/performance-races.png)", "| 0.50 (0.50–0.50) |",
-        "Memory: 4 + 1 × size MB, off by 0 % at the most.", " 0.50 (0.50–0.50) |       0.4 |", "0.38 (0.25–0.50)",
-    ):  # fmt: skip
-        assert text in page, text
-    assert {path.name for path in (tmp_path / "docs/figures").iterdir()} == {
-        "performance-races.png",
-        "performance-growth.png",
-    }
-    for row in (row for row in page.splitlines() if row.startswith("|")):
-        assert row.endswith("|")
+def test_the_page_has_what_was_measured(tmp_path):
+    text = written(tmp_path, {"ratio": made_up(0.5)})
+    fast, numpy_alone, rest = re.split("## NumPy alone|## The times", text)
+    assert fast.count("0.50 (0.50–0.50)") == len(BARS) == numpy_alone.count("1.00 (1.00–1.00)")
+    assert "Race of thesis: with [fast] ÷ NumPy alone" in numpy_alone and "0.50 (0.50–0.50)" in numpy_alone
+    for found in ("`python -m benchmarks --rounds 3`", "A processor.", "scratchnn", "a kernel."):
+        assert found in fast.split("## With")[0]
+    for found in ("Left out of Race of dense: JAX (gone).", "Race of thesis 7", "disagreement in the check: 2e-06",
+                  "1.00 |    2.00 |     3.00 | 4.00 | 10.00 |", "(figures/performance-races.png)"):  # fmt: skip
+        assert found in rest, found
+    assert [path.name for path in (tmp_path / "docs/figures").iterdir()] == ["performance-races.png"]
+    assert all(row.endswith("|") for row in text.splitlines() if row.startswith("|"))
+    assert len(text.splitlines()) < 130
+
+
+@pytest.mark.parametrize("found", [[], ["X86_V4"]])
+def test_the_page_says_whether_there_was_a_held_run(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "AVX512", found)
+    text = written(tmp_path, {"ratio": made_up(0.5)} | ({"held to AVX2": made_up(3.0)} if found else {}))
+    assert ("would be the same run" in text) == (not found)
+    assert text.count("3.00 (3.00–3.00)") == (len(BARS) if found else 0)
+    assert "missed" not in text  # the first run decides
 
 
 def test_the_texts_written_by_hand_have_no_measured_numbers(tmp_path):
-    text = written(tmp_path, [])
-    assert "performance-races.png" not in text and "not measured" in text
-    assert " ms" not in text and " MB" not in text and "×" not in text
+    text = written(tmp_path, {"ratio": {}})
+    assert "performance-races.png" not in text and text.count("not measured") == len(BARS)
+    for by_hand in (page.INTRO, page.FAST_TEXT, page.NUMPY_TEXT, page.TIMES_TEXT, page.PARTS_TEXT, page.REMEDY):
+        assert not re.search(r"\d", by_hand)
