@@ -96,7 +96,7 @@ def mnist_width(sources: Sources) -> Written:
             try:
                 trained = sources.select("vae", **usual)
             except MissingRunsError:
-                if z == 20:  # the row that the section is about
+                if (z, hidden) == (20, 700):  # the row that the section is about
                     raise
                 continue
             histories = [run.history() for run in trained]
