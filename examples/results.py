@@ -29,7 +29,7 @@ from scratchnn.training.checkpoints import written_whole
 from scratchnn.training.runs import OutputError, write_text
 
 SECTIONS = (*thesis.SECTIONS, *student_works.SECTIONS, *gans.SECTIONS)
-HEADER = table(("", "document", "ours"), [])  # of the README's table
+HEADER = table(("", "document", "ours", "why"), [])  # of the README's table
 
 EXAMPLES = """\
   python examples/results.py                            what runs/ has, in docs/results.md and the README's table
@@ -96,7 +96,10 @@ def renewed_readme(readme: str, written: Mapping[str, Written], path: Path) -> s
             )
         rows[named[1]].append(line)
     for name, section in written.items():
-        rows[name] = [row(f"{what} <!-- {name} -->", *numbers) for what, *numbers in section.short]
+        rows[name] = [
+            row(f"{what} <!-- {name} -->", document, ours, *(why or [""]))
+            for what, document, ours, *why in section.short
+        ]
     lines = [HEADER, *(line for some in rows.values() for line in some)]
     return readme[: here.start] + "\n".join(lines) + "\n" + readme[here.stop :]
 

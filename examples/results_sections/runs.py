@@ -149,7 +149,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Written:
-    """A part of the page, and its rows in the README's table: what, the document's number, ours."""
+    """A part of the page, and its rows in the README's table: what, the document's number, ours; why they differ."""
 
     text: str
     short: Sequence[Sequence[str]] = ()
