@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from scratchnn import compiled
 
-READ, COMPILE = 1.0, 6.0  # seconds that it takes with the machine code at hand, and without (two cores of 2024)
-SAVED = 0.08  # of the time of a training, what the loops save at the least: docs/performance.md
+READ, COMPILE = 1.0, 6.0  # seconds that it takes with the machine code at hand, and without
+SAVED = 0.06  # of the time of a training, what the loops save at the least: docs/performance.md
 LONG = 60.0  # seconds left of a training that are worth a word about what is not installed
 
 
