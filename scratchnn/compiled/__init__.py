@@ -21,7 +21,7 @@ a loop; Numba compiles it to machine code that treats eight entries at a time. S
 once; any program that does the same operations in the same order finds it. So the compiler may not replace x·y + z by
 one operation with one rounding (Numba does not, unless it is asked for `fastmath`), and what is not such an operation
 stays NumPy's: e^x and log x, whose last bit is a matter of the library; sums over an axis, where the order is NumPy's;
-and matrix products. Of a NaN only that it is one is the same.
+and matrix products. A NaN stays a NaN; its bits may differ.
 
 *What is not a loop.* A pass earns its place by 3 % of a training step. ReLU's backward, dropout, a cross-entropy around
 NumPy's e^x, and taking a batch out of the data were tried, and brought less: docs/performance.md.
