@@ -127,7 +127,7 @@ def agreement(field: Field, inputs: Iterable[tuple[Array, Array]]) -> float:
     largest = 0.0
     for step, (x, eps) in enumerate(inputs, 1):
         values = {name: value for name, (value, _) in field.each("step", x, eps).items() if value is not None}
-        first = next(iter(values), "")  # nobody, if all have died: then there is nothing to compare
+        first = next(iter(values), "")  # none if all have died: then there is nothing to compare
         for name in values:
             difference = float(np.abs(values[name] - values[first]).max() / np.abs(values[first]).max())
             if not difference <= TOLERANCE:  # also false for NaN

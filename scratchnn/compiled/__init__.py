@@ -55,12 +55,10 @@ def compilable(numpy_form: Function) -> Function:
     name = numpy_form.__qualname__
 
     @functools.wraps(numpy_form)
-    def either(*args: Any) -> Any:
-        if name in in_use:
-            result = in_use[name](*args)
-            if result is not NotImplemented:
-                return result
-        return numpy_form(*args)
+    def either(*args: Any, **named: Any) -> Any:
+        loop = in_use.get(name)  # one look: another thread may change what is in use
+        result = NotImplemented if loop is None else loop(*args, **named)
+        return numpy_form(*args, **named) if result is NotImplemented else result
 
     return cast(Function, either)
 

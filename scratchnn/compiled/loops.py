@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from scratchnn.machinery.parameters import Array
 
 FORMS: dict[str, Callable[..., Any]] = {}
 LOOPS: list[tuple[Any, str]] = []  # each compiled function, with its arguments' types: T is float32 or float64
@@ -70,6 +70,7 @@ def plain(*arrays: Array) -> bool:
 def adam(
     params: Array, m: Array, v: Array, g: Array, beta1: Any, rest1: Any, beta2: Any, rest2: Any, lr: Any, eps: Any
 ) -> None:
+    """All arrays (B,), the entries of one block; rest1 and rest2 are 1 − beta1 and 1 − beta2, lr and eps corrected."""
     for i in range(len(params)):
         m[i] = beta1 * m[i] + rest1 * g[i]
         v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
@@ -93,9 +94,9 @@ def adam_update(self: Any, block: slice) -> Any:
 
 @loop("T[:, :, ::1], T[:, :, :, :, ::1], int64, int64")
 def add_windows(x: Array, cols: Array, SH: int, SW: int) -> None:
-    """One channel: every entry p, q of the image takes what the windows over it bring, in the order of u and v.
+    """One channel, x (H, W, N) and cols (KH, KW, OH, OW, N): an entry p, q takes what every window over it brings.
 
-    So an entry is fetched once, and not for every u, v again.
+    It does so in the order of u and v, which is NumPy's, and is fetched from memory once.
     """
     KH, KW, OH, OW, N = cols.shape
     for p in range(x.shape[0]):
@@ -122,6 +123,7 @@ def col2im(x: Array, cols: Array, kernel: Any, stride: Any, windows: Any) -> Any
 
 @loop("T[:, :, :, ::1], T[:, :, :, ::1], T[:, :, :, ::1], T[:, :, :, ::1], int64, int64")
 def to_largest(x: Array, y: Array, dy: Array, dx: Array, KH: int, KW: int) -> None:
+    """x and dx (C, H, W, N), y and dy (C, OH, OW, N); dx starts from 0, and windows do not overlap."""
     C, OH, OW, N = y.shape
     free = np.empty(N, np.bool_)  # examples whose maximum of this window has not been met yet
     for c in range(C):

@@ -8,7 +8,7 @@ from scratchnn.machinery.parameters import Array
 
 
 def log1p(x: Array) -> Array:
-    """log(1 + x) for 0 ≤ x ≤ 1, as np.log1p, to some units in the last place.
+    """log(1 + x) for x of any shape, 0 ≤ x ≤ 1, as np.log1p, to some units in the last place.
 
     For small x, log(1 + x) as it stands loses what rounding takes from 1 + x. With u = 1 + x rounded and d what was
     taken, log(u + d) = log u + log(1 + d/u) ≈ log u + d/u. That leaves out less than d²; u − 1 and d are exact here.
