@@ -16,6 +16,7 @@ from benchmarks.machine import AVX512
 from benchmarks.results import Race, quartiles
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures
+from scratchnn.scripts.provenance import drawing
 from scratchnn.training import runs
 
 INTRO = """\
@@ -169,6 +170,7 @@ def kernels_text(races: Mapping[str, Race]) -> str:
     return "\n".join(f"- {', '.join(who)}: {kernel}." for kernel, who in users.items())
 
 
+@drawing
 def races_figure(races: Mapping[str, Race]) -> Figure:
     """The median of every contestant as a bar, with a line between the quartiles."""
     sizes = [len(race.times) for race in races.values()]
@@ -217,5 +219,5 @@ def write_page(
     runs.write_text(args.page, page_text(runs_of, args.rounds, machine, options))
     if not races:
         return [args.page]
-    figures.save(races_figure(races), picture)
+    figures.save(races_figure(races), picture, {"rounds": args.rounds})
     return [args.page, picture]

@@ -110,7 +110,7 @@ def main() -> None:
         images, image_shape = Images(rng.integers(0, 256, (N_IMAGES, 784)).astype(np.uint8), 255), (28, 28)
     else:
         vae, settings = load_model(args.run)
-        images, image_shape = explore.held_out_images(settings)
+        images, image_shape, _ = explore.held_out_images(settings)
 
     print(f"python {platform.python_version()}; numpy {np.__version__}; matplotlib {matplotlib.__version__}")
     print(f"milliseconds from event to drawn image, bar {BAR_MS} {'median':>8} {'95 %':>8} {'largest':>8}")

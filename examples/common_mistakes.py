@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs.prepare_folder(folder)
     lab = Lab(args.data, args.epochs, args.seed)
     print(f"{lab.images}; −ELBO in nats per image, {args.epochs} epochs, seed {args.seed}")
+    settings = {"data": args.data, "epochs": args.epochs, "seed": args.seed}
     findings = []
     with tqdm(chosen, unit="mistake", disable=None) as bar:
         for number, mistake in enumerate(bar, start=1):
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             bar.write(f"\n{number}. {lecture(mistake, finding)}")
             if finding.figure is not None:
                 for folder, prefix in zip(folders, ("", "mistakes-"), strict=False):
-                    figures.save(finding.figure, folder / f"{prefix}{mistake.name}.png")
+                    figures.save(finding.figure, folder / f"{prefix}{mistake.name}.png", settings)
     print(f"\nfigures written to {', '.join(map(str, folders))}")
     if args.page is not None:
         runs.write_text(args.page, page(args, chosen, findings))

@@ -59,12 +59,12 @@ def load_classifiers(paths: Sequence[Path]) -> tuple[dict[str, Classifier], dict
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     classifiers, settings = load_classifiers(args.runs)
-    images, image_shape = explore.held_out_images(settings)
+    images, image_shape, names = explore.held_out_images(settings)
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 
     def draw(figure: explore.Figure) -> explore.ClassifierComparison:
-        return explore.ClassifierComparison(figure, classifiers, images, image_shape, args.image)
+        return explore.ClassifierComparison(figure, classifiers, images, image_shape, names, args.image)
 
     try:
         explore.show(draw, args.out)

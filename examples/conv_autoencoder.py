@@ -33,12 +33,19 @@ channels, too.
 printed here): a number that is 0 for every image of a batch gets no gradient, and only changes in the layers below can
 bring it back. PCA, which is linear, has 64 numbers that count, and own-linear has them too.
 
+*What an untrained network shows* is grey, between 0.4 and 0.6 in every pixel, from the values here as well as from
+PyTorch's: the sums that reach the sigmoid are small. The document's Figure 3 has "mostly black or white" pixels; most
+likely its scale of greys goes from the smallest to the largest value of an image.
+
 Classifiers on the encoder of as-printed; the last is trained for the first N alone:
 
     as-printed         Dense(N, 10), ReLU, Dropout behind the encoder: a ReLU and dropout on logits. A class whose logit
                        is below 0 for all images gets no gradient; only changes in the encoder can bring it back
     logits             Dense(N, 10) alone
     untrained          the same, the encoder started afresh: what has the autoencoder been good for?
+
+examples/conv_classifier_seeds.py trains the first two from many seeds, and from PyTorch's initial values too, to say
+where the document's accuracies lie among such runs.
 """
 
 from __future__ import annotations
@@ -49,6 +56,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from shared.documents import CONV_RESULTS
 from shared.series import (
     History,
     classifier_curves,
@@ -60,7 +68,7 @@ from shared.series import (
     write_results,
 )
 
-from scratchnn import Adam, Autoencoder, Classifier, Dense, Dropout, ReLU, Sequential, data
+from scratchnn import Adam, Autoencoder, Classifier, data
 from scratchnn.evaluation import (
     confusion_matrix,
     encode,
@@ -68,10 +76,16 @@ from scratchnn.evaluation import (
     principal_components,
     reconstruction_error,
 )
-from scratchnn.layers import Layer
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.student_works import RATE, conv_autoencoder, conv_encoder, split_of_the_document
+from scratchnn.scripts.student_works import (
+    CONV_CODES,
+    CONV_EPOCHS,
+    RATE,
+    conv_autoencoder,
+    conv_classifier,
+    split_of_the_document,
+)
 from scratchnn.training import runs
 from scratchnn.training.checkpoints import fingerprint
 
@@ -89,13 +103,6 @@ CLASSIFIERS = {
     "logits": "encoder of as-printed, Dense",
     "untrained": "the same, started afresh",
 }
-EPOCHS = {"digits": (60, 40), "mnist": (15, 30), "fashion-mnist": (15, 30)}  # autoencoders, classifiers
-CODES = {"digits": [16, 32], "mnist": [64, 128, 256], "fashion-mnist": [64, 128, 256]}
-DOCUMENT: dict[str, Any] = {
-    "mse": 0.0533,
-    "accuracy": {64: 0.9043, 128: 0.9141, 256: 0.907},
-    "cross_entropy": {64: 0.3865},
-}
 UNREACHED = {28: 3, 8: 1}  # by the side of an image: how many of its last rows and columns the printed decoder misses
 
 EXAMPLES = """\
@@ -103,16 +110,6 @@ EXAMPLES = """\
   python examples/conv_autoencoder.py --data fashion-mnist --codes 64 --runs 1      the document's N = 64, once
   python examples/conv_autoencoder.py --data fashion-mnist --runs 3                 all of it, three times: hours
 """
-
-
-def classifier(kind: str, below: Layer, side: int, n_code: int, rng: np.random.Generator) -> Classifier:
-    """The printed encoder with the values of the trained one, `below`, or values of its own, and a dense layer."""
-    # a new encoder and no copy: its dropout must draw from this run's generator
-    encoder = Sequential(conv_encoder(side, n_code, RATE, rng))
-    if kind != "untrained":
-        encoder.params[...] = below.params
-    printed = [ReLU(), Dropout(RATE, rng)] if kind == "as-printed" else []
-    return Classifier(Sequential([encoder, Dense(n_code, 10, rng), *printed]))
 
 
 def baselines(images: data.DataSet, codes: Sequence[int]) -> tuple[dict[str, float], dict[str, Array]]:
@@ -164,11 +161,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--classifier-epochs", type=cli.positive_int, help="passes in training a classifier (default: 30; digits: 40)"
     )
     args = parser.parse_args(arguments)
-    if args.data not in EPOCHS:
-        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")
-    args.epochs = args.epochs or EPOCHS[args.data][0]
-    args.classifier_epochs = args.classifier_epochs or EPOCHS[args.data][1]
-    args.codes = list(dict.fromkeys(args.codes or CODES[args.data]))
+    if args.data not in CONV_EPOCHS:
+        raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(CONV_EPOCHS)} with --data")
+    args.epochs = args.epochs or CONV_EPOCHS[args.data][0]
+    args.classifier_epochs = args.classifier_epochs or CONV_EPOCHS[args.data][1]
+    args.codes = list(dict.fromkeys(args.codes or CONV_CODES[args.data]))
     args.out = args.out or Path("runs") / f"conv-autoencoder-{args.data}-seed{args.seed}"
     return args
 
@@ -219,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             autoencoders[variant, n].append(autoencoder)
         for kind, n in kinds:
             rng, below = np.random.default_rng(seed), autoencoders["as-printed", n][-1].encoder
-            model = classifier(kind, below, side, n, rng)
+            model = conv_classifier(kind, below, side, n, rng)
             add(
                 f"classifier-{kind}-n{n}", model, rng, variant=kind, code=n, seed=seed, epochs=args.classifier_epochs,
                 encoder="afresh" if kind == "untrained" else fingerprint(below.params),
@@ -251,11 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }  # fmt: skip
     runs.write_summary(
         args.out, "conv-autoencoder", measured, settings, seed=args.seed,
-        scaling=f"pixels / {images.train.max_value}", document=DOCUMENT if args.data == "fashion-mnist" else {},
+        scaling=f"pixels / {images.train.max_value}", document=CONV_RESULTS if args.data == "fashion-mnist" else {},
     )  # fmt: skip
-    rows = {variant: autoencoders[variant, first][0].reconstruct(images.test[:10]) for variant in VARIANTS}
+    untrained = conv_autoencoder("as-printed", side, first, np.random.default_rng(args.seed))
+    rows = {"untrained": untrained.reconstruct(images.test[:10])}
+    rows |= {variant: autoencoders[variant, first][0].reconstruct(images.test[:10]) for variant in VARIANTS}
     rows[f"PCA-{first}"] = shown[f"PCA-{first}"]
-    write_results(args.out, histories, draw(args, images, histories, rows, counts))
+    write_results(args.out, histories, draw(args, images, histories, rows, counts), settings)
 
 
 def draw(
@@ -267,7 +266,16 @@ def draw(
 ) -> dict[str, figures.Figure]:
     n = args.codes[0]
     what = f"{args.data}, N = {n}; runs: {args.runs}"
+    first = [int(np.flatnonzero(images.train.labels == k)[j]) for j in range(3) for k in range(10)]
     return {
+        "samples": figures.named_images(
+            images.train[first],
+            data.labels_of(images.train)[first],
+            images.image_shape,
+            f"The first three training images of every class\n{args.data}",
+            images.class_names,
+            columns=10,
+        ),
         "curves": figures.learning_curves(
             {"mean squared error": {v: curves(histories[f"{v}-n{n}"], "loss") for v in VARIANTS}},
             f"Autoencoders on {what}\ntraining: with dropout, while the parameters change; validation: without",
@@ -282,7 +290,7 @@ def draw(
             images.image_shape,
             f"Test images and their reconstructions\n{args.data}, N = {n}, seed {args.seed}",
         ),
-        "confusion": confusion_picture(counts, f"Encoder and Dense({n}, 10) on ", args),
+        "confusion": confusion_picture(counts, f"Encoder and Dense({n}, 10) on ", args, images.class_names),
     }
 
 
@@ -293,14 +301,15 @@ def print_tables(
     right: Mapping[Kind, dict[str, Any]],
 ) -> None:
     """The document's figures and ours."""
-    fashion = args.data == "fashion-mnist"
-    print(f"\nmean squared error in evaluation mode, pixels from 0 to 1; mean of {args.runs} runs")
+    fashion, several = args.data == "fashion-mnist", args.runs > 1
+    made = f"mean of {args.runs} runs" if several else "one run"
+    print(f"\nmean squared error in evaluation mode, pixels from 0 to 1; {made}")
     columns = f"{'document':>9} {'test':>9} {'at the edge':>12} {'test / 0.8':>11} {'training':>9}"
     print(f"{'':<26} {columns}   code numbers always 0")
     for name, error in errors.items():
         print(f"{name:<26} {'':>9} {error:>9.4f}")
     for (variant, n), figure in mse.items():
-        document = f"{DOCUMENT['mse']}" if fashion and (variant, n) == ("as-printed", 64) else "—"
+        document = f"{CONV_RESULTS['mse']}" if fashion and (variant, n) == ("as-printed", 64) else "—"
         test, edge, bright, train = (
             figure[f"{name}_mse{more}"]["mean"]
             for name, more in (("test", ""), ("test", "_at_the_edge"), ("test", "_brightened"), ("train", ""))
@@ -308,10 +317,11 @@ def print_tables(
         dead = ", ".join(f"{count} of {n}" for count in figure["dead_code_numbers"]["runs"])
         numbers = f"{document:>9} {test:>9.4f} {edge:>12.4f} {bright:>11.4f} {train:>9.4f}"
         print(f"{variant + f', N = {n}':<26} {numbers}   {dead}")
-    print(f"\nclassifiers, mean ± standard deviation over {args.runs} runs")
+    made = f"mean ± standard deviation over {args.runs} runs" if several else "one run"
+    print(f"\nclassifiers, {made}")
     print(f"{'':<26} {'document':>9} {'test accuracy':>16} {'test cross-entropy':>19}   classes never found")
     for (kind, n), figure in right.items():
-        known: dict[int, float] = DOCUMENT["accuracy"] if fashion and kind != "untrained" else {}
+        known: dict[int, float] = CONV_RESULTS["accuracy"] if fashion and kind != "untrained" else {}
         document = f"{100 * known[n]:.2f} %" if n in known else "—"
         ours = runs.mean_and_std([100 * value for value in figure["test_accuracy"]["runs"]]) + " %"
         loss = runs.mean_and_std(figure["test_cross_entropy"]["runs"], 4)

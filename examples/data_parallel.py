@@ -175,16 +175,16 @@ def finish(args: argparse.Namespace, trainer: RanksTrainer, images: data.DataSet
         **{f"test_{name}": value for name, value in losses.items()},
         "seconds_per_epoch": float(np.median([record["seconds"] for record in trainer.history])),
     }
+    settings = {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "epochs": len(trainer.history)}
     runs.write_summary(
-        args.out, "data-parallel", measured,
-        {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "epochs": len(trainer.history)},
+        args.out, "data-parallel", measured, settings,
         seed=args.seed, scaling=f"pixels / {images.train.max_value}",
         mpi=MPI.Get_library_version().splitlines()[0].strip(),
     )  # fmt: skip
     what = f"VAE on {args.data}, latent dimensions: {args.latent}, seed: {args.seed}, ranks: {len(ends)}"
     samples, title = model.generate(100, np.random.default_rng(args.seed)), f"Decoded draws of z from N(0, I)\n{what}"
-    figures.save(figures.loss_curve(trainer.iteration_losses, trainer.history, what), args.out / "loss.png")
-    figures.save(figures.image_grid(samples, images.image_shape, 10, title), args.out / "samples.png")
+    figures.save(figures.loss_curve(trainer.iteration_losses, trainer.history, what), args.out / "loss.png", settings)
+    figures.save(figures.image_grid(samples, images.image_shape, 10, title), args.out / "samples.png", settings)
     print(f"written to {args.out}: history.json, summary.json, checkpoint.npz, loss.png, samples.png")
 
 

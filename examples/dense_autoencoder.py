@@ -11,10 +11,12 @@ biases 0, ε of Adam 1e-7, a new order of the images every epoch. No image is ke
 training images. The error of the final parameters stands beside train_loss, which is the mean over the batches of an
 epoch while the parameters change. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too
 high in the first epoch, and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2
-numbers, followed by a slow decline, is no first epoch: a fresh network starts from 10,000. Most likely the cell had
-been run before, and its 40 epochs come on top of others; ours are 40 in all. That alone does not explain the
-difference: with seed 0 the loss is 3,178 after 40 epochs and still above 3,000 after 80, nearly a third of it that of
-dead pixels.
+numbers, followed by a slow decline, is no first epoch: a network that has learned nothing has an error of about 7,270,
+and its loss in the first epoch is between 4,500 and 5,600. Most likely the cell had been run before, and its 40 epochs
+come on top of others; ours are 40 in all. Besides, much depends on the seed. Often one of the two numbers dies in the
+first steps, and the loss rests on a plateau above the error of one mean image, as with seed 0 for ten epochs.
+examples/dense_autoencoder_seeds.py trains from many seeds, and lays the document's epochs beside those of runs that
+start with both numbers alive.
 
 *Dead units.* A ReLU is 0 for every input whose sum is negative. A unit for which that is so with all images of the data
 gets no gradient: it is dead. In the first layer, whose inputs are fixed, plain gradient descent never changes it again.
@@ -35,21 +37,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared.documents import NOTEBOOK_LOSSES
 from shared.series import History, write_results
 
-from scratchnn import Adam, Autoencoder, MeanSquaredError, Sequential, data
+from scratchnn import Adam, Autoencoder, data
 from scratchnn.evaluation import PrincipalComponents, encode, principal_components, reconstruction_error
+from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.scripts.student_works import KERAS_EPS, joined, keras_layers
+from scratchnn.scripts.provenance import drawing
+from scratchnn.scripts.student_works import (
+    DENSE_BATCH_SIZES,
+    DENSE_LEARNING_RATES,
+    KERAS_EPS,
+    all_images,
+    dense_autoencoder,
+)
 from scratchnn.training import runs
 
-LEARNING_RATES = {8: 5e-4, 2: 1e-3}
-BATCH_SIZES = {8: 64, 2: 256}
 EPOCHS = {8: 20, 2: 40}
 DIGITS_BATCH_SIZES, DIGITS_EPOCHS = {8: 16, 2: 16}, {8: 50, 2: 80}  # as many steps as a minute has
 KINDS = {
@@ -58,42 +66,14 @@ KINDS = {
     "linear-output": "no ReLU behind the code and the output",
 }
 COLOURS = dict(zip(KINDS, ("#bd1f01", "#3f90da", "#832db6"), strict=True))
-SHOWN = 12  # images, the first ones
+SHOWN = 16  # images, the first ones, as in the document
 ROWS = 1000  # images that pass through a network at once, outside of training
-
-# the losses that the notebook prints, epoch by epoch
-DOCUMENT = {
-    8: [3808.1067, 2343.1726, 2191.0239, 2104.9836, 2054.8560, 2009.3827, 1953.3242, 1907.8009, 1891.9467, 1876.1587,
-        1859.0859, 1841.9177, 1837.1486, 1810.3488, 1790.7700, 1776.5697, 1768.7759, 1766.5427, 1759.1978, 1755.8175],
-    2: [3181.5081, 3156.5073, 3129.7554, 3120.1482, 3090.3901, 3073.7473, 3080.6035, 3031.1846, 3011.9346, 2998.7258,
-        2995.1233, 2983.1006, 2983.9548, 2997.8896, 2960.6470, 2938.8240, 2966.1658, 2951.1213, 3010.3672, 2977.1770,
-        2903.4075, 2902.5283, 2936.9612, 2933.1184, 2886.1003, 2856.4785, 2867.4585, 2846.8062, 2839.0696, 2839.3430,
-        2837.2488, 2845.6082, 2860.5464, 2856.4551, 2837.8748, 2811.4495, 2813.6243, 2823.6843, 2830.4934, 2842.7793],
-}  # fmt: skip
 
 EXAMPLES = """\
   python examples/dense_autoencoder.py                              embedded digits, smaller networks, under a minute
   python examples/dense_autoencoder.py --data mnist                 the document's two networks, each in three kinds
   python examples/dense_autoencoder.py --data mnist --seed 1        do the same units die again?
 """
-
-
-def autoencoder(n_code: int, kind: str, n_x: int, rng: np.random.Generator) -> Autoencoder:
-    """The network with 8 numbers or that with 2; `kind` is one of KINDS. The numbers beside it: for 784 pixels."""
-    w, narrow = (64, 16) if n_x >= 400 else (16, 8)
-    last = [8] if n_code == 8 else [narrow, 2]
-    encoder = keras_layers([n_x, 4 * w, 2 * w, w, *last], rng)  # 784-256-128-64-8, 784-256-128-64-16-2
-    decoder = keras_layers([*last[::-1], w, 2 * w, n_x], rng)  # 8-64-128-784, 2-16-64-128-784
-    if kind != "relu":
-        encoder.pop()  # the ReLU behind the code
-    if kind == "linear-output":
-        decoder.pop()
-    return Autoencoder(Sequential(encoder), Sequential(decoder), MeanSquaredError())
-
-
-def all_images(images: data.DataSet) -> data.Images:
-    """Every image of the data set, on the scale of its bytes: 0–255, or 0–16 for the embedded digits."""
-    return replace(joined(images.train, images.validation, images.test), max_value=1)
 
 
 def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
@@ -128,7 +108,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     digits = args.data == "digits"
     args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in EPOCHS}
-    args.batch_size_of = {n: args.batch_size or (DIGITS_BATCH_SIZES if digits else BATCH_SIZES)[n] for n in EPOCHS}
+    args.batch_size_of = {
+        n: args.batch_size or (DIGITS_BATCH_SIZES if digits else DENSE_BATCH_SIZES)[n] for n in EPOCHS
+    }
     args.out = args.out or Path("runs") / f"dense-autoencoder-{args.data}-seed{args.seed}"
     return args
 
@@ -151,9 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         batch_size = args.batch_size_of[n]
         for kind, what in KINDS.items():
             name, rng = f"{n}-{kind}", np.random.default_rng(args.seed)
-            model = models[name] = autoencoder(n, kind, train.pixels.shape[1], rng)
+            model = models[name] = dense_autoencoder(kind, n, train.pixels.shape[1], rng)
             trainer = runs.trainer(
-                args.threads, model, Adam(model, lr=LEARNING_RATES[n], eps=KERAS_EPS), rng,
+                args.threads, model, Adam(model, lr=DENSE_LEARNING_RATES[n], eps=KERAS_EPS), rng,
                 {"data": args.data, "images": "all", "seed": args.seed, "batch_size": batch_size},
                 batch_size=batch_size, blas_threads=args.blas_threads,
             )  # fmt: skip
@@ -172,17 +154,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "images": "all train",
         "batch_size": args.batch_size_of,
         "epochs": {name: len(history) for name, history in histories.items()},
-        "learning_rate": LEARNING_RATES,
+        "learning_rate": DENSE_LEARNING_RATES,
         "networks": {name: repr(model) for name, model in models.items()},
         "threads": args.threads,
         "seed": args.seed,
     }
-    document = {n: losses[-1] for n, losses in DOCUMENT.items()} if args.data == "mnist" else {}
+    document = {n: losses[-1] for n, losses in NOTEBOOK_LOSSES.items()} if args.data == "mnist" else {}
     runs.write_summary(
         args.out, "dense-autoencoder", measured, settings, seed=args.seed,
         scaling=f"pixels as they are, 0–{max_value}", document={"train_loss": document},
     )  # fmt: skip
-    write_results(args.out, histories, draw(args, train, images, pca, baselines, models, histories, scores))
+    pictures = draw(args, train, images, pca, baselines, models, histories, scores)
+    write_results(args.out, histories, pictures, settings)
 
 
 def print_tables(
@@ -199,7 +182,7 @@ def print_tables(
         for kind in KINDS:
             figure = scores[f"{n}-{kind}"]
             known = args.data == "mnist" and kind == "relu" and figure["epochs"] == EPOCHS[n]
-            document = f"{DOCUMENT[n][-1]:.1f}" if known else "—"
+            document = f"{NOTEBOOK_LOSSES[n][-1]:.1f}" if known else "—"
             dead = f"{figure['dead_code_numbers']} of {n}"
             black = f"{figure['dead_pixels']}, error {figure['mse_of_dead_pixels']:.2f}"
             print(
@@ -225,61 +208,71 @@ def draw(
     for n in EPOCHS:
         rows |= {f"{n}, {kind}": models[f"{n}-{kind}"].reconstruct(train[:SHOWN]) for kind in KINDS}
         rows[f"{n}, PCA"] = pca[n].reconstruct(train[:SHOWN])
+    codes = {name: encode(model, train) for name, model in models.items()}
     pictures = {
         "loss": losses(
             args, baselines, histories, f"Autoencoders of {what}: training loss by epoch, pixels from 0 to {max_value}"
         ),
-        "code_use": code_use(scores, f"For how many images is a number of the code not 0?\n{what}"),
+        "codes": spread_of_codes(codes, f"The numbers of the code, over all {len(train):,} images of {what}"),
         "reconstructions": figures.rows_of_images(
             {name: np.clip(row / max_value, 0, 1) for name, row in rows.items()},
             images.image_shape,
             f"Training images and their reconstructions\n{what}",
         ),
     }
-    codes = {kind: encode(models[f"2-{kind}"], train) for kind in KINDS} | {"pca": encode(pca[2], train)}
-    for name, points in codes.items():
+    planes = {kind: codes[f"2-{kind}"] for kind in KINDS} | {"pca": encode(pca[2], train)}
+    for name, points in planes.items():
         error = baselines[2] if name == "pca" else scores[f"2-{name}"]["final_mse"]
         whose = "PCA" if name == "pca" else f"autoencoder, {KINDS[name]}"
         title = f"{len(train):,} images in two numbers, mean squared error {error:.1f}\n{whose}; {what}"
-        figure = figures.latent_scatter(points, title, train.labels)
+        figure = figures.latent_scatter(points, title, train.labels, images.class_names)
         figure.axes[0].set(xlabel="first number of the code", ylabel="second number of the code")
         pictures[f"scatter-{name}"] = figure
     return pictures
 
 
+@drawing
 def losses(
     args: argparse.Namespace, baselines: Mapping[int, float], histories: Mapping[str, History], title: str
 ) -> figures.Figure:
-    """Both networks, of all kinds, the document's losses, and the two errors that give them a scale."""
-    figure = figures.new_figure(10.5, 4.6, title)
+    """Both networks, of all kinds, from the first epoch to the last; the document's losses, and the two errors that
+    give them a scale."""
+    figure = figures.new_figure(10.5, 5.2, title)
     for axes, n in zip(figure.subplots(1, 2), EPOCHS, strict=True):
         for kind, colour in COLOURS.items():
             values = [record["train_loss"] for record in histories[f"{n}-{kind}"]]
             axes.plot(range(1, len(values) + 1), values, color=colour, marker=".", label=f"{kind}: {values[-1]:.1f}")
         if args.data == "mnist":
-            label = f"document: {DOCUMENT[n][-1]:.1f}"
-            axes.plot(range(1, len(DOCUMENT[n]) + 1), DOCUMENT[n], color="black", linewidth=1, label=label)
+            label = f"document: {NOTEBOOK_LOSSES[n][-1]:.1f}"
+            axes.plot(
+                range(1, len(NOTEBOOK_LOSSES[n]) + 1), NOTEBOOK_LOSSES[n], color="black", linewidth=1, label=label
+            )
         axes.axhline(baselines[n], color="black", linestyle="--", label=f"PCA: {baselines[n]:.1f}")
         axes.axhline(baselines[0], color="black", linestyle=":", label=f"one mean image: {baselines[0]:.1f}")
-        axes.set(title=f"{n} numbers", xlabel="epoch", ylabel="mean squared error", ylim=(0, 1.15 * baselines[0]))
+        axes.set(title=f"{n} numbers", xlabel="epoch", ylabel="mean squared error")
         axes.legend(fontsize=8)
         axes.grid(alpha=0.25)
     return figure
 
 
-def code_use(scores: Mapping[str, dict[str, Any]], title: str) -> figures.Figure:
-    """A bar for every number of the codes behind a ReLU; where it is missing, the unit is dead. And the linear ones."""
+@drawing
+def spread_of_codes(codes: Mapping[str, Array], title: str) -> figures.Figure:
+    """A box for every number of the codes behind a ReLU, and of the linear ones: from one quartile of its values over
+    the images to the other, with whiskers from the first to the last hundredth. A dead number is a line at 0."""
     shown = [(n, kind) for n in EPOCHS for kind in KINDS if kind != "linear-output"]
-    figure = figures.new_figure(10.5, 3.4, title)
+    figure = figures.new_figure(10.5, 3.6, title)
     places = figure.subplots(1, len(shown), width_ratios=[max(n, 3) for n, _ in shown])
     for axes, (n, kind) in zip(places, shown, strict=True):
-        shares = 100 * np.array(scores[f"{n}-{kind}"]["share_of_images_not_0"])
-        axes.bar(range(1, n + 1), shares, color=COLOURS[kind])
-        for place in np.flatnonzero(shares == 0) + 1:
-            axes.text(place, 3, "dead", rotation=90, ha="center", fontsize=8)
-        axes.set(title=kind, xlabel=f"{n} numbers", xlim=(0.4, n + 0.6), ylim=(0, 105), xticks=range(1, n + 1))
+        boxes = axes.boxplot(codes[f"{n}-{kind}"], whis=(1, 99), showfliers=False, patch_artist=True, widths=0.6)
+        for box in boxes["boxes"]:
+            box.set(facecolor=COLOURS[kind], alpha=0.5)
+        for middle in boxes["medians"]:
+            middle.set_color("black")
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set(title=kind, xlabel=f"{n} numbers")
+        axes.tick_params(labelsize=8)
         axes.grid(alpha=0.25, axis="y")
-    figure.axes[0].set_ylabel("images (%)")
+    figure.axes[0].set_ylabel("value of the number")
     return figure
 
 

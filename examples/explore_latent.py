@@ -38,12 +38,12 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     model, settings = load_vae(args.run, ", which has no decoder: there is no latent space to walk through")
-    images, image_shape = explore.held_out_images(settings)
+    images, image_shape, names = explore.held_out_images(settings)
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 
     def draw(figure: explore.Figure) -> explore.LatentExplorer:
-        return explore.LatentExplorer(figure, model, images, image_shape, args.dims, args.image, args.z)
+        return explore.LatentExplorer(figure, model, images, image_shape, names, args.dims, args.image, args.z)
 
     try:
         explore.show(draw, args.out)

@@ -10,10 +10,10 @@ the document saw, beside PCA and t-SNE, which show clouds. Its code has a ReLU b
 is below 0 for all images, the ReLU makes it 0 for all, and no gradient flows back through it: only changes in the
 layers below, which go on learning by the other number, can bring it back. One dead number of two makes a line; two make
 a point, and the decoder shows the same image whatever it is given. How many networks start that way is counted here,
-before they have learned anything and as far as 100 images show (on all of Fashion-MNIST such a number came to life
-again). The first that starts with one dead number is trained, beside one that does not (relu-code) and one without the
-ReLU (linear-code), to which it cannot happen. A code can lie near a line for other reasons as well, so the share of its
-variance along its main direction is printed: 1 is a line.
+before they have learned anything and as far as 100 images show. Those that start with one dead number are trained in
+turn, until one stays a line (in others the number comes to life again), beside one that starts with none (relu-code)
+and one without the ReLU (linear-code), to which it cannot happen. A code can lie near a line for other reasons as well,
+so the share of its variance along its main direction is printed: 1 is a line.
 
 The classifier's network is on a picture that the text does not hold; described are an autoencoder whose encoder is used
 again, 93 % of the test images right, and training curves that leave the validation curves behind. Here: four 3×3
@@ -24,6 +24,7 @@ then with two dense layers behind it, all of it trained; dropout; a learning rat
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,19 +229,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = score_classifier(sorter, images)
     predicted = predicted_classes(sorter, test)
     counts, (_, per_class) = confusion_matrix(predicted, labels, 10), report(predicted, labels)
-    print_report(args, found, per_class)
+    print_report(args, found, per_class, images.class_names)
 
     starts = dead_at_the_start(side, images.train[:100], args.seed)
-    draws = {(kind, seed): [seed] for seed in seeds for kind in ("relu-code", "linear-code")}
-    if 1 in starts:
-        draws["collapsed", args.seed] = [args.seed, starts.index(1)]
     models: dict[str, Autoencoder] = {}
-    codes: dict[str, list[str]] = {kind: [] for kind, _ in draws}  # the names of each kind's models
-    for (kind, seed), entropy in draws.items():
-        rng, name = np.random.default_rng(entropy), f"{kind}, seed {seed}"
+    codes: dict[str, list[str]] = {kind: [] for kind in ("relu-code", "linear-code")}  # the names of a kind's models
+    for kind, seed in itertools.product(codes, seeds):
+        rng, name = np.random.default_rng(seed), f"{kind}, seed {seed}"
         models[name] = two_numbers(kind, side, rng)
         histories[name] = fit(kind, models[name], rng, seed=seed, epochs=args.epochs)
         codes[kind].append(name)
+    panels = {name: encode(model, test[:SHOWN]) for name, model in models.items()}
+    for number in (number for number, dead in enumerate(starts) if dead == 1):
+        rng, name = np.random.default_rng([args.seed, number]), f"collapsed, start {number}"
+        models[name] = two_numbers("relu-code", side, rng)
+        before = models[name].encoder.forward(test[:SHOWN])  # in training mode: there are no averages yet
+        histories[name] = fit(f"collapsed-{number}", models[name], rng, epochs=args.epochs)
+        codes.setdefault("collapsed", []).append(name)
+        after = encode(models[name], test[:SHOWN])
+        if dead_numbers(encode(models[name], test)) == 1:  # it stays a line: there is no need to look further
+            break
+    if "collapsed" in codes:
+        panels |= {f"{name}, before training": before, f"{name}, trained": after}
     pca = {name: principal_components(images.train, n) for name, n in (("mean image", 0), ("PCA-2", 2))}
     errors = {name: reconstruction_error(components.reconstruct, test) for name, components in pca.items()}
     mse = {kind: runs.over_runs([score_code(models[name], images) for name in names]) for kind, names in codes.items()}
@@ -266,13 +276,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
 
     shown = test[:SHOWN]
-    panels = {name: encode(model, shown) for name, model in models.items()}
     panels |= {"PCA": pca["PCA-2"].encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)}
-    rows = {kind: models[names[0]].reconstruct(shown[:10]) for kind, names in codes.items()}
+    rows = {kind: models[names[-1]].reconstruct(shown[:10]) for kind, names in codes.items()}
     rows["PCA-2"] = np.clip(pca["PCA-2"].reconstruct(shown[:10]), 0, 1)
     rows["no narrow code"] = wide.reconstruct(shown[:10])
     of_codes = {kind: [histories[name] for name in names] for kind, names in codes.items()}
-    write_results(args.out, histories, draw(args, images, panels, rows, of_codes, histories["classifier"], counts))
+    write_results(
+        args.out, histories, draw(args, images, panels, rows, of_codes, histories["classifier"], counts), settings
+    )
 
 
 def draw(
@@ -287,7 +298,10 @@ def draw(
     test, labels = images.test, data.labels_of(images.test)
     return {
         "views": figures.views(
-            panels, labels[:SHOWN], f"{len(test[:SHOWN]):,} test images of {args.data} by two numbers"
+            panels,
+            labels[:SHOWN],
+            f"{len(test[:SHOWN]):,} test images of {args.data} by two numbers",
+            images.class_names,
         ),
         "reconstructions": figures.rows_of_images(
             {"test image": test[:10], **rows},
@@ -306,17 +320,19 @@ def draw(
             "training loss: with dropout, normalised by each batch, while the parameters change\n"
             "all else: without dropout, by running averages",
         ),
-        "confusion": confusion_picture(counts, "Classifier on ", args),
+        "confusion": confusion_picture(counts, "Classifier on ", args, images.class_names),
     }
 
 
-def print_report(args: argparse.Namespace, found: Mapping[str, float], per_class: Mapping[str, Any]) -> None:
+def print_report(
+    args: argparse.Namespace, found: Mapping[str, float], per_class: Mapping[str, Any], class_names: Sequence[str]
+) -> None:
     """The document's classification report and ours."""
     fashion = args.data == "fashion-mnist"
     print(f"\nclassifier, {args.data}, test images; in brackets the document's")
-    print("class   precision       recall          F1              images")
-    for label in range(10):
-        line = f"{label:>5}   "
+    print("class           precision       recall          F1              images")
+    for label, word in enumerate(class_names):
+        line = f"{word:<13}   "
         for name in ("precision", "recall", "f1-score"):
             document = f"({DOCUMENT[name][label]:.2f})" if fashion else ""
             line += f"{per_class[str(label)][name]:.3f} {document:<10}"

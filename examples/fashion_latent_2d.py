@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shared.documents import CLOTHES
 from shared.series import write_results
 
 from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, data
@@ -177,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "t-SNE": t_sne(images, n, args.seed),
     }
     verdicts = {name: neighbours_verdicts(code, labels) for name, code in {**codes, "all pixels": shown}.items()}
-    classes = CLOTHES if args.data == "fashion-mnist" else tuple(map(str, range(10)))
+    classes = images.class_names
     told = {
         name: {"all": accuracy(found, labels)}
         | {word: accuracy(found[labels == k], labels[labels == k]) for k, word in enumerate(classes)}
@@ -204,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.write_summary(args.out, "fashion-latent-2d", measured, settings, seed=args.seed, document=document)
     what = f"{args.data}, epochs: {len(histories['1'])}, seed: {args.seed}"
     panels = {f"{name}\nneighbours tell the class: {100 * told[name]['all']:.1f} %": codes[name] for name in codes}
-    write_results(args.out, histories, draw(args, models, panels, labels, images, what))
+    write_results(args.out, histories, draw(args, models, panels, labels, images, what), settings)
 
 
 def score(model: ScaledNoiseVAE, test: data.Images) -> dict[str, float]:
@@ -268,8 +267,8 @@ def draw(
     what: str,
 ) -> dict[str, figures.Figure]:
     """Figures 15 and 17 to 19 of 000, and 001's views."""
-    named = f"\n{', '.join(f'{k} {word}' for k, word in enumerate(CLOTHES))}" if args.data == "fashion-mnist" else ""
-    pictures = {"views": figures.views(panels, labels, f"{len(labels):,} test images in two dimensions, {what}{named}")}
+    title = f"{len(labels):,} test images in two dimensions, {what}"
+    pictures = {"views": figures.views(panels, labels, title, images.class_names)}
     for sigma, model in models.items():
         pictures[f"manifold-sigma-{sigma:g}"] = figures.manifold(
             model.decode, images.image_shape, f"Decoded 20×20 grid of z over [−3, 3]², sigma {sigma:g}\n{what}"

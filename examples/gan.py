@@ -26,34 +26,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared.adversarial import BETA1, CLAIMS, GAN, Game, variety
 from shared.trained_vae import vae_for
 from tqdm import tqdm
 
-from scratchnn import Adam, BatchNorm, BinaryCrossEntropy, Classifier, Dense, Dropout, ReLU, Sequential, Sigmoid, data
+from scratchnn import Adam, BatchNorm, Classifier, Dense, Dropout, ReLU, Sequential, Sigmoid, data
 from scratchnn.evaluation import accuracy, predicted_classes
-from scratchnn.layers import Layer, Module
+from scratchnn.layers import Layer
 from scratchnn.losses import batch_mean
-from scratchnn.machinery.checks import expect
-from scratchnn.machinery.memory import Part
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
+from scratchnn.scripts.provenance import drawing
 from scratchnn.training import Trainer, fingerprint, keep_snapshots, runs
 
 N_Z = {"digits": 32, "mnist": 64, "fashion-mnist": 64}  # numbers in the noise
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50}
 LEARNING_RATE = {"digits": 1e-3, "mnist": 5e-4, "fashion-mnist": 5e-4}
 CLASSIFIER_EPOCHS = {"digits": 40, "mnist": 5, "fashion-mnist": 5}
-BETA1 = 0.5  # of Adam: with its usual 0.9 the two players answer what the other did long ago (Radford et al. 2016)
 DROPOUT = 0.3
 GAMES = {"batch-norm": "batch normalisation in the generator", "plain": "no batch normalisation"}
 N_CLASSES = 10  # of each of the three data sets
 N_SAMPLES, SAMPLES_SEED = 2000, 2014  # images made to be looked at, and the noise they are made from
 FILMED = 8  # of them are kept of every epoch
 STILL_STEPS = (10, 100, 1000)  # of the generator against a discriminator that is held still
-CLAIMS = {
-    "000": "GANs make images of higher quality and realism than VAEs, and are harder to train",
-    "001": "VAEs make more varied images; GANs are less stable in training and may suffer mode collapse",
-}
 
 EXAMPLES = """\
   python examples/gan.py                                   embedded digits; trains a small VAE beside it; a minute
@@ -63,136 +58,22 @@ EXAMPLES = """\
 """
 
 
-class GAN(Module):
-    """A generator and a discriminator, each with a loss of its own that depends on both.
-
-    Shapes
-        x (N, D) images with pixels in [0, 1]; noise (N, n_z) from N(0, I); fake = generator(noise) (N, D). The
-        discriminator maps images to logits (N, 1): P(image) = sigmoid(logit) is the probability it gives to "real".
-        Both losses (N,).
-    Forward
-        The discriminator's loss is the cross-entropy of a classifier with two classes, real and fake,
-
-            discriminator_n = −log P(x_n) − log(1 − P(fake_n)),
-
-        and in a game of zero sum the generator would have −discriminator_n: it can do something about
-        log(1 − P(fake_n)) only. As a function of the logit that has the slope −P, which is nearly 0 as long as the
-        discriminator is not fooled: just then, when there is most to learn. So the generator gets a loss with the
-        same preference and the slope P − 1 instead (Goodfellow et al., "Generative adversarial nets", 2014, §3):
-
-            generator_n = −log P(fake_n).
-
-        Where fakes are distributed as the images are, they cannot be told apart: the best P is ½ everywhere, and the
-        losses are 2 log 2 = 1.386 and log 2 = 0.693.
-    Backward
-        The discriminator's is that of any classifier, with 2N images and the targets 1 and 0. Fakes are data there.
-        The generator never sees an image of the data. It learns only how the verdict on its own image would change
-        with every pixel of it, and that is the discriminator's dx:
-
-            dlogits = dgenerator (P − 1)                        backward of the cross-entropy with target 1
-            dfake   = discriminator.backward(dlogits)           through the opponent, down to the pixels
-            generator.backward(dfake).
-    Watch
-        On the way down the discriminator's dW and db are written too: those of the *generator's* loss. A step along
-        them would make the discriminator easier to fool. So the generator's backward comes first, and the
-        discriminator's, which overwrites them, second.
-        No loss here says how good the images are: each is measured against an opponent that moves.
-    """
-
-    generator = Part(Layer)  # noise → image
-    discriminator = Part(Layer)  # image → logit of "real"
-    loss = Part(BinaryCrossEntropy)
-
-    def __init__(self, generator: Layer, discriminator: Layer, n_z: int) -> None:
-        self.n_z = n_z
-        super().__init__(parts={"generator": generator, "discriminator": discriminator, "loss": BinaryCrossEntropy()})
-
-    def noise(self, n: int, rng: np.random.Generator) -> Array:
-        """What n images are made from, (n, n_z)."""
-        return rng.standard_normal((n, self.n_z)).astype(self.params.dtype)
-
-    def generator_loss(self, fake: Array) -> Array:
-        """The loss (N,) of what `generator.forward` has just made."""
-        logits = self.discriminator.forward(fake)
-        return self.loss.forward(logits, np.ones_like(logits))
-
-    def generator_backward(self, dloss: Array) -> None:
-        """Writes the gradients of Σ_n dloss_n generator_n into `generator.grads`; dloss (N,)."""
-        dlogits = self.loss.backward(dloss)
-        dfake = self.discriminator.backward(dlogits)  # what the generator learns from
-        self.generator.write_gradients(dfake)
-
-    def discriminator_loss(self, x: Array, fake: Array) -> Array:
-        """The loss (N,) on as many images as fakes."""
-        expect("the discriminator", "fake", fake, x.shape)
-        logits = self.discriminator.forward(np.concatenate([x, fake]))
-        targets = np.repeat(np.array([[1], [0]], logits.dtype), len(x), axis=0)
-        of_real, of_fake = np.split(self.loss.forward(logits, targets), 2)
-        return of_real + of_fake
-
-    def discriminator_backward(self, dloss: Array) -> None:
-        """Writes the gradients of Σ_n dloss_n discriminator_n into `discriminator.grads`; dloss (N,)."""
-        dlogits = self.loss.backward(np.concatenate([dloss, dloss]))  # of_real + of_fake: both have the factor 1
-        self.discriminator.write_gradients(dlogits)
-
-    def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
-        """Both losses with fresh noise, to look at: a step of training is `Game.step`."""
-        fake = self.generator.forward(self.noise(len(x), rng))
-        return {"discriminator": self.discriminator_loss(x, fake), "generator": self.generator_loss(fake)}
-
-    def backward(self, dloss: Array) -> None:
-        """There is none: the two gradients are of two losses. Each player has its own backward above."""
-        raise NotImplementedError("a GAN has two losses and a gradient of each: train it with Game")
-
-    def generate(self, noise: Array) -> Array:
-        """The images (n, D) made from noise (n, n_z), in evaluation mode."""
-        with self.generator.evaluating():
-            return self.generator.forward(noise)
-
-    def taken_for_real(self, images: Array) -> float:
-        """The mean probability of "real" that the discriminator gives to images (n, D)."""
-        with self.discriminator.evaluating():
-            return float(self.loss.mean(self.discriminator.forward(images)).mean())
-
-    def __repr__(self) -> str:
-        return f"GAN({self.generator!r}, {self.discriminator!r}, n_z={self.n_z})"
+# a snapshot of a game holds the shares of the classes among many samples, and then a few of these samples
 
 
-class Game(Trainer):
-    """The epoch loop with a step for two players, who move at once (Nowozin et al., "f-GAN", 2016, Algorithm 1).
+def shares(game: Game) -> Array:
+    """The shares of the classes after every epoch (E, N_CLASSES)."""
+    return np.array(game.snapshots)[:, :N_CLASSES]
 
-    Each goes down its own loss and takes no account of the other's. So the two gradients side by side are not the
-    gradient of anything: there is no hill to go down, and the players may run in circles. In Goodfellow's algorithm
-    they take turns; that takes two sets of fakes a step.
-    """
 
-    model: GAN
+def film(game: Game) -> Array:
+    """The first samples after every epoch (E, FILMED, D), always from the same noise."""
+    return np.array(game.snapshots)[:, N_CLASSES:].reshape(len(game.snapshots), FILMED, -1)
 
-    def step(self, x: Array) -> dict[str, float]:
-        gan = self.model
-        fake = gan.generator.forward(gan.noise(len(x), self.rng))
-        generator, dloss = batch_mean(gan.generator_loss(fake))
-        gan.generator_backward(dloss)
-        discriminator, dloss = batch_mean(gan.discriminator_loss(x, fake))
-        gan.discriminator_backward(dloss)
-        self.optimiser.step()  # Adam works entry by entry: one for both vectors is one for each
-        return {"loss": discriminator + generator, "discriminator": discriminator, "generator": generator}
 
-    # a snapshot holds the shares of the classes among many samples, and then a few of these samples
-    @property
-    def shares(self) -> Array:
-        """The shares of the classes after every epoch (E, N_CLASSES)."""
-        return np.array(self.snapshots)[:, :N_CLASSES]
-
-    @property
-    def film(self) -> Array:
-        """The first samples after every epoch (E, FILMED, D), always from the same noise."""
-        return np.array(self.snapshots)[:, N_CLASSES:].reshape(len(self.snapshots), FILMED, -1)
-
-    @property
-    def diversity(self) -> list[float]:
-        """The effective number of classes after every epoch."""
-        return [effective_classes(shares) for shares in self.shares]
+def diversity(game: Game) -> list[float]:
+    """The effective number of classes after every epoch."""
+    return [effective_classes(of_epoch) for of_epoch in shares(game)]
 
 
 def network(game: str, n_x: int, n_z: int, n_hidden: int, rng: np.random.Generator) -> GAN:
@@ -215,7 +96,7 @@ def look_at(images: Array, classifier: Classifier) -> dict[str, Any]:
     class_shares (N_CLASSES,) by the classifier's verdicts; effective_classes, e to the entropy of these shares: their
     number if they are equal, 1 if one has all; certainty, the mean probability of the verdict; grey, the mean of
     4 p (1 − p) over the pixels p, 0 for black and white, 1 for the middle; variety, the root mean square distance
-    between two of the images.
+    between two of the images, in which speckle counts as much as another shape.
     """
     p = np.concatenate([classifier.probabilities(images[start : start + 500]) for start in range(0, len(images), 500)])
     shares = np.bincount(p.argmax(axis=1), minlength=N_CLASSES) / len(images)
@@ -225,7 +106,7 @@ def look_at(images: Array, classifier: Classifier) -> dict[str, Any]:
         "rarest_class": float(shares.min()),
         "certainty": float(p.max(axis=1).mean()),
         "grey": float(np.mean(4 * images * (1 - images))),
-        "variety": float(np.sqrt(2 * images.var(axis=0, dtype=np.float64).sum())),
+        "variety": variety(images),
     }
 
 
@@ -347,21 +228,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     test_accuracy = accuracy(predicted_classes(classifier, images.test), data.labels_of(images.test))
     report(measured, still_measured, games, test_accuracy)
     epochs = len(games["plain"].history)
+    told = {
+        **settings, "epochs": epochs, "samples": N_SAMPLES,
+        "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",
+        "games": {game: {**trainer.settings, "model": repr(trainer.model)} for game, trainer in games.items()},
+    }  # fmt: skip
     runs.write_summary(
         args.out, "gan",
         {
             "images": measured,
             "held_still": still_measured,
             "classifier_test_accuracy": test_accuracy,
-            "effective_classes_by_epoch": {game: trainer.diversity for game, trainer in games.items()},
+            "effective_classes_by_epoch": {game: diversity(trainer) for game, trainer in games.items()},
             "losses": {game: trainer.history[-1] for game, trainer in games.items()},
         },
-        {
-            **settings, "epochs": epochs, "samples": N_SAMPLES,
-            "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",
-            "games": {game: {**trainer.settings, "model": repr(trainer.model)} for game, trainer in games.items()},
-        },
-        seed=args.seed, scaling=f"pixels / {images.train.max_value}", document={"claims": CLAIMS},
+        told, seed=args.seed, scaling=f"pixels / {images.train.max_value}", document={"claims": CLAIMS},
     )  # fmt: skip
     what = f"{args.data}, epochs: {epochs}, seed: {args.seed}"
     drawn = {
@@ -369,7 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "samples": figures.collage(
             {name: some[:64] for name, some in pictures.items()}, images.image_shape, 8, f"Images, {what}"
         ),
-        "classes": draw_classes(games, f"Classes of {N_SAMPLES:,} samples, as the classifier sees them\n{what}"),
+        "classes": draw_classes(
+            games, images.class_names, f"Classes of {N_SAMPLES:,} samples, as the classifier sees them\n{what}"
+        ),
         "film": draw_film(games, images.image_shape, f"The same noise after some epochs\n{what}"),
         "held_still": figures.collage(
             {f"after {step:,} steps": some[:64] for step, some in still.items()},
@@ -377,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
     }  # fmt: skip
     for name, figure in drawn.items():
-        figures.save(figure, args.out / f"{name}.png")
+        figures.save(figure, args.out / f"{name}.png", told)
     print(f"written to {args.out}: summary.json, {', '.join(f'{name}.png' for name in drawn)};")
     print(f"checkpoint.npz and history.json in classifier, {', '.join(games)}")
 
@@ -401,17 +284,20 @@ def report(
             f"{values['certainty']:10.3f} {values['grey']:6.3f} {values['variety']:8.2f}"
             + (f"   taken for real: {values['taken_for_real']:.3f}" if "taken_for_real" in values else "")
         )
-    print("classes: e to the entropy of their shares; rarest: its share; variety: distance between two images")
+    print("classes: e to the entropy of their shares; rarest: its share")
+    print("variety: distance between two images; speckle on them counts as well")
     for game, trainer in games.items():
-        last, collapsed = trainer.history[-1], sum(effective < N_CLASSES / 2 for effective in trainer.diversity)
+        last, classes = trainer.history[-1], diversity(trainer)
+        collapsed = sum(effective < N_CLASSES / 2 for effective in classes)
         print(
             f"{game:<11} {GAMES[game]}: fewer than {N_CLASSES // 2} classes after {collapsed} of "
-            f"{len(trainer.diversity)} epochs, fewest {min(trainer.diversity):.2f}; losses in the last "
+            f"{len(classes)} epochs, fewest {min(classes):.2f}; losses in the last "
             f"{last['train_discriminator']:.3f} and {last['train_generator']:.3f}"
         )
     print("losses of discriminator and generator where nothing can be told apart: 1.386 and 0.693")
 
 
+@drawing
 def draw_losses(games: dict[str, Game], title: str) -> figures.Figure:
     """Both players' losses, training and validation, in both games."""
     curves: dict[str, dict[str, tuple[Array, Array]]] = {
@@ -430,27 +316,29 @@ def draw_losses(games: dict[str, Game], title: str) -> figures.Figure:
     return figure
 
 
-def draw_classes(games: dict[str, Game], title: str) -> figures.Figure:
+@drawing
+def draw_classes(games: dict[str, Game], class_names: Sequence[str], title: str) -> figures.Figure:
     """The share of every class among the samples, epoch by epoch."""
     figure = figures.new_figure(11, 4.4, title)
     for axes, (game, trainer) in zip(figure.subplots(1, len(games), sharey=True), games.items(), strict=True):
-        shares = trainer.shares
-        edges = np.arange(len(shares) + 1) + 0.5
-        below = np.zeros(len(shares))
-        for label, colour in zip(range(shares.shape[1]), figures.CLASS_COLOURS, strict=False):
-            above = below + 100 * shares[:, label]
-            axes.stairs(above, edges, baseline=below, color=colour, fill=True, label=str(label))
+        of_epochs = shares(trainer)
+        edges = np.arange(len(of_epochs) + 1) + 0.5
+        below = np.zeros(len(of_epochs))
+        for label, (name, colour) in enumerate(zip(class_names, figures.CLASS_COLOURS, strict=True)):
+            above = below + 100 * of_epochs[:, label]
+            axes.stairs(above, edges, baseline=below, color=colour, fill=True, label=name)
             below = above
         axes.set(title=f"{game}: {GAMES[game]}", xlabel="epoch", xlim=(edges[0], edges[-1]), ylim=(0, 100))
     figure.axes[0].set_ylabel("per cent of the samples")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=10, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(class_names), fontsize=8)
     return figure
 
 
+@drawing
 def draw_film(games: dict[str, Game], image_shape: tuple[int, int], title: str) -> figures.Figure:
     """A row for an epoch: the first samples of one game, a gap, those of the other."""
-    films = [trainer.film for trainer in games.values()]
+    films = [film(trainer) for trainer in games.values()]
     n = min(len(film) for film in films)
     shown = np.unique(np.geomspace(1, n, 12).round().astype(int))
     gap = np.ones((1, films[0].shape[2]))

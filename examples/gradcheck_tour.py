@@ -6,7 +6,7 @@ Five sections with their numbers, and one figure: the error of a finite differen
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from scratchnn.gradcheck.numeric import STEP
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
+from scratchnn.scripts.provenance import drawing
 from scratchnn.training import runs
 from scratchnn.vae import Reparameterise
 
@@ -111,15 +112,26 @@ def step_sizes(path: Path) -> None:
         "theory puts it at ε^(1/(p + 1)) if the former grows like h^p. The whole gradient of a small tanh network:",
     )
     print(f"  {'':20} {'theory: h':>10} {'error':>8}   {'best found: h':>14} {'error':>8}")
-    figure = figures.new_figure(7.4, 5.2, "Finite differences against backward: the error at every step size")
-    axes = figure.add_subplot()
+    errors_of = {method.name: [error(method, h) for h in STEPS] for method in METHODS}
     for method in METHODS:
-        errors = [error(method, h) for h in STEPS]
+        errors = errors_of[method.name]
         best = int(np.argmin(errors))
         at_theory = error(method, method.theory)
         print(f"  {method.name:20} {method.theory:10.1e} {at_theory:8.1e}   {STEPS[best]:14.1e} {errors[best]:8.1e}")
-        axes.loglog(STEPS, errors, color=method.colour, linewidth=1.5, label=method.name)
-        axes.plot(method.theory, at_theory, "o", color=method.colour, markeredgecolor="black", zorder=3)
+    figures.save(error_by_step(errors_of), path, {})
+    print(f"  drawn in {path}")
+
+
+@drawing
+def error_by_step(errors_of: Mapping[str, Sequence[float]]) -> figures.Figure:
+    """The error of every method at every step size, and at theory's best."""
+    figure = figures.new_figure(7.4, 5.2, "Finite differences against backward: the error at every step size")
+    axes = figure.add_subplot()
+    for method in METHODS:
+        axes.loglog(STEPS, errors_of[method.name], color=method.colour, linewidth=1.5, label=method.name)
+        axes.plot(
+            method.theory, error(method, method.theory), "o", color=method.colour, markeredgecolor="black", zorder=3
+        )
         axes.axvline(method.theory, color=method.colour, linestyle=":", linewidth=1)
     axes.plot([], [], "o:", color="black", markerfacecolor="white", linewidth=1, label="theory's best h")
     for h, height, words in (
@@ -133,8 +145,7 @@ def step_sizes(path: Path) -> None:
     axes.set(xlabel="step h", ylabel="error of the gradient, relative to its length", ylim=(1e-13, 30))
     axes.grid(alpha=0.25)
     figure.legend(fontsize=9, loc="outside lower center", ncols=3)
-    figures.save(figure, path)
-    print(f"  drawn in {path}")
+    return figure
 
 
 def single_precision() -> None:

@@ -329,17 +329,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     curves = {v: [summarise([trainings[v, n, seed] for seed in seeds]) for n in counts] for v in variants}
     print_tables(args, curves)
-    runs.write_summary(
-        args.out, "latent-classifier",
-        {"all_labels": {variant: curve[-1] for variant, curve in curves.items()}, "by_labels": curves},
-        {
+    settings = {
             **settings, "optimiser": f"SGD(lr={LEARNING_RATE}, momentum=0.0)", "steps": n_steps, "labels": counts,
             "seeds": list(seeds), "variants": variants, "converged_L2": list(STRENGTHS),
-        },
+    }  # fmt: skip
+    runs.write_summary(
+        args.out, "latent-classifier",
+        {"all_labels": {variant: curve[-1] for variant, curve in curves.items()}, "by_labels": curves}, settings,
         seed=args.seed, scaling=f"pixels / {images.train.max_value}",
         document={"test_accuracy": THESIS} if args.data == "mnist" else {},
     )  # fmt: skip
-    pictures = {f"confusion-{variant}": confusion(args, variant, images.test) for variant in VARIANTS}
+    pictures = {f"confusion-{variant}": confusion(args, variant, images) for variant in VARIANTS}
     pictures["label_curve"] = figures.label_curve(
         counts,
         {v: np.array([[trainings[v, n, seed]["test_accuracy"] for n in counts] for seed in seeds]) for v in variants},
@@ -347,14 +347,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"mean ± standard deviation; trainings: {args.repeats}",
     )
     for name, figure in pictures.items():
-        figures.save(figure, args.out / f"{name}.png")
+        figures.save(figure, args.out / f"{name}.png", settings)
     names = ", ".join(f"{name}.png" for name in pictures)
     print(f"written to {args.out}: summary.json, trainings.json, {names}; and, of seed {args.seed} with all labels,")
     print(f"checkpoint.npz and history.json in {', '.join(VARIANTS)}")
 
 
-def confusion(args: argparse.Namespace, variant: str, test: data.Images) -> figures.Figure:
+def confusion(args: argparse.Namespace, variant: str, images: data.DataSet) -> figures.Figure:
     """The confusion matrix of the classifier whose checkpoint is kept."""
+    test = images.test
     model, _ = load_model(args.out / variant)
     labels = data.labels_of(test)
     predicted = predicted_classes(model, test)
@@ -362,6 +363,7 @@ def confusion(args: argparse.Namespace, variant: str, test: data.Images) -> figu
         confusion_matrix(predicted, labels, int(labels.max()) + 1),
         f"{variant}: {VARIANTS[variant]}\n{args.data}, {len(test):,} test images, accuracy "
         f"{100 * accuracy(predicted, labels):.2f} %, seed {args.seed}",
+        images.class_names,
     )
 
 

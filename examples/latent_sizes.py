@@ -175,7 +175,7 @@ def put_together(args: argparse.Namespace, images: data.DataSet) -> None:
         model, _ = load_model(args.out / f"z{z}-seed{args.seeds[0]}")
         samples[f"{z} latent dimensions"] = model.generate(100, np.random.default_rng(args.seeds[0]))
     title = f"Decoded draws of z from N(0, I), {args.data}, epochs: {args.epochs}, seed: {args.seeds[0]}"
-    figures.save(figures.collage(samples, images.image_shape, 10, title), args.out / "samples.png")
+    figures.save(figures.collage(samples, images.image_shape, 10, title), args.out / "samples.png", settings)
     print(f"written to {args.out}: summary.json, samples.png, and a folder for each run")
 
 
@@ -200,7 +200,7 @@ def table(rows: dict[int, dict[str, list[float]]], args: argparse.Namespace) -> 
         "   z  thesis " + " ".join(f"{name:>17}" for name in names),
     ]
     for z, values in rows.items():
-        thesis = THESIS_LOSSES.get(args.data, {}).get(z)
+        thesis = THESIS_LOSSES.get(args.data, {}).get((z, args.epochs))
         values = {**values, "test_floor": values["test_floor"][:1]}  # the same for every seed
         cells = [f"{runs.mean_and_std(numbers):>17}" for numbers in values.values()]
         lines.append(f"{z:4} {thesis or '':>7} " + " ".join(cells))

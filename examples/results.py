@@ -10,6 +10,12 @@ written again if runs that belong to it alone are under the folder; then all the
 or nothing is written at all and the commands that make its runs are printed. The other sections, and all that stands
 outside of the comments, stay as they are.
 
+With --renew, the sections whose figures are stale, because the code that draws them or the settings of their runs have
+changed, or of which no run is kept, are made again: their commands run one after another, in the order of the page, and
+each section is written when its commands are done. A command finds the trainings that are finished in runs/ and goes on
+with others where they stood, so the same call after an interruption goes on as well, and drawing again never trains
+again where the checkpoints are still there.
+
 Of every run that the page is written from, the summary and some epochs of its history are kept in runs/ beside the
 page, a few kB each. They count as runs from then on, so a section can be written from runs of different days and
 machines; where --runs has a run of the same name, that one counts.
@@ -17,23 +23,35 @@ machines; where --runs has a run of the same name, that one counts.
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
+import shlex
+import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from results_sections import gans, student_works, thesis
+from results_sections import gans, missing_pixels, optimisers, pictures_of_data, student_works, thesis
 from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, keep, row, runs_under, table
+from results_sections.stale import why_stale
 
 from scratchnn.scripts import cli
 from scratchnn.training.checkpoints import written_whole
-from scratchnn.training.runs import OutputError, write_text
+from scratchnn.training.runs import OptionError, OutputError, write_json, write_text
 
-SECTIONS = (*thesis.SECTIONS, *student_works.SECTIONS, *gans.SECTIONS)
+SECTIONS = (
+    *pictures_of_data.SECTIONS, *thesis.SECTIONS, *optimisers.SECTIONS, *missing_pixels.SECTIONS,
+    *student_works.SECTIONS, *gans.SECTIONS,
+)  # fmt: skip
 HEADER = table(("", "document", "ours", "why"), [])  # of the README's table
 
 EXAMPLES = """\
   python examples/results.py                            what runs/ has, in docs/results.md and the README's table
   python examples/results.py --runs DIR --page PAGE     elsewhere
+  python examples/results.py --renew --dry-run          what is stale and why, and how long making it again takes
+  python examples/results.py --renew gan                makes a section again, stale or not
 """
 
 
@@ -109,7 +127,68 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the runs are (default: runs)")
     parser.add_argument("--page", type=Path, default=Path("docs/results.md"), help="default: docs/results.md")
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="default: README.md")
+    parser.add_argument(
+        "--renew", nargs="*", metavar="SECTION", help="run the commands of these sections, or of all that are stale"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="with --renew: only say what would run")
     args = parser.parse_args(arguments)
+    if args.renew is not None:
+        renew(args)
+    else:
+        write(args)
+
+
+def renew(args: argparse.Namespace) -> None:
+    """Makes sections again: all that are stale, or those that are named."""
+    unknown = set(args.renew) - {section.name for section in SECTIONS}
+    if unknown:
+        names = ", ".join(section.name for section in SECTIONS)
+        raise OptionError(f"there is no section {', '.join(sorted(unknown))}: the page has {names}")
+    kept = args.page.parent / "runs"
+    file = kept / "minutes.json"  # how long every command took when it took longest
+    minutes: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    page = args.page.read_text(encoding="utf-8")
+    why = {section.name: reasons(section, page[place(page, section.name, args.page)], args) for section in SECTIONS}
+    chosen = [section for section in SECTIONS if section.name in args.renew or (not args.renew and why[section.name])]
+    for section in chosen:
+        print(f"{section.name}: {'; '.join(why[section.name]) or 'nothing is stale'}")
+        for command in section.commands:
+            print(f"  {duration(minutes.get(command)):>10}  {command}")
+    if not chosen:
+        print("nothing is stale")
+    done: set[str] = set()
+    for section in chosen if not args.dry_run else ():
+        for command in section.commands:
+            if command not in done:
+                print(f"\n{command}", flush=True)
+                began = time.monotonic()
+                status = subprocess.run([sys.executable, *shlex.split(command)[1:]], check=False).returncode
+                if status:
+                    raise OutputError(f"{command} ended with status {status}; the same call goes on from there")
+                minutes[command] = max(minutes.get(command, 0.0), round((time.monotonic() - began) / 60, 1))
+                kept.mkdir(exist_ok=True)
+                write_json(file, minutes)
+                done.add(command)
+        write(args)
+
+
+def reasons(section: Section, part: str, args: argparse.Namespace) -> list[str]:
+    """Why a section, of which the page has this part, has to be made again."""
+    kept = args.page.parent / "runs"
+    shown = re.findall(r"]\(figures/([^)]+)\)", part)
+    found: dict[str, list[str]] = {}
+    for name in shown:
+        found.setdefault(why_stale(args.page.parent / "figures" / name, kept), []).append(name)
+    missing = [] if section.begun(runs_under(kept)) else ["no run of it is kept"]
+    return missing + [f"{', '.join(names)}: {reason}" for reason, names in found.items() if reason]
+
+
+def duration(minutes: float | None) -> str:
+    return "unknown" if minutes is None else f"{minutes:.0f} min" if minutes >= 1 else "< 1 min"
+
+
+def write(args: argparse.Namespace) -> None:
+    """Writes the sections that there are runs of into the page and the README."""
     if not args.runs.is_dir():
         raise OutputError(f"there is no folder {args.runs}: say with --runs where the runs are")
     figures, kept = args.page.parent / "figures", args.page.parent / "runs"

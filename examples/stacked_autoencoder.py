@@ -203,7 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     by_seed = {f"{start}-seed{seed}": h for start, of in histories.items() for seed, h in zip(seeds, of, strict=True)}
     write_results(
-        args.out, by_seed, draw(args, images, histories, counts, models["stacked"][0], pretrained[0], n_codes)
+        args.out,
+        by_seed,
+        draw(args, images, histories, counts, models["stacked"][0], pretrained[0], n_codes),
+        settings,
     )
 
 
@@ -261,12 +264,15 @@ def draw(
         ),
     }
     for start, matrix in counts.items():
-        pictures[f"confusion-{start}"] = confusion_picture(matrix, f"{start}: {STARTS[start]}\n", args)
+        pictures[f"confusion-{start}"] = confusion_picture(
+            matrix, f"{start}: {STARTS[start]}\n", args, images.class_names
+        )
     wrong = np.flatnonzero(predicted_classes(stacked, test) != labels)
     shown = np.concatenate([np.arange(8), wrong[:8]])
     pictures["probabilities"] = figures.probability_bars(
         test[shown], stacked.probabilities(test[shown]), labels[shown], images.image_shape,
         f"The first test images, and the first that stacked takes for something else\n{what}",
+        class_names=images.class_names,
     )  # fmt: skip
     return pictures
 

@@ -48,6 +48,22 @@ def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.ra
     return rng.uniform(-limit, limit, shape)
 
 
+def pytorch_uniform(shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Array:
+    """Draws weights or biases from the uniform distribution within ±fan_in^(−1/2), as float64: PyTorch's default.
+
+    Its variance is limit²/3 = 1/(3 fan_in), a third of what keeps the mean square of a signal: fan_in^(−1/2) would have
+    to be the standard deviation, and is the limit. The source code hides that. It asks for He's variance for a leaky
+    ReLU, which multiplies what is negative by a slope a and so keeps (1 + a²)/2 of a mean square, v = 2/((1 + a²)
+    fan_in); and the slope that it gives is √5, which no layer has, so that v = 2/(6 fan_in).
+
+    Source: torch/nn/modules/linear.py and conv.py, `reset_parameters`; for the √5 pytorch/pytorch, issue 57109.
+    """
+    if fan_in < 1:
+        raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
+    limit = fan_in**-0.5
+    return rng.uniform(-limit, limit, shape)
+
+
 def thesis_bias(width: int, rng: np.random.Generator) -> Array:
     """Draws the biases (width,) of a layer from N(0, 1/width), as float64: the code of the thesis (Annex D.4).
 

@@ -96,14 +96,16 @@ class VAE(Module):
     """The ELBO put together once, forward and backward.
 
     Shapes
-        x (N, D); the encoder maps it to (N, 2·n_z), means and then log-variances; eps and z (N, n_z); the decoder maps
-        z to what the likelihood wants: (N, D) logits for Bernoulli, (N, 2D) for Gaussian.
+        x (N, D); the encoder maps it to (N, 2·n_z), means and then log-variances; eps and z (N·L, n_z), L draws for
+        each image, one after another; the decoder maps z to what the likelihood wants: (N·L, D) logits for Bernoulli,
+        (N·L, 2D) for Gaussian.
     Forward
-        reconstruction_n = −log p(x_n|z_n) and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10) with L = 1.
+        reconstruction_n = 1/L Σ_l −log p(x_n|z_nl) and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10). One
+        draw is enough where a batch has many images: the paper uses L = 1 with batches of 100.
     Backward
-        Forward's lines in reverse order. Where a value is used twice its two gradients are added: mean and log_var
-        reach the loss through z and through the KL. The last hidden activation h of the encoder feeds two heads as
-        well, but these are one product, [mean, log_var] = h [W_mean, W_log_var], and the sum
+        Forward's lines in reverse order. Where a value is used more than once its gradients are added: mean and log_var
+        reach the loss through each of the L draws and through the KL. The last hidden activation h of the encoder feeds
+        two heads as well, but these are one product, [mean, log_var] = h [W_mean, W_log_var], and the sum
         dh = dmean W_meanᵀ + dlog_var W_log_varᵀ is that inside dh = [dmean, dlog_var] Wᵀ.
     Watch
         x is data, so dx is not computed. e^log_var overflows above 88.7 in float32; a loss that is not finite stops the
@@ -111,6 +113,7 @@ class VAE(Module):
     """
 
     term_names = ("reconstruction", "kl")
+    n_draws = 1  # L; a training may set another on its model
     encoder = Part(Layer)  # x → the means and log-variances of q(z|x); its params are φ
     decoder = Part(Layer)  # z → what the likelihood wants; its params are θ
     likelihood = Part(Likelihood)
@@ -128,30 +131,39 @@ class VAE(Module):
         )  # fmt: skip
 
     def forward(self, x: Array, eps: Array) -> tuple[Array, Array]:
-        """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N, n_z)."""
+        """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N·L, n_z)."""
         heads = self.encoder.forward(x)
         mean, log_var = self.split(heads)
-        z = self.sampler.forward(mean, log_var, eps)
+        z = self.sampler.forward(self.for_each_draw(mean), self.for_each_draw(log_var), eps)
         outputs = self.decoder.forward(z)
-        reconstruction = -self.likelihood.forward(outputs, x)
+        log_p = self.likelihood.forward(outputs, self.for_each_draw(x))
+        reconstruction = -self.over_draws(log_p) / self.n_draws
         kl = self.divergence.forward(mean, log_var)
         return reconstruction, kl  # AEVB (10)
 
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n (reconstruction_n + kl_n) into `grads`; dloss (N,)."""
         dmean_kl, dlog_var_kl = self.divergence.backward(dloss)
-        doutputs = self.likelihood.backward(-dloss)
+        doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.n_draws))
         dz = self.decoder.backward(doutputs)
         dmean_z, dlog_var_z = self.sampler.backward(dz)
-        dmean = dmean_z + dmean_kl  # used twice: the gradients add up
-        dlog_var = dlog_var_z + dlog_var_kl
+        dmean = self.over_draws(dmean_z) + dmean_kl  # used twice: the gradients add up
+        dlog_var = self.over_draws(dlog_var_z) + dlog_var_kl
         dheads = np.concatenate([dmean, dlog_var], axis=1)
         self.encoder.write_gradients(dheads)
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
-        eps = rng.standard_normal((len(x), self.n_z)).astype(self.params.dtype)
+        eps = rng.standard_normal((len(x) * self.n_draws, self.n_z)).astype(self.params.dtype)
         return dict(zip(self.term_names, self.forward(x, eps), strict=True))
+
+    def for_each_draw(self, rows: Array) -> Array:
+        """Every row L times, (N, …) → (N·L, …)."""
+        return rows if self.n_draws == 1 else np.repeat(rows, self.n_draws, axis=0)
+
+    def over_draws(self, rows: Array) -> Array:
+        """The sum over the L draws of each image, (N·L, …) → (N, …): the transpose of `for_each_draw`."""
+        return rows if self.n_draws == 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """mean and log_var (N, n_z) of q(z|x)."""

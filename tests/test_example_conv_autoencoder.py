@@ -4,12 +4,13 @@ that an interruption changes nothing."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import conv_autoencoder
 import numpy as np
 import pytest
 from conftest import ROOT
-from conv_autoencoder import CLASSIFIERS, VARIANTS, classifier
+from conv_autoencoder import CLASSIFIERS, VARIANTS
 from scripts import fails, succeeds
 from shared import series
 
@@ -17,6 +18,7 @@ from scratchnn import Adam, Autoencoder, Classifier, Conv2D, ConvTranspose2D, De
 from scratchnn.scripts import figures
 from scratchnn.scripts.student_works import RATE, split_of_the_document
 from scratchnn.scripts.student_works import conv_autoencoder as autoencoder
+from scratchnn.scripts.student_works import conv_classifier as classifier
 from scratchnn.training import Trainer, falling
 from scratchnn.training.checkpoints import load_model
 
@@ -28,7 +30,7 @@ N_TRAIN = 200
 def few_images():
     """The digits with 200 training images: the trainings here are to be short, not good."""
     digits = data.load("digits")
-    few = data.DataSet("digits", digits.train.split(N_TRAIN)[0], digits.validation, digits.test, (8, 8))
+    few = replace(digits, train=digits.train.split(N_TRAIN)[0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv_autoencoder.data, "load", lambda name: few)
         yield few
@@ -44,7 +46,7 @@ def printed_and_finished(few_images, tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures take longer than the rest of a short run."""
-    monkeypatch.setattr(conv_autoencoder.figures, "save", lambda figure, path: None)
+    monkeypatch.setattr(conv_autoencoder.figures, "save", lambda figure, path, settings: None)
 
 
 def layers_of(model: Autoencoder) -> list:
@@ -111,7 +113,14 @@ def test_dropout_behind_the_output_makes_the_best_output_a_fifth_too_dark(rng):
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
-    files = {"summary.json", "history.json", "curves.png", "classifier_curves.png", "reconstructions.png"}
+    files = {
+        "summary.json",
+        "history.json",
+        "samples.png",
+        "curves.png",
+        "classifier_curves.png",
+        "reconstructions.png",
+    }
     trainings = {f"{v}-n6-seed{s}" for s in (0, 1) for v in (*VARIANTS, *(f"classifier-{k}" for k in CLASSIFIERS))}
     assert {path.name for path in folder.iterdir()} == files | {"confusion.png"} | trainings
     for name in trainings:
@@ -219,10 +228,11 @@ def test_an_interruption_changes_nothing(finished, no_pictures, tmp_path, monkey
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(finished, no_pictures, monkeypatch):
-    before = (finished / "summary.json").read_bytes()
+    before = json.loads((finished / "summary.json").read_text())
     monkeypatch.setattr(Trainer, "step", lambda self, batch: pytest.fail("trained again"))
     conv_autoencoder.main(["--out", str(finished), "--runs", "2", *SHORT])
-    assert (finished / "summary.json").read_bytes() == before
+    after = json.loads((finished / "summary.json").read_text())
+    assert {**after, "peak_memory_mb": 0} == {**before, "peak_memory_mb": 0}
 
 
 def test_another_run_is_not_overwritten(finished):
@@ -262,10 +272,10 @@ def test_a_classifier_s_accuracy_is_recorded_on_as_many_training_images_as_asked
 def test_the_documents_split_has_fifty_thousand_and_two_times_ten_thousand():
     pixels = np.arange(60_000 * 2, dtype=np.uint32).reshape(60_000, 2)  # every image another
     validation, train = data.Images(pixels, 1, np.zeros(60_000, np.uint8)).split(5_000, 55_000)
-    split = split_of_the_document(data.DataSet("mnist", train, validation, validation, (1, 2)))
+    split = split_of_the_document(data.DataSet("mnist", train, validation, validation, (1, 2), ("a", "b")))
     np.testing.assert_array_equal(split.validation.pixels, pixels[:10_000])
     np.testing.assert_array_equal(split.train.pixels, pixels[10_000:])
-    assert len(split.validation.labels) == 10_000
+    assert len(split.validation.labels) == 10_000 and split.class_names == ("a", "b")
 
 
 @pytest.mark.parametrize(

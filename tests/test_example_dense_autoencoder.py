@@ -8,12 +8,15 @@ import dense_autoencoder
 import numpy as np
 import pytest
 from conftest import ROOT
-from dense_autoencoder import BATCH_SIZES, DOCUMENT, EPOCHS, KINDS, LEARNING_RATES, autoencoder
+from dense_autoencoder import EPOCHS, KINDS
 from scripts import fails, succeeds
+from shared.documents import NOTEBOOK_LOSSES
 from sklearn.decomposition import PCA
 
 from scratchnn import Dense, ReLU, data
 from scratchnn.evaluation import principal_components, reconstruction_error
+from scratchnn.scripts.student_works import DENSE_BATCH_SIZES, DENSE_LEARNING_RATES
+from scratchnn.scripts.student_works import dense_autoencoder as autoencoder
 from scratchnn.training.checkpoints import load_model
 
 NETWORKS = [(n, kind) for n in (8, 2) for kind in KINDS]
@@ -48,14 +51,15 @@ def widths(layers) -> list[int | str]:
 
 def test_the_networks_and_settings_are_those_of_the_notebook():
     rng = np.random.default_rng(0)
-    eight, two = autoencoder(8, "relu", 784, rng), autoencoder(2, "relu", 784, rng)
+    eight, two = autoencoder("relu", 8, 784, rng), autoencoder("relu", 2, 784, rng)
     assert widths(eight.encoder.layers) == [784, 256, "relu", 128, "relu", 64, "relu", 8, "relu"]
     assert widths(eight.decoder.layers) == [8, 64, "relu", 128, "relu", 784, "relu"]
     assert widths(two.encoder.layers) == [784, 256, "relu", 128, "relu", 64, "relu", 16, "relu", 2, "relu"]
     assert widths(two.decoder.layers) == [2, 16, "relu", 64, "relu", 128, "relu", 784, "relu"]
     assert eight.params.size == 352_664  # "Total params" of the notebook
-    assert (LEARNING_RATES, BATCH_SIZES, EPOCHS) == ({8: 0.0005, 2: 0.001}, {8: 64, 2: 256}, {8: 20, 2: 40})
-    assert [(len(DOCUMENT[n]), DOCUMENT[n][0], DOCUMENT[n][-1]) for n in (8, 2)] == [
+    settings = {8: 0.0005, 2: 0.001}, {8: 64, 2: 256}, {8: 20, 2: 40}
+    assert settings == (DENSE_LEARNING_RATES, DENSE_BATCH_SIZES, EPOCHS)
+    assert [(len(NOTEBOOK_LOSSES[n]), NOTEBOOK_LOSSES[n][0], NOTEBOOK_LOSSES[n][-1]) for n in (8, 2)] == [
         (20, 3808.1067, 1755.8175),
         (40, 3181.5081, 2842.7793),
     ]
@@ -63,7 +67,7 @@ def test_the_networks_and_settings_are_those_of_the_notebook():
 
 @pytest.mark.parametrize("n", [8, 2])
 def test_the_kinds_differ_in_one_relu_each_and_in_no_value(n):
-    made = {kind: autoencoder(n, kind, 784, np.random.default_rng(1)) for kind in KINDS}
+    made = {kind: autoencoder(kind, n, 784, np.random.default_rng(1)) for kind in KINDS}
     ends = {kind: [isinstance(part.layers[-1], ReLU) for part in (m.encoder, m.decoder)] for kind, m in made.items()}
     assert ends == {"relu": [True, True], "linear-code": [False, True], "linear-output": [False, False]}
     for kind in KINDS:
@@ -72,7 +76,7 @@ def test_the_kinds_differ_in_one_relu_each_and_in_no_value(n):
 
 def test_initial_values_are_keras_s():
     """Glorot's uniform distribution: none outside ±√(6/(784 + 256)), the outermost close to it, and the variance."""
-    layer = autoencoder(8, "relu", 784, np.random.default_rng(2)).encoder.layers[0]
+    layer = autoencoder("relu", 8, 784, np.random.default_rng(2)).encoder.layers[0]
     limit = np.sqrt(6 / 1040)
     assert 0.999 * limit < layer.W.max() <= 1.000001 * limit and 0.999 * limit < -layer.W.min() <= 1.000001 * limit
     assert layer.W.var() == pytest.approx(2 / 1040, rel=0.02)
@@ -99,7 +103,7 @@ def test_all_images_train_as_they_are(printed_and_finished, digits, monkeypatch,
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
-    pictures = {"loss", "code_use", "reconstructions", "scatter-pca", *(f"scatter-{kind}" for kind in KINDS)}
+    pictures = {"loss", "codes", "reconstructions", "scatter-pca", *(f"scatter-{kind}" for kind in KINDS)}
     names = {f"{n}-{kind}" for n, kind in NETWORKS}
     files = {"summary.json", "history.json", *names, *(f"{name}.png" for name in pictures)}
     assert {path.name for path in folder.iterdir()} == files
@@ -136,6 +140,25 @@ def test_figures_are_those_of_the_checkpoints(finished, digits):
         assert kind != "relu" or (code >= 0).all()
         assert kind == "relu" or (code < 0).any()
     assert sum(figures["dead_pixels"] for figures in summary["networks"].values()) > 0  # or nothing was tested
+
+
+def test_the_figures_show_every_loss_and_the_spread_of_every_number(digits):
+    """A plateau above all else is inside of the axes; a dead number is a line at 0, and others have their quartiles."""
+    histories = {f"{n}-{kind}": [{"train_loss": loss} for loss in (99.0, 98.0, 11.0)] for n, kind in NETWORKS}
+    args = dense_autoencoder.options([])
+    figure = dense_autoencoder.losses(args, {0: 20.0, 2: 15.0, 8: 10.0}, histories, "title")
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert low < 10 and high > 99 and axes.get_ylabel() == "mean squared error"
+    codes = {f"{n}-{kind}": digits[:, 20 : 20 + n] for n, kind in NETWORKS}
+    codes["2-relu"] = codes["2-relu"] * [0, 1]
+    figure = dense_autoencoder.spread_of_codes(codes, "title")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["relu", "linear-code", "relu", "linear-code"]
+    boxes = [patch.get_path().vertices[:5, 1] for patch in figure.axes[2].patches]
+    assert np.ptp(boxes[0]) == 0 and (boxes[1].min(), boxes[1].max()) == pytest.approx(
+        tuple(np.quantile(digits[:, 21], [0.25, 0.75]))
+    )
 
 
 def test_the_baselines_are_scikit_learn_s(finished, digits):

@@ -13,6 +13,7 @@ from scripts import fails, succeeds
 from shared.series import report
 
 from scratchnn import BatchNorm, Conv2D, Dense, Dropout, MaxPool2D, ReLU, UpSampling2D, data
+from scratchnn.data import CLOTHES
 from scratchnn.training import Trainer
 from scratchnn.training.checkpoints import load_model
 
@@ -40,7 +41,7 @@ def printed_and_finished(few_images, tmp_path_factory):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(fashion_conv_autoencoder.figures, "save", lambda figure, path: None)
+    monkeypatch.setattr(fashion_conv_autoencoder.figures, "save", lambda figure, path, settings: None)
     monkeypatch.setattr(fashion_conv_autoencoder, "t_sne", lambda images, n, seed: images.test[:n][:, :2])
 
 
@@ -96,7 +97,7 @@ def test_starts_are_counted_as_they_are(few_images):
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
     pictures = ("views", "reconstructions", "curves", "classifier_curves", "confusion")
-    trainings = {"encoder-seed0", "classifier-seed0", "relu-code-seed0", "linear-code-seed0", "collapsed-seed0"}
+    trainings = {"encoder-seed0", "classifier-seed0", "relu-code-seed0", "linear-code-seed0", "collapsed-2-seed0"}
     files = {"summary.json", "history.json", *(f"{name}.png" for name in pictures)}
     assert {path.name for path in folder.iterdir()} == files | trainings
     summary = json.loads((folder / "summary.json").read_text())
@@ -112,7 +113,7 @@ def test_the_figures_are_those_of_the_checkpoints(finished, few_images):
     found = json.loads((finished / "summary.json").read_text())["figures"]
     x, labels = (few_images.test.pixels / 16).astype(np.float32), few_images.test.labels
     for kind in ("relu-code", "linear-code", "collapsed"):
-        model, _ = load_model(finished / f"{kind}-seed0")
+        model, _ = load_model(finished / f"{kind + '-2' * (kind == 'collapsed')}-seed0")
         figure, code = found["codes"][kind], model.encode(x)
         assert figure["test_mse"]["runs"] == pytest.approx([np.mean((model.reconstruct(x) - x) ** 2)], rel=1e-4)
         along = np.linalg.svd(code - code.mean(axis=0), compute_uv=False) ** 2
@@ -131,13 +132,13 @@ def test_the_figures_are_those_of_the_checkpoints(finished, few_images):
 
 def test_the_collapsed_code_is_a_line_before_and_after_training(finished, few_images):
     x = few_images.train[:]
-    kept, settings = load_model(finished / "collapsed-seed0")
+    kept, settings = load_model(finished / "collapsed-2-seed0")
     for code in (
         two_numbers("relu-code", 8, np.random.default_rng([0, dead_at_the_start(8, x, 0).index(1)])).encoder.forward(x),
         kept.encode(x),
     ):
         assert dead_numbers(code) == 1
-    assert settings["variant"] == "collapsed" and settings["epochs"] == 2
+    assert settings["variant"] == "collapsed-2" and settings["epochs"] == 2
     assert dead_numbers(load_model(finished / "linear-code-seed0")[0].encode(x)) == 0
 
 
@@ -169,7 +170,7 @@ def test_an_interruption_changes_nothing(finished, no_pictures, tmp_path, monkey
         patch.setattr(Trainer, "step", interrupted)
         fashion_conv_autoencoder.main(["--out", str(tmp_path), *SHORT])
     fashion_conv_autoencoder.main(["--out", str(tmp_path), "--resume", *SHORT])
-    for name in ("encoder", "classifier", "collapsed"):
+    for name in ("encoder", "classifier", "collapsed-2"):
         here, there = (load_model(folder / f"{name}-seed0")[0] for folder in (tmp_path, finished))
         np.testing.assert_array_equal(here.params, there.params)
         for buffer in here.buffers:
@@ -179,7 +180,7 @@ def test_an_interruption_changes_nothing(finished, no_pictures, tmp_path, monkey
 def test_without_a_collapsed_start_there_is_none_to_train(no_pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fashion_conv_autoencoder, "dead_at_the_start", lambda side, x, seed: [0, 0, 2])
     fashion_conv_autoencoder.main(["--out", str(tmp_path), *SHORT[:-2], "--batch-size", "100", "--runs", "2"])
-    assert not (tmp_path / "collapsed-seed0").exists() and (tmp_path / "linear-code-seed1").is_dir()
+    assert not list(tmp_path.glob("collapsed*")) and (tmp_path / "linear-code-seed1").is_dir()
     assert "2 have no dead number, 0 have one (a line), 1 have two (a point)" in capsys.readouterr().out
 
 
@@ -211,9 +212,9 @@ def test_the_report_stands_beside_the_documents(monkeypatch, capsys):
     args = fashion_conv_autoencoder.options(["--data", "fashion-mnist"])
     labels = np.arange(10)
     _, per_class = report(labels, labels)
-    fashion_conv_autoencoder.print_report(args, {"test_accuracy": 1.0, "test_cross_entropy": 0.0}, per_class)
+    fashion_conv_autoencoder.print_report(args, {"test_accuracy": 1.0, "test_cross_entropy": 0.0}, per_class, CLOTHES)
     printed = capsys.readouterr().out
-    assert "1.000 (0.79)" in printed and "accuracy 100.00 % (0.93)" in printed
+    assert "\nshirt           1.000 (0.79)" in printed and "accuracy 100.00 % (0.93)" in printed
 
 
 def test_help_has_examples():

@@ -236,7 +236,9 @@ def test_titles_tell_the_epochs_of_the_folder_and_not_those_asked_for(printed_an
     make_small(monkeypatch)
     titles = {}
     monkeypatch.setattr(
-        fashion_latent_2d.figures, "save", lambda figure, path: titles.update({path.stem: figure.get_suptitle()})
+        fashion_latent_2d.figures,
+        "save",
+        lambda figure, path, settings: titles.update({path.stem: figure.get_suptitle()}),
     )
     printed = succeeds(fashion_latent_2d.main, "--out", folder, *SMALL, "--epochs", 1)
     assert len(titles) == 4 and all("epochs: 3" in title for title in titles.values())

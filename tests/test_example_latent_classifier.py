@@ -45,7 +45,7 @@ def printed_and_finished(vae_run, tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures take longer than the rest of a short run."""
-    monkeypatch.setattr(latent_classifier.figures, "save", lambda figure, path: None)
+    monkeypatch.setattr(latent_classifier.figures, "save", lambda figure, path, settings: None)
 
 
 def experiment(model: VAE, **settings) -> Experiment:

@@ -29,7 +29,7 @@ def test_a_run_writes_all_that_it_promises(tmp_path):
     printed = succeeds(train.main, "--epochs", 3, "--out", tmp_path, *SMALL)
     names = {
         "history.json", "summary.json", "checkpoint.npz", "loss.png", "kl.png", "reconstruction.png", "samples.png",
-        "scatter.png", "scatter_3d.png", "manifold_linear.png", "manifold_quantile.png",
+        "plane.png", "scatter.png", "scatter_3d.png", "manifold_linear.png", "manifold_quantile.png",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names
     history = json.loads((tmp_path / "history.json").read_text())

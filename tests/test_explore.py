@@ -337,7 +337,7 @@ def test_any_two_dimensions_through_any_image():
     drag(explorer.figure, place_in(explorer.axes, 1, -2))
     np.testing.assert_allclose(explorer.z, [mean[0], -2, mean[2], mean[3], 1], atol=0.05)
     shows(explorer.figure, explorer.picture.axes, model.decode(explorer.z[None])[0])
-    assert LatentExplorer(canvas_figure(), model, DIGITS.test, SHAPE, (1, 2), 17, (0.5, -9.5)).z.tolist() == (
+    assert LatentExplorer(canvas_figure(), model, DIGITS.test, SHAPE, (), (1, 2), 17, (0.5, -9.5)).z.tolist() == (
         pytest.approx([0.5, -9.5, *mean[2:].tolist()], abs=1e-6)
     )
 
@@ -517,15 +517,16 @@ def test_the_latent_script_writes_the_picture_of_where_it_starts(tmp_path):
     model, _ = load_model(folder / "checkpoint.npz")
     figure = Figure(figsize=explore.SIZE, dpi=130)
     FigureCanvasAgg(figure)
-    explorer = LatentExplorer(figure, model, DIGITS.test, SHAPE, (3, 1), 4, (1.0, -0.5))
+    explorer = LatentExplorer(figure, model, DIGITS.test, SHAPE, (), (3, 1), 4, (1.0, -0.5))
     assert explorer.z[2] == 1.0 and explorer.z[0] == -0.5
     figure.canvas.draw()
     np.testing.assert_array_equal((imread(out) * 255).round().astype(np.uint8), screen(figure))
 
 
 def test_binary_pixels_for_a_model_trained_on_them(tmp_path):
-    images, shape = explore.held_out_images({"data": "digits", "binarisation": "threshold"})
+    images, shape, names = explore.held_out_images({"data": "digits", "binarisation": "threshold"})
     assert set(np.unique(images.pixels)) == {0, 1} and shape == (8, 8) and len(images) == 300
+    assert names == tuple("0123456789")
 
 
 def test_the_comparison_script_names_classifiers_after_their_folders(tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def test_figures_are_written_whole(tmp_path, rng):
         "collage": figures.collage({"a": images, "b": images}, (2, 3), 4, "t"),
     }
     for name, figure in pictures.items():
-        figures.save(figure, tmp_path / f"{name}.png")
+        figures.save(figure, tmp_path / f"{name}.png", {})
         assert np.ptp(imread(tmp_path / f"{name}.png")[..., :3]) > 0.5
     assert len(list(tmp_path.iterdir())) == len(pictures)
 
@@ -93,19 +93,35 @@ def test_a_collage_shows_every_sheet_under_its_name(rng):
 
 
 def test_reconstructions_stand_in_the_order_of_the_epochs(rng):
-    image, snapshots = rng.random(6), rng.random((3, 6))
+    image, snapshots = rng.random(6), rng.random((4, 6))
     axes = figures.progress_of_one_image(image, snapshots, (2, 3), "t").axes
-    assert [a.get_title() for a in axes[:4]] == ["input", "epoch 1", "epoch 2", "epoch 3"]
+    assert [a.get_title() for a in axes[:5]] == ["input", "untrained", "epoch 1", "epoch 2", "epoch 3"]
     for place, picture in zip(axes, [image, *snapshots], strict=False):
         (shown,) = place.images
         np.testing.assert_array_equal(shown.get_array(), picture.reshape(2, 3))
         assert shown.get_clim() == (0, 1)
 
 
+def test_of_many_epochs_the_first_are_shown_and_the_last(rng):
+    axes = figures.progress_of_one_image(rng.random(6), rng.random((1001, 6)), (2, 3), "t").axes
+    shown = [int(title.removeprefix("epoch ")) for a in axes if (title := a.get_title()).startswith("epoch")]
+    assert shown[:5] == [1, 2, 3, 4, 5] and shown[-1] == 1000 and shown == sorted(set(shown))
+
+
+def test_the_second_half_of_a_training_fills_its_panel():
+    history = [{"train_loss": loss, "held_out_loss": loss + 1} for loss in (90.0, 80.0, 72.0, 71.0)]
+    whole, half = figures.loss_curve(
+        [99.0, 81.0, 80.0, 80.0, 72.5, 71.5, 71.2, 70.8], history, "t", floor=10.0, untrained=540.0
+    ).axes
+    assert half.get_xlim() == (4, 8) and 69 < half.get_ylim()[0] < 70.8 and 73 < half.get_ylim()[1] < 75
+    assert whole.get_xlim() == (0, 8) and whole.get_ylim()[0] < 10 and whole.get_ylim()[1] > 540
+    assert any(line.get_label() == "untrained: 540.00" and line.get_xdata()[0] == 0 for line in whole.get_lines())
+
+
 def test_the_loss_curve_shows_its_scale():
     history = [{"train_loss": 25.0, "held_out_loss": 21.0}]
     figure = figures.loss_curve([30.0, 20.0], history, "t", floor=10.0, mean_image=25.0)
-    (axes,) = figure.axes
+    axes = figure.axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
     assert lines["floor, entropy of the pixels: 10.00"][0] == 10 and lines["one mean image for all: 25.00"][0] == 25
     assert lines["training images, mean of an epoch"] == [25.0]
@@ -145,7 +161,7 @@ def test_a_confusion_matrix_shows_every_count_in_its_cell(tmp_path):
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "right class")
         (image,) = axes.images
         np.testing.assert_allclose(image.get_array(), 100 * counts / counts.sum(axis=1, keepdims=True))
-    figures.save(figure, tmp_path / "confusion.png")
+    figures.save(figure, tmp_path / "confusion.png", {})
 
 
 def test_the_numbers_of_a_confusion_matrix_can_be_read_on_every_shade():
@@ -208,7 +224,7 @@ def test_names_of_overlapping_clouds_can_all_be_read(rng, tmp_path):
     labels = np.repeat(np.arange(10), 20)
     codes = rng.normal(size=(200, 2))
     for figure in (figures.latent_scatter(codes, "t", labels), figures.views(dict.fromkeys("abc", codes), labels, "t")):
-        figures.save(figure, tmp_path / "names.png")
+        figures.save(figure, tmp_path / "names.png", {})
         for axes in figure.axes:
             boxes = [text.get_bbox_patch().get_window_extent() for text in axes.texts]
             assert len(boxes) == 10
@@ -222,7 +238,7 @@ def test_views_have_one_scale_on_both_axes(rng, tmp_path):
     line = np.column_stack([np.linspace(0, 9, 30), np.zeros(30)])
     codes = {"line": line, "all but a point": 1e-7 * line, "cloud": rng.normal(size=(30, 2))}
     figure = figures.views(codes, np.arange(30) % 3, "t")
-    figures.save(figure, tmp_path / "views.png")
+    figures.save(figure, tmp_path / "views.png", {})
     assert [axes.get_title() for axes in figure.axes] == list(codes)
     for axes in figure.axes:
         (x0, y0), (x1, y1) = axes.transData.transform([[0, 0], [1, 1]])
@@ -271,10 +287,55 @@ def test_names_of_rows_are_never_cut(long, side, n, rng, tmp_path):
     """Every name lies within the picture that is saved, beside the images."""
     rows = {name: rng.random((n, side * side)) for name in ("test image", long, "PCA")}
     figure = figures.rows_of_images(rows, (side, side), "Images\nand a second line")
-    figures.save(figure, tmp_path / "rows.png")
+    figures.save(figure, tmp_path / "rows.png", {})
     (axes,) = figure.axes
     for label in axes.get_yticklabels():
         place = label.get_window_extent()
         assert place.x0 >= 0 and place.x1 <= axes.images[0].get_window_extent().x0
         assert place.y0 >= 0 and place.y1 <= figure.bbox.y1
     assert [label.get_text() for label in axes.get_yticklabels()] == list(rows)
+
+
+def test_classes_have_their_names_where_they_have_some(rng):
+    names = ("shirt", "bag", "ankle boot")
+    codes, labels = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    assert [text.get_text() for text in figures.latent_scatter(codes, "t", labels, names).axes[0].texts] == [*names]
+    assert [text.get_text() for text in figures.views({"a": codes}, labels, "t", names).axes[0].texts] == [*names]
+    space = figures.latent_scatter_3d(codes, "t", labels, names)
+    assert [text.get_text() for text in space.legends[0].get_texts()] == [*names]
+    for axes in figures.confusion_matrix(np.eye(3), "t", names).axes:
+        assert [label.get_text() for label in axes.get_xticklabels()] == [*names]
+        assert [label.get_text() for label in axes.get_yticklabels()] == [*names]
+    bars = figures.probability_bars(rng.random((2, 4)), np.eye(3)[:2], np.array([0, 2]), (2, 2), "t", class_names=names)
+    assert [axes.get_title() for axes in bars.axes if axes.get_title()] == [
+        "shirt: 100 %", "bag: 100 %, right: ankle boot",
+    ]  # fmt: skip
+    sheet = figures.named_images(rng.random((4, 4)), np.array([2, 0, 1, 0]), (2, 2), "t", names)
+    assert [axes.get_title() for axes in sheet.axes if axes.get_title()] == ["ankle boot", "shirt", "bag", "shirt"]
+
+
+def test_no_name_is_written_over_a_point_that_is_kept_free(rng):
+    codes, labels = rng.normal(size=(300, 2)), np.repeat([0, 1], 150)
+    codes -= np.median(codes[:150], axis=0)  # the first class lies at the origin
+    figure = figures.new_figure(5, 5, "t")
+    axes = figure.add_subplot()
+    figures.scatter(figure, axes, tuple(codes.T), labels)
+    axes.set_aspect("equal", "datalim")
+    figures.name_clouds(axes, codes, labels, kept_free=[(0.0, 0.0)])
+    size = max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim()))
+    for name in axes.texts:
+        assert np.linalg.norm(name.get_position()) >= 0.069 * size
+
+
+def test_the_points_that_are_fixed_stay_where_they_are(rng):
+    points = np.zeros((5, 2))
+    moved = figures.pushed_apart(points, 1.0, 2)
+    np.testing.assert_array_equal(moved[:2], 0)
+    assert min(np.linalg.norm(a - b) for k, a in enumerate(moved) for b in moved[max(k + 1, 2) :]) >= 1
+
+
+def test_an_image_as_numbers_shows_every_pixel():
+    pixels = np.array([0, 7, 255, 3, 128, 1], np.uint8)
+    (axes,) = figures.image_as_numbers(pixels, (2, 3), "t").axes
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(k % 3, k // 3): str(value) for k, value in enumerate(pixels)}

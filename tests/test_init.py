@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scratchnn import Dense, Sequential
-from scratchnn.init import glorot_uniform, lecun_normal, thesis_bias
+from scratchnn.init import glorot_uniform, lecun_normal, pytorch_uniform, thesis_bias
 
 
 def mean_square_after_ten_layers(rng, gain: float) -> float:
@@ -43,6 +43,15 @@ def test_the_uniform_distribution_ends_where_its_variance_says(rng):
     np.testing.assert_array_equal(one, other)
 
 
+def test_pytorch_s_values_have_a_third_of_the_variance_that_keeps_a_signal(rng):
+    """Their limit is m^(−1/2), and the largest of n draws lies 2 limit/n below it on average."""
+    n, m = 100_000, 25
+    draws = pytorch_uniform((n // 100, 100), m, rng)
+    assert abs(draws.var() * 3 * m - 1) < 5 * np.sqrt(4 / 5 / n)
+    assert abs(draws.mean()) < 5 / np.sqrt(3 * m * n)
+    assert 0.2 * (1 - 40 / n) < -draws.min() <= 0.2 and 0.2 * (1 - 40 / n) < draws.max() <= 0.2
+
+
 def test_float32_and_float64_layers_start_from_the_same_draws():
     wide, narrow = (Dense(3, 4, np.random.default_rng(0), dtype=t) for t in (np.float64, np.float32))
     np.testing.assert_array_equal(wide.W.astype(np.float32), narrow.W)
@@ -51,6 +60,8 @@ def test_float32_and_float64_layers_start_from_the_same_draws():
 def test_a_unit_has_at_least_one_connection(rng):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         lecun_normal((0, 3), 0, rng)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        pytorch_uniform((0, 3), 0, rng)
     for fans in ((0, 3), (3, 0)):
         with pytest.raises(ValueError, match=f"at least 1, got {fans[0]} and {fans[1]}"):
             glorot_uniform(fans, *fans, rng)

@@ -14,6 +14,7 @@ from scratchnn.data import DataError, DataSet, Images
 from scratchnn.evaluation import ImportanceWeighted, accuracy, importance_weighted, predicted_classes
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures
+from scratchnn.scripts.provenance import drawing
 from scratchnn.training import Trainer, evaluate
 
 
@@ -295,20 +296,26 @@ def random_split(lab: Lab) -> Finding:
         random, contiguous = (float(d.mean()) for d in distances[name])
         table.append((f"{name}, per pixel", f"{random:.4f}", f"{contiguous:.4f}", f"{contiguous / random:.2f}"))
     name, shown = next(iter(distances.items()))
-    figure = figures.new_figure(5.6, 3.2, f"{name}: how near the nearest training image is to a test image")
-    axes = figure.add_subplot()
-    bins = np.linspace(0, float(max(d.max() for d in shown)), 40).tolist()
-    for label, values, colour in zip(("random split", "contiguous split"), shown, (WRONG, RIGHT), strict=True):
-        axes.hist(values, bins, color=colour, alpha=0.7, label=label)
-    axes.set(xlabel="mean squared distance per pixel", ylabel="test images")
-    axes.legend(fontsize=8)
     return Finding(
         f"On {name} the nearest training image is {table[1][-1]} times as far from a test image if the split is "
         f"contiguous.{missing}",
         table,
         outcomes,
-        figure,
+        histograms(f"{name}: how near the nearest training image is to a test image", *shown),
     )
+
+
+@drawing
+def histograms(title: str, of_random: Array, of_contiguous: Array) -> figures.Figure:
+    """The distances (N,) of the test images of two splits."""
+    figure = figures.new_figure(5.6, 3.2, title)
+    axes = figure.add_subplot()
+    bins = np.linspace(0, float(max(of_random.max(), of_contiguous.max())), 40).tolist()
+    for label, values, colour in (("random split", of_random, WRONG), ("contiguous split", of_contiguous, RIGHT)):
+        axes.hist(values, bins, color=colour, alpha=0.7, label=label)
+    axes.set(xlabel="mean squared distance per pixel", ylabel="test images")
+    axes.legend(fontsize=8)
+    return figure
 
 
 def nearest(images: DataSet) -> Array:

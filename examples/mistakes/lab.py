@@ -20,6 +20,7 @@ from scratchnn import VAE, Adam, Bernoulli, data
 from scratchnn.evaluation import latent_use
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures
+from scratchnn.scripts.provenance import drawing
 from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.training import Trainer, evaluate, keep_snapshots
 
@@ -139,14 +140,8 @@ class Lab:
 
     def pictures(self, title: str, **sheets: Array) -> figures.Figure:
         """Sheets of 36 images (36, D) side by side, each under its name."""
-        figure = figures.new_figure(3.1 * len(sheets), 3.6, title)
-        figure.set_layout_engine("constrained", w_pad=0.1)
-        for axes, (name, images) in zip(figure.subplots(1, len(sheets)), sheets.items(), strict=True):
-            sheet = figures.mosaic(images, self.images.image_shape, 6)
-            axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axes.set_title(name.replace("_", " "), fontsize=10)
-            axes.set_axis_off()
-        return figure
+        named = {name.replace("_", " "): images for name, images in sheets.items()}
+        return figures.collage(named, self.images.image_shape, 6, title)
 
 
 def run(trainer: Trainer, images: Any, **arguments: Any) -> None:
@@ -166,6 +161,7 @@ def with_right_loss(model: VAE) -> VAE:
     return VAE(copy.deepcopy(model.encoder), copy.deepcopy(model.decoder), Bernoulli(), model.n_z)
 
 
+@drawing
 def chart(title: str, x_label: str, y_label: str, lines: Sequence[tuple[str, Any, Any, str]]) -> figures.Figure:
     """Curves (name, x, y, colour) in one plot."""
     figure = figures.new_figure(5.6, 3.2, title)

@@ -3,7 +3,11 @@
     runs.py             finding runs, choosing among them, and what they become on the page
     thesis.py           the thesis's variational autoencoders and classifiers
     student_works.py    the four student works' autoencoders and classifiers
-    gans.py             generative adversarial networks beside a VAE
+    gans.py             generative adversarial networks beside a VAE, and convolutional ones
+    missing_pixels.py   missing and noisy pixels, filled in by a VAE
+    optimisers.py       gradient descent, momentum and Adam on the thesis's network
+    pictures_of_data.py the data
+    stale.py            which figures of the page have to be drawn again
 
 A function is given `Sources` and takes all it says from there; what it has taken is noted, so that the section can
 name the versions behind its own numbers. To add a section: write the function, put it into the module's SECTIONS with

@@ -31,6 +31,7 @@ class Run:
     settings: dict[str, Any]
     versions: dict[str, str]
     document: dict[str, Any]
+    peak_memory_mb: int = 0  # 0 where it was not measured
 
     def history(self) -> dict[int, dict[str, Any]]:
         """The records of its training by epoch."""
@@ -49,7 +50,8 @@ def runs_under(folder: Path) -> list[Run]:
             names = ("experiment", "figures", "settings", "versions")
             content = {name: summary[name] for name in names}
             name = "-".join(path.parent.relative_to(folder).parts)
-            found.append(Run(path.parent, name, **content, document=summary.get("document", {})))
+            more = {"document": summary.get("document", {}), "peak_memory_mb": summary.get("peak_memory_mb", 0)}
+            found.append(Run(path.parent, name, **content, **more))
         except (KeyError, TypeError, ValueError) as error:
             raise OutputError(f"{path} is not the summary of a run ({error}): delete it, or run that again") from error
     return found
@@ -65,7 +67,7 @@ def keep(run: Run, folder: Path) -> None:
     history = run.folder / "history.json"
     records = json.loads(history.read_text(encoding="utf-8")) if history.exists() else []
     if isinstance(records, list) and records:
-        last = len(records)
+        last = records[-1]["epoch"]
         told = {of * 10**power for of in (1, 2, 4, 5) for power in range(len(str(last)))} | {last}
         some = [json.dumps(record) for record in records if record["epoch"] in told]
         write_text(target / "history.json", "[\n" + ",\n".join(some) + "\n]\n")
@@ -143,8 +145,10 @@ class Sources:
         return "\n\n".join(self.show(run, name, caption) for name, caption in captions.items())
 
     def versions(self) -> str:
-        """The versions of all that the runs used have run with."""
-        return ", ".join(sorted({f"{name} {version}" for run in self.used for name, version in run.versions.items()}))
+        """The versions of all that the runs used have run with, and the most memory that one of them has held."""
+        versions = sorted({f"{name} {version}" for run in self.used for name, version in run.versions.items()})
+        peak = max(run.peak_memory_mb for run in self.used)
+        return ", ".join(versions) + (f"; at most {peak / 1000:.1f} GB of memory" if peak else "")
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,10 @@ def made_by(run: Run, *settings: str) -> str:
 
 def seeds(n: int) -> str:
     return "one seed" if n == 1 else f"{n} seeds: mean ± standard deviation"
+
+
+def of_seeds(n: int) -> str:
+    return "ours, one seed" if n == 1 else f"ours, {n} seeds"
 
 
 def per_cent(shares: Sequence[float]) -> str:

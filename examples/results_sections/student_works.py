@@ -6,10 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from shared.documents import CLOTHES
-
 from results_sections.runs import (
     NAMES,
+    MissingRunsError,
     Run,
     Section,
     Sources,
@@ -17,10 +16,15 @@ from results_sections.runs import (
     at_default,
     in_brief,
     made_by,
+    matching,
+    of_seeds,
     per_cent,
     seeds,
     table,
+    values,
+    verdict,
 )
+from scratchnn.data import CLOTHES
 from scratchnn.training.runs import mean_and_std
 
 FASHION = "fashion-mnist"
@@ -40,28 +44,24 @@ def dense_autoencoder(sources: Sources) -> Written:
     runs = sources.select("dense-autoencoder", data="mnist", epochs=epochs, batch_size={"8": 64, "2": 256})
     document, baselines = runs[0].document["train_loss"], runs[0].figures["baselines_mse"]
     rows: list[Sequence[Any]] = [("one mean image for all", "", "", f"{baselines['mean image']:.1f}", "", "", "")]
-    short = []
     for n in (8, 2):
         rows.append((f"PCA, {n} numbers", "", "", f"{baselines[f'PCA-{n}']:.1f}", "", "", ""))
         for kind in kinds:
             row = dense_row([run.figures["networks"][f"{n}-{kind}"] for run in runs])
             number = f"{document[str(n)]:.1f}" if kind == "relu" else ""
             rows.append((f"{n} numbers, {kind}", number, *row))
-            if kind == "relu":
-                what = f"MNIST, dense autoencoder, {n} numbers: train error, pixels 0–255"
-                short.append((what, number, in_brief(row[0], len(runs))))
     header = ("", "document", "ours, last epoch", "ours, final", "dead numbers", "dead pixels", "part of the error")
     captions = {
         "loss": "Training loss by epoch: the document's in black",
-        "code_use": "For how many images a number of the code is not 0",
-        "reconstructions": "Training images and their reconstructions",
+        "codes": "The numbers of the code: quartiles over all images, whiskers from the first to the last hundredth",
+        "reconstructions": "The first 16 training images and their reconstructions",
         "scatter-relu": "All images in the two numbers of relu",
     }
     text = DENSE.format(
         command=made_by(runs[0]), seeds=seeds(len(runs)), errors=table(header, rows),
         figures=sources.show_all(runs[0], captions),
     )  # fmt: skip
-    return Written(text, short)
+    return Written(text)
 
 
 DENSE = """## Dense autoencoders of MNIST: a code of 8 numbers, and of 2
@@ -80,9 +80,8 @@ dead pixel is 0 in every reconstruction though not in every image; the last colu
 is theirs. Of all linear autoencoders none has a smaller error than PCA: where a row is below that of PCA, it is because
 of the ReLUs inside.
 
-With 2 numbers the document's first printed epoch, 3181.5, cannot be a first epoch: a fresh network starts from 10,000.
-Most likely its 40 epochs come on top of others. More epochs alone do not close the gap, though: pixels that have died
-stay dead, and how many die is a matter of the initial values.
+With 2 numbers much depends on the seed: the next section has more of them, and says why the document's first printed
+loss, 3181.5, is that of no first epoch.
 
 {figures}
 """
@@ -94,6 +93,106 @@ def dense_row(networks: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     share = [of["mse_of_dead_pixels"] / of["final_mse"] for of in networks]
     dead = (each([of[f"dead_{what}"] for of in networks]) for what in ("code_numbers", "pixels"))
     return loss, final, *dead, f"{100 * statistics.fmean(share):.1f} %"
+
+
+def dense_autoencoder_seeds(sources: Sources) -> Written:
+    name = "dense-autoencoder-seed"
+    eight = sources.select(name, data="mnist", code=8, batch_size=64, epochs=20)
+    two = sources.select(name, data="mnist", code=2, batch_size=256, epochs=80)
+    whole = sources.one("dense-autoencoder-seeds", data="mnist")
+    document = {run.settings["code"]: run.document for run in (*eight, *two)}
+    losses, dead = values(eight, "train_loss"), [run.figures["dead_code_numbers"]["at_the_end"] for run in eight]
+    two.sort(key=lambda run: int(run.settings["seed"]))
+    by_start = {start: [run for run in two if run.figures["start"] == start] for start in ("live", "dead")}
+    ended = [run for run in by_start["live"] if run.figures["loss_at_k_plus_39"] is not None]
+    if not ended:
+        raise MissingRunsError("a run with 2 numbers whose start is live and which has an epoch k + 39")
+    ends = values(ended, "loss_at_k_plus_39")
+    woken = [run for run in by_start["dead"] if run.figures["dead_code_numbers"]["at_the_end"] == 0]
+    text = DENSE_SEEDS.format(
+        commands="` and `".join(DENSE_SEEDS_COMMANDS),
+        eight=table(
+            ("8 numbers", "document", "ours, epoch 20", "smallest to largest", "document − ours: a matter of the seed?",
+             "dead numbers of 8"),
+            [(of_seeds(len(eight)), f"{document[8]['last_loss']:.1f}", mean_and_std(losses, 1), between(losses),
+              verdict(document[8]["last_loss"], losses), between(dead, 0))],
+        ),
+        two=table(
+            ("start", "ours", "error before training", "epoch 1", "epoch 5", "epoch 20", "epoch 80"),
+            [(start, of_seeds(len(of)), between([run.figures["untrained_mse"] for run in of], 0),
+              *(between([run.figures["losses"][epoch - 1] for run in of], 0) for epoch in (1, 5, 20, 80)))
+             for start, of in by_start.items() if of],
+        ),
+        mean_image=whole.figures["mean_image_mse"], first=document[2]["first_loss"], last=document[2]["last_loss"],
+        before=sum(run.figures["dead_code_numbers"]["untrained"] > 0 for run in by_start["dead"]),
+        first_ten=sum(run.settings["seed"] < 10 for run in by_start["live"]),
+        n=len(two), n_live=len(by_start["live"]), n_dead=len(by_start["dead"]), n_woken=len(woken),
+        live=table(
+            ("seed", "k", "loss at k + 39"),
+            [(run.settings["seed"], run.figures["k"] or "not by epoch 80", end_of(run)) for run in by_start["live"]],
+        ),
+        ends=table(
+            ("live starts", "document", "ours, epoch k + 39", "document − ours: a matter of the seed?", "below it"),
+            [(of_seeds(len(ends)), f"{document[2]['last_loss']:.1f}", mean_and_std(ends, 1),
+              verdict(document[2]["last_loss"], ends),
+              f"{sum(end < document[2]['last_loss'] for end in ends)} of {len(ends)}")],
+        ),
+        figures=sources.show(whole, "losses", "Training loss by epoch, a line for every seed; the document's in black"),
+    )  # fmt: skip
+    short = [
+        ("MNIST, dense autoencoder, 8 numbers: train error, pixels 0–255", f"{document[8]['last_loss']:.1f}",
+         in_brief(mean_and_std(losses, 1), len(eight))),
+        ("MNIST, dense autoencoder, 2 numbers, live starts: train error where the document's epochs end",
+         f"{document[2]['last_loss']:.1f}", in_brief(mean_and_std(ends, 1), len(ends)),
+         "its 40 epochs come [on top of others](docs/errata.md)"),
+    ]  # fmt: skip
+    return Written(text, short)
+
+
+def between(numbers: Sequence[float], decimals: int = 1) -> str:
+    """The smallest and the largest of some numbers; one number if they are the same."""
+    ends = [f"{end:,.{decimals}f}" for end in (min(numbers), max(numbers))]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
+
+
+def end_of(run: Run) -> str:
+    end = run.figures["loss_at_k_plus_39"]
+    return "—" if end is None else f"{end:.1f}"
+
+
+DENSE_SEEDS_COMMANDS = (
+    "python examples/dense_autoencoder_seeds.py --data mnist --codes 8",
+    "python examples/dense_autoencoder_seeds.py --data mnist --codes 2 --seeds 0 1 2 3 4 5 6 7 8 9 11 15 19 20",
+)
+DENSE_SEEDS = """## Dense autoencoders of MNIST: what the seed decides
+
+`{commands}`.
+The networks *relu* of the section above from many seeds, and the losses as the document prints them: the mean over the
+batches of an epoch.
+
+{eight}
+
+With 2 numbers there are two kinds of starts. A start is *dead* if, after the first epoch, one of the two numbers is 0
+for more than 99 of 100 images, and *live* otherwise. Of the seeds 0 to 9 {first_ten} are live; with more, chosen
+because they are live, {n_live} of {n}. Before training it cannot be seen: of the {n_dead} networks with a dead start
+{before} had such a number then. From the smallest to the largest loss:
+
+{two}
+
+A dead start rests on a plateau, for some epochs or to the end. Its other number makes one picture brighter or darker,
+and many pixels of that are dead as well, so one mean image for all has a smaller error, {mean_image:.1f}. Of the
+{n_dead} dead starts {n_woken} have both numbers alive after the last epoch.
+
+The document's first printed loss is {first:.1f}, and no run has such a loss in its first epoch. Its 40 epochs come on
+top of others: in a notebook a cell that is run again goes on with the weights that are there. k is the epoch in which a
+run first passes {first:.1f}, and the document's last loss, {last:.1f}, belongs beside that of epoch k + 39:
+
+{live}
+
+{ends}
+
+{figures}
+"""
 
 
 # --- 000: stacked autoencoders, and a VAE in two dimensions
@@ -119,6 +218,8 @@ def stacked_autoencoder(sources: Sources) -> Written:
         errors.append((name, f"{pca['mean image']:.4f}", *each_error))
         shown.append(sources.show(run, "curves", f"{name}: training and validation curves from the three starts"))
         shown.append(sources.show(run, "confusion-stacked", f"{name}: who is taken for whom by stacked"))
+        of_both = f"{name}: the first test images, and the first that stacked takes for something else"
+        shown.append(sources.show(run, "probabilities", of_both))
     header = ("data", "start", "document", "test accuracy", "training accuracy", "test cross-entropy",
               "test, less random")  # fmt: skip
     text = STACKED.format(
@@ -254,7 +355,8 @@ def conv_autoencoder(sources: Sources) -> Written:
         rows.append((code_of(name), number, *numbers, each(found["dead_code_numbers"]["runs"])))
     header = ("", "document", "test", "at the edge", "test / 0.8", "training", "dead numbers")
     captions = {
-        "reconstructions": "Test images and their reconstructions",
+        "samples": "Training images and the names of their classes",
+        "reconstructions": "Test images and their reconstructions, by an untrained network and by trained ones",
         "curves": "Autoencoders: training with dropout, validation without",
         "classifier_curves": "Classifiers of N = 64",
         "confusion": "Who is taken for whom by logits, N = 64",
@@ -265,15 +367,7 @@ def conv_autoencoder(sources: Sources) -> Written:
         classifiers=conv_classifiers(run),
         figures=sources.show_all(run, captions),
     )  # fmt: skip
-    mse = of["autoencoders"]["as-printed-n64"]["test_mse"]["runs"]
-    right = of["classifiers"]["logits-n64"]["test_accuracy"]["runs"]
-    short = [
-        ("Fashion-MNIST, convolutional autoencoder, N = 64: test error, pixels 0–1", f"{document['mse']}",
-         in_brief(mean_and_std(mse, 4), n)),
-        ("Fashion-MNIST, test accuracy, its encoder and a dense layer", f"{100 * document['accuracy']['64']:.2f} %",
-         in_brief(f"{per_cent(right)} %", n)),
-    ]  # fmt: skip
-    return Written(text, short)
+    return Written(text)
 
 
 def conv_classifiers(run: Run) -> str:
@@ -315,6 +409,90 @@ has a ReLU and dropout on its logits, as in the document's appendix: a class who
 no gradient and is never found, until changes in the encoder happen to lift it above 0 again. *logits* does without, as
 the document's text has it; the document's cross-entropy for N = 64 is {cross_entropy}. *untrained* is logits from a
 fresh encoder, so the difference between these two is what the autoencoder has been good for.
+
+{figures}
+"""
+
+
+def conv_classifier_seeds(sources: Sources) -> Written:
+    settings = {"data": FASHION, "epochs": 15, "classifier_epochs": 30, "batch_size": 100}
+    name, starts = "conv-classifier-seed", {"lecun": "N(0, 1/fan-in)", "pytorch": "PyTorch's"}
+    errors: list[Sequence[Any]] = []
+    accuracies: list[Sequence[Any]] = []
+    short, figures = [], []
+    for start, what in starts.items():
+        for n in (64, 128, 256):
+            wanted = {**settings, "initial_values": start, "code": n}
+            if start != "lecun" and not matching(sources.runs, name, **wanted):
+                continue  # of those values some are enough
+            runs = sources.select(name, **wanted)
+            of, document = [run.figures for run in runs], runs[0].document
+            mse = mean_and_std([found["autoencoder"]["test_mse"] for found in of], 4)
+            dead = between([found["autoencoder"]["dead_code_numbers"] for found in of], 0)
+            printed = f"{document['mse']}" if n == 64 else ""
+            errors.append((what, n, of_seeds(len(runs)), printed, mse, dead))
+            if (start, n) == ("lecun", 64):
+                shown = "Fashion-MNIST, convolutional autoencoder, N = 64: test error, pixels 0–1"
+                short.append((shown, printed, in_brief(mse, len(runs))))
+            for kind in ("as-printed", "logits"):
+                made = [found["classifiers"][kind] for found in of if kind in found["classifiers"]]
+                if not made:
+                    continue
+                known = document["accuracy"][str(n)]
+                last = [found["test_accuracy"] for found in made]
+                others = ([found[which]["test_accuracy"] for found in made] for which in ("last_five", "best"))
+                loss = mean_and_std([found["test_cross_entropy"] for found in made], 4)
+                accuracies.append((what, kind, n, len(made), f"{100 * known:.2f}", per_cent(last), within(known, last),
+                                   *map(per_cent, others), loss))  # fmt: skip
+                if (start, kind) == ("lecun", "as-printed"):
+                    shown = f"Fashion-MNIST, test accuracy, its encoder and a dense layer as printed, N = {n}"
+                    short.append((shown, f"{100 * known:.2f} %", in_brief(f"{per_cent(last)} %", len(made))))
+        if matching(sources.runs, "conv-classifier-seeds", **settings, initial_values=start):
+            whole = sources.one("conv-classifier-seeds", **settings, initial_values=start)
+            captions = {"accuracies": "Test accuracies run by run", "curves": "Autoencoders: mean over the seeds",
+                        "curves-as-printed": "Classifiers as printed: mean over the seeds"}  # fmt: skip
+            figures += [sources.show(whole, of, f"{text}; initial values: {what}") for of, text in captions.items()]
+    text = CONVOLUTION_SEEDS.format(
+        commands="` and `".join(CONV_SEEDS_COMMANDS), cross_entropy=runs[0].document["cross_entropy"]["64"],
+        errors=table(("initial values", "N", "", "document", "test error", "dead numbers"), errors),
+        accuracies=table(
+            ("initial values", "classifier", "N", "runs", "document", "last epoch", "document within 2 σ of it?",
+             "mean of the last five", "best epoch", "cross-entropy, last"), accuracies,
+        ),
+        figures="\n\n".join(figures),
+    )  # fmt: skip
+    return Written(text, short)
+
+
+def within(document: float, ours: Sequence[float]) -> str:
+    """How far a document's number is from the mean of our runs, in their standard deviations σ, and whether that is
+    less than two."""
+    if len(ours) < 2:
+        return "one run, spread unknown"
+    away = (document - statistics.fmean(ours)) / statistics.stdev(ours)
+    return f"{'yes' if abs(away) <= 2 else '**no**'}, {away:+.1f} σ".replace("-", "−")
+
+
+CONV_SEEDS_COMMANDS = (
+    "python examples/conv_classifier_seeds.py --data fashion-mnist",
+    "python examples/conv_classifier_seeds.py --data fashion-mnist --initial-values pytorch",
+)
+CONVOLUTION_SEEDS = """## The classifiers of Fashion-MNIST, from many seeds
+
+`{commands}`.
+The autoencoder *as-printed* of the section above and the classifiers on its encoder, from several seeds; 004 prints one
+run of each. All figures are of the 10,000 test images, in evaluation mode, mean ± standard deviation of single runs.
+
+{errors}
+
+Which epoch the document kept is not known. *Last epoch* is the one after which the document says that it stops, 30;
+*best epoch* is that of the best validation accuracy. Accuracies in per cent.
+
+{accuracies}
+
+Its cross-entropy for N = 64 is {cross_entropy}, which is that of *as-printed*, with a ReLU and dropout on the logits.
+PyTorch, in which the document is written, draws weights and biases from the uniform distribution within ±1/√fan-in, a
+third of the variance of the weights here (`pytorch_uniform` in scratchnn/init.py says why a third).
 
 {figures}
 """
@@ -393,6 +571,10 @@ SECTIONS = (
         [{"experiment": "dense-autoencoder", "data": "mnist"}],
     ),
     Section(
+        "dense-autoencoder-seeds", dense_autoencoder_seeds, DENSE_SEEDS_COMMANDS,
+        [{"experiment": "dense-autoencoder-seed", "data": "mnist"}],
+    ),
+    Section(
         "stacked-autoencoder", stacked_autoencoder, at_default("stacked_autoencoder", *NAMES),
         [{"experiment": "stacked-autoencoder", "data": name} for name in NAMES],
     ),
@@ -403,6 +585,10 @@ SECTIONS = (
     Section(
         "conv-autoencoder", conv_autoencoder, at_default("conv_autoencoder", FASHION),
         [{"experiment": "conv-autoencoder", "data": FASHION}],
+    ),
+    Section(
+        "conv-classifier-seeds", conv_classifier_seeds, CONV_SEEDS_COMMANDS,
+        [{"experiment": "conv-classifier-seed", "data": FASHION}],
     ),
     Section(
         "fashion-conv-autoencoder", fashion_conv_autoencoder, at_default("fashion_conv_autoencoder", FASHION),

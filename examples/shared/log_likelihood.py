@@ -23,6 +23,7 @@ from scratchnn.evaluation import importance_weighted, latent_use
 from scratchnn.likelihoods import Bernoulli
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli
+from scratchnn.scripts.provenance import drawing
 from scratchnn.scripts.train import draw
 from scratchnn.training import evaluate, runs
 from scratchnn.training.checkpoints import CheckpointError, fingerprint, first_difference
@@ -106,13 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "test_kl_per_dimension": use.kl.tolist(),
     }
     asked = asked_for(model, args.samples, args.seed, len(images), how)
-    runs.write_summary(
-        args.out, "log-likelihood", measured, {**settings, "latent": model.n_z, **asked},
-        seed=settings["seed"], meaning=meaning,
-    )  # fmt: skip
+    told = {**settings, "latent": model.n_z, **asked}
+    runs.write_summary(args.out, "log-likelihood", measured, told, seed=settings["seed"], meaning=meaning)
     title = f"VAE on {settings['data']}, latent dimensions: {model.n_z}, seed: {settings['seed']}"
     title += f"\n{len(images):,} test images, {meaning}"
-    drawn = draw({"bound": lambda figures: bound_against_samples(figures, estimates, title, comparable)}, args.out)
+    drawn = draw({"bound": lambda _: bound_against_samples(estimates, title, comparable)}, args.out, told)
     print(f"written to {args.out}: " + ", ".join(["summary.json", *drawn]))
 
 
@@ -152,8 +151,11 @@ def is_there(folder: Path, asked: Mapping[str, Any]) -> bool:
     return first_difference(asked, {name: settings.get(name) for name in asked}) is None
 
 
-def bound_against_samples(figures: Any, estimates: Sequence[Mapping[str, Any]], title: str, comparable: bool) -> Any:
+@drawing
+def bound_against_samples(estimates: Sequence[Mapping[str, Any]], title: str, comparable: bool) -> Any:
     """−log p̂(x) falls with K towards −log p(x)."""
+    from scratchnn.scripts import figures  # which needs matplotlib
+
     figure = figures.new_figure(6.4, 4.2, title)
     axes = figure.add_subplot()
     # one draw alone has no error to show

@@ -33,12 +33,13 @@ def train(
     *,
     lr_final: float | None = None,
     n_measured: int | None = None,
+    with_test: bool = False,
 ) -> History:
     """Trains an autoencoder or a classifier in a folder, or goes on with it, or finds it ready; returns its history.
 
     `settings` has the number of epochs; the learning rate falls from the optimiser's to `lr_final`, or stays. The
-    records of a classifier get its accuracy on the validation images and on the first `n_measured` training images, or
-    all.
+    records of a classifier get its accuracy on the validation images, on the first `n_measured` training images, or
+    all, and, `with_test`, on the test images.
     """
     epochs, batch_size, lr_final = settings["epochs"], args.batch_size, lr_final or optimiser.lr
     settings = {**settings, "data": args.data, "batch_size": batch_size, "lr_final": lr_final}
@@ -47,11 +48,14 @@ def train(
     held_out: Any = images.validation
     recorded: tuple[str, ...] = ()
     if isinstance(model, Classifier):
-        parts = (images.train.split(n_measured or len(images.train))[0], held_out)
+        parts = {"train": images.train.split(n_measured or len(images.train))[0], "held_out": held_out}
+        parts |= {"test": images.test} if with_test else {}
         after_epoch.append(
-            keep_snapshots(lambda: np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in parts]))
+            keep_snapshots(
+                lambda: np.array([accuracy(predicted_classes(model, x), data.labels_of(x)) for x in parts.values()])
+            )
         )
-        recorded = ("train_accuracy", "held_out_accuracy")
+        recorded = tuple(f"{part}_accuracy" for part in parts)
         examples, held_out = data.Labelled(examples), data.Labelled(held_out)
     trainer = runs.trainer(
         args.threads, model, optimiser, rng, settings, batch_size=batch_size, blas_threads=args.blas_threads
@@ -100,17 +104,17 @@ def classifier_curves(histories: Mapping[str, Sequence[History]]) -> dict[str, d
     return {shown: {name: curves(of, key) for name, of in histories.items()} for shown, key in quantities.items()}
 
 
-def confusion_picture(counts: Array, what: str, args: argparse.Namespace) -> Any:
+def confusion_picture(counts: Array, what: str, args: argparse.Namespace, class_names: Sequence[str]) -> Any:
     """The confusion matrix (C, C) of the test images as a figure; `what` begins its title."""
     share = f"accuracy {100 * counts.trace() / counts.sum():.2f} %"
     title = f"{what}{args.data}, {counts.sum():,} test images, {share}, seed {args.seed}"
-    return figures.confusion_matrix(counts, title)
+    return figures.confusion_matrix(counts, title, class_names)
 
 
-def write_results(folder: Path, histories: Any, pictures: Mapping[str, Any]) -> None:
+def write_results(folder: Path, histories: Any, pictures: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Writes the histories of all trainings and the pictures beside summary.json, and prints what the folder holds."""
     runs.write_json(folder / "history.json", histories)
     for name, figure in pictures.items():
-        figures.save(figure, folder / f"{name}.png")
+        figures.save(figure, folder / f"{name}.png", settings)
     names = ", ".join(["summary.json", "history.json", *(f"{name}.png" for name in pictures)])
     print(f"\nwritten to {folder}: {names}, and a folder with a checkpoint for each training")

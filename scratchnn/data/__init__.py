@@ -57,6 +57,12 @@ def load(name: str, split: str = "contiguous") -> DataSet:
     raise DataError(f"a random split is there for {' and '.join(SEQUENCES)}; {name} has no split {split!r}")
 
 
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+
 def load_digits() -> DataSet:
     """Neighbouring images were written by the same hand, so the split is contiguous, not random.
 
@@ -69,12 +75,13 @@ def load_digits() -> DataSet:
         raise DataError(f"the digits that come with the library cannot be read ({error}): install it again") from error
     images = Images(table[:, :64].copy(), 16, table[:, 64].copy())  # a row is 64 pixels and the digit
     validation, train, test = images.split(200, 1297, 300)
-    return DataSet("digits", train, validation, test, (8, 8))
+    return DataSet("digits", train, validation, test, (8, 8), DIGITS)
 
 
 def load_mnist() -> DataSet:
     return load_idx(
         "mnist",
+        DIGITS,
         urls=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
         sha256=(
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -88,6 +95,7 @@ def load_mnist() -> DataSet:
 def load_fashion_mnist() -> DataSet:
     return load_idx(
         "fashion-mnist",
+        CLOTHES,
         urls=(
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -102,7 +110,9 @@ def load_fashion_mnist() -> DataSet:
     )
 
 
-def load_idx(name: str, urls: tuple[str, ...], sha256: tuple[str, str, str, str]) -> DataSet:
+def load_idx(
+    name: str, class_names: tuple[str, ...], urls: tuple[str, ...], sha256: tuple[str, str, str, str]
+) -> DataSet:
     """MNIST or a set laid out like it, split as TensorFlow 1's reader did: the first 5,000 training images validate."""
     names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
     pixels, labels, test_pixels, test_labels = (
@@ -112,7 +122,7 @@ def load_idx(name: str, urls: tuple[str, ...], sha256: tuple[str, str, str, str]
     height, width = pixels.shape[1:]
     validation, train = Images(pixels.reshape(-1, height * width), 255, labels).split(5_000, 55_000)
     test = Images(test_pixels.reshape(-1, height * width), 255, test_labels)
-    return DataSet(name, train, validation, test, (height, width))
+    return DataSet(name, train, validation, test, (height, width), class_names)
 
 
 def load_frey_face() -> DataSet:

@@ -68,13 +68,17 @@ class Labelled:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set in three parts that share no image. `image_shape` is (height, width); D is their product."""
+    """A data set in three parts that share no image. `image_shape` is (height, width); D is their product.
+
+    class_names (C,): what the labels 0 to C − 1 mean; empty where there are no labels.
+    """
 
     name: str
     train: Images
     validation: Images
     test: Images
     image_shape: tuple[int, int]
+    class_names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         height, width = self.image_shape

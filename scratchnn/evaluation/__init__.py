@@ -1,4 +1,5 @@
-"""What a trained model is worth: bounds.py (floors, log p(x)), latent.py (what codes hold), classification.py."""
+"""What a trained model is worth: bounds.py (floors, log p(x)), latent.py (what codes hold), classification.py,
+generation.py (what generated images are worth)."""
 
 from scratchnn.evaluation.bounds import (
     ImportanceWeighted,
@@ -8,6 +9,7 @@ from scratchnn.evaluation.bounds import (
     mean_image_loss,
 )
 from scratchnn.evaluation.classification import accuracy, confusion_matrix, predicted_classes
+from scratchnn.evaluation.generation import precision_and_recall
 from scratchnn.evaluation.latent import (
     LatentUse,
     PrincipalComponents,
@@ -30,6 +32,7 @@ __all__ = [
     "importance_weighted",
     "latent_use",
     "mean_image_loss",
+    "precision_and_recall",
     "predicted_classes",
     "principal_components",
     "reconstruction_error",

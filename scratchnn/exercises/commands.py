@@ -160,7 +160,8 @@ def start_again(desk: Desk, name: str) -> int:
 
 def figure(desk: Desk, name: str) -> int:
     """Draws every entry of every gradient: backward's value over that of finite differences. The diagonal is right."""
-    from scratchnn.scripts.figures import new_figure, save
+    from scratchnn.scripts.figures import new_figure
+    from scratchnn.training.checkpoints import written_whole
 
     verdict = try_answer(name, desk.file(name))
     if verdict.report is None:
@@ -173,6 +174,7 @@ def figure(desk: Desk, name: str) -> int:
         axes.plot(array.numeric.value.ravel(), array.analytic.ravel(), "o", markersize=4, alpha=0.6)
         axes.set(title=array.name, xlabel="right", ylabel="yours")
     file = desk.file(name).with_suffix(".png")
-    save(drawing, file)
+    with written_whole(file) as png:
+        drawing.savefig(png, format="png")
     say(f"{file} written")
     return 0

@@ -31,7 +31,7 @@ from scratchnn.data import Images
 from scratchnn.evaluation import encode
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures  # which says so where matplotlib is missing
-from scratchnn.training.checkpoints import CheckpointError
+from scratchnn.training.checkpoints import CheckpointError, written_whole
 from scratchnn.vae import VAE
 
 import matplotlib  # isort: skip
@@ -121,6 +121,7 @@ class LatentExplorer(Blitted):
 
     figure       an empty figure, about `SIZE`
     images       N images of D pixels, as the encoder wants them; image_shape (height, width), of D pixels
+    class_names  what the labels mean; without them, numbers
     dimensions   two latent dimensions that span the plane, counted from 1 as in z₁; by default the two whose means
                  vary most over the images
     image        the other coordinates stay at the means of this image, numbered from 0; without one, at 0
@@ -135,6 +136,7 @@ class LatentExplorer(Blitted):
         model: VAE,
         images: Images,
         image_shape: tuple[int, int],
+        class_names: Sequence[str] = (),
         dimensions: tuple[int, int] | None = None,
         image: int | None = None,
         position: tuple[float, float] | None = None,
@@ -167,7 +169,9 @@ class LatentExplorer(Blitted):
         reach = (-1.03 * self.limit, 1.03 * self.limit)
         self.axes.set(xlabel=f"mean of {names[0]}", ylabel=f"mean of {names[1]}", xlim=reach, ylim=reach)
         if images.labels is not None:
-            figures.name_clouds(self.axes, means[:, self.plane], images.labels)
+            figures.name_clouds(
+                self.axes, means[:, self.plane], images.labels, class_names, kept_free=[self.z[self.plane]]
+            )
         self.axes.set_title(f"where the encoder puts {len(images):,} images", fontsize=11)
         cross: dict[str, Any] = {"color": "black", "linewidth": 0.8, "alpha": 0.7}
         self.cross = self.axes.axvline(**cross), self.axes.axhline(**cross)
@@ -256,6 +260,7 @@ class ClassifierComparison(Blitted):
     figure        an empty figure, about `SIZE`
     classifiers   by name, as many as there are colours
     images        labelled images of D pixels, as the classifiers want them; image_shape (height, width), of D pixels
+    class_names   what the labels mean; without them, numbers
     image         the number of the image to start with, from 0
 
     `image` is the number of the image shown, `probabilities` (classifiers, N, classes). ExploreError if there is no
@@ -268,6 +273,7 @@ class ClassifierComparison(Blitted):
         classifiers: Mapping[str, Classifier],
         images: Images,
         image_shape: tuple[int, int],
+        class_names: Sequence[str] = (),
         image: int = 0,
     ) -> None:
         if images.labels is None:
@@ -303,7 +309,8 @@ class ClassifierComparison(Blitted):
             self.bars.append(PolyCollection([], color=colour, linewidth=0))
             self.axes.add_collection(self.bars[-1])
         self.axes.set(xlim=(0, 1), ylim=(n_classes - 0.5, -0.5), xlabel="probability", ylabel="class")
-        self.axes.set_yticks(range(n_classes))
+        self.names = [figures.name_of(label, class_names) for label in range(n_classes)]
+        self.axes.set_yticks(range(n_classes), self.names)
         self.axes.tick_params(axis="y", length=0)
         self.axes.set_title("grey: the true class", fontsize=11)
         self.axes.xaxis.grid(alpha=0.3)
@@ -345,13 +352,13 @@ class ClassifierComparison(Blitted):
         """Puts an image and what the classifiers make of it into the picture, the table and the bars."""
         self.image, label = image, self.labels[image]
         self.picture.set_array(self.images[image].reshape(self.image_shape))
-        self.title.set_text(f"true class {label}")
+        self.title.set_text(f"true class {self.names[label]}")
         self.band.set_y(label - 0.5)
         for k, (bars, verdict) in enumerate(zip(self.bars, self.verdicts, strict=True)):
             probabilities, prediction = self.probabilities[k, image], self.predictions[k, image]
             bars.set_verts(list(bar_corners(probabilities, k, len(self.bars))))
             right = prediction == label
-            verdict[0].set_text(f"{prediction} {'✓' if right else '✗'}")
+            verdict[0].set_text(f"{self.names[prediction]} {'✓' if right else '✗'}")
             verdict[1].set_text(f"{100 * probabilities[prediction]:.1f}")
             for text in verdict:
                 text.set_color("black" if right else ACCENT)
@@ -436,8 +443,8 @@ def write_hint(figure: Figure, text: str) -> None:
     figure.text(0.5, 0.025, text, ha="center", va="center", fontsize=9, color="0.35")
 
 
-def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int]]:
-    """The test images that belong to a run, black and white if it was trained so, and their (height, width).
+def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int], tuple[str, ...]]:
+    """The test images that belong to a run, black and white if it was trained so; their (height, width); class names.
 
     CheckpointError if the settings of the run do not name a data set, DataError if it cannot be found.
     """
@@ -446,7 +453,8 @@ def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int
             "the checkpoint does not say on which data set its model was trained, so none can be shown"
         )
     images = data.load(settings["data"], settings.get("split", "contiguous"))
-    return data.binarise_held_out(images.test, settings.get("binarisation", "none")), images.image_shape
+    test = data.binarise_held_out(images.test, settings.get("binarisation", "none"))
+    return test, images.image_shape, images.class_names
 
 
 def show(draw: Callable[[Figure], Blitted], out: Path | None = None) -> None:
@@ -460,7 +468,8 @@ def show(draw: Callable[[Figure], Blitted], out: Path | None = None) -> None:
         figure = Figure(figsize=SIZE, dpi=130)
         FigureCanvasAgg(figure)
         draw(figure)
-        figures.save(figure, out)
+        with written_whole(out) as file:
+            figure.savefig(file, format="png")
         return
     figure = window()
     alive = draw(figure)  # as long as this name lives, the picture answers

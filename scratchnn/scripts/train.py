@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from scratchnn import data
 from scratchnn.evaluation import LatentUse, bernoulli_floor, encode, latent_use, mean_image_loss
 from scratchnn.machinery.extras import MissingExtraError
+from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Adam
 from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import thesis_vae
@@ -44,6 +46,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--latent", type=cli.positive_int, default=2, help="latent dimensions (default: 2)")
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
+    parser.add_argument(
+        "--draws", type=cli.positive_int, default=1, metavar="L", help="of z for an image in a step (default: 1)"
+    )
     parser.add_argument("--lr", type=cli.positive_float, default=1e-3, help="Adam's step size (default: 0.001)")
     parser.add_argument("--lr-final", type=cli.positive_float, help="let it fall geometrically to this, epoch by epoch")
     parser.add_argument("--likelihood", choices=("bernoulli", "gaussian"), default="bernoulli", help="of a pixel")
@@ -70,6 +75,7 @@ def run_name(args: argparse.Namespace) -> str:
     """The folder is named after the data, the latent dimensions, the seed, and what differs from the thesis's way."""
     choices = ((args.likelihood, "bernoulli"), (args.binarisation, "none"), (args.split, "contiguous"))
     kind = [choice for choice, default in choices if choice != default]
+    kind += [f"{args.draws}-draws"] * (args.draws > 1)
     return "-".join(["vae", args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
 
 
@@ -80,16 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images = data.load(args.data, args.split)
     runs.check_batch_size(args.batch_size, len(images.train))
     model = thesis_vae(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
+    model.n_draws = args.draws
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
     print(images)
     print(f"targets: {data.BINARISATIONS[args.binarisation]}, {args.likelihood} likelihood; −ELBO in nats per image")
     scale = scale_of_losses(images, args.binarisation) if args.likelihood == "bernoulli" else {}
+    untrained = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
+    first = model.reconstruct(test[:1])
     if scale:
         floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
         print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
     else:
         print("a density of grey levels, not a probability: it has no floor, and −ELBO may be negative")
+    print(f"untrained network: loss {untrained:.2f} on the training images")
 
     settings = {
         "data": args.data,
@@ -99,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "schedule": "constant" if args.lr_final is None else f"falls to {args.lr_final} in epoch {args.epochs}",
         "batch_size": args.batch_size,
         "seed": args.seed,
+        **({"draws": args.draws} if args.draws > 1 else {}),
     }
     trainer = runs.trainer(
         args.threads, model, Adam(model, lr=args.lr), rng, settings,
@@ -119,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     measured = {
+        "untrained_loss": untrained,
         **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
         **{f"test_{name}": value for name, value in losses.items()},
         **scale,
@@ -130,8 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings |= {"model": repr(model), "epochs": len(trainer.history)}
     scaling = f"pixels / {images.train.max_value}"
     runs.write_summary(args.out, "vae", measured, settings, seed=args.seed, scaling=scaling)
-    pictures = pictures_of(model, use, trainer, train, test, images.image_shape, scale)
-    drawn = draw(pictures, args.out)
+    start = Untrained(untrained, first[0])
+    pictures = pictures_of(model, use, trainer, train, test, images, scale, start)
+    drawn = draw(pictures, args.out, settings)
     print(f"written to {args.out}: " + ", ".join(["history.json", "summary.json", "checkpoint.npz", *drawn]))
 
 
@@ -144,13 +157,21 @@ def scale_of_losses(images: data.DataSet, binarisation: str) -> dict[str, float]
     return scale
 
 
-def draw(pictures: dict[str, Callable[[Any], Any]], folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Untrained:
+    """What a network does before it has learned anything: its loss, and a test image as it reconstructs it."""
+
+    loss: float
+    image: Array
+
+
+def draw(pictures: dict[str, Callable[[Any], Any]], folder: Path, settings: dict[str, Any]) -> list[str]:
     """Draws each picture into a file; the names of these files. Without matplotlib, says which are missing."""
     try:
         from scratchnn.scripts import figures
 
         for name, picture in pictures.items():
-            figures.save(picture(figures), folder / f"{name}.png")
+            figures.save(picture(figures), folder / f"{name}.png", settings)
     except MissingExtraError as error:
         print(f"without figures, {', '.join(f'{name}.png' for name in pictures)}: {error}")
         return []
@@ -163,14 +184,15 @@ def pictures_of(
     trainer: Trainer,
     train: Any,
     test: data.Images,
-    image_shape: tuple[int, int],
+    images: data.DataSet,
     scale: dict[str, float],
+    start: Untrained,
 ) -> dict[str, Callable[[Any], Any]]:
     """Figures 21–30 and 34–37 of the thesis, as far as a run with this many latent dimensions has them.
 
     Each is a function of the module that draws, scratchnn.scripts.figures: their names are known where it is missing.
     """
-    settings = trainer.settings
+    settings, image_shape, names = trainer.settings, images.image_shape, images.class_names
     what = (
         f"VAE on {settings['data']}, latent dimensions: {model.n_z}, epochs: {len(trainer.history)}, "
         f"seed: {settings['seed']}"
@@ -178,10 +200,10 @@ def pictures_of(
     pictures: dict[str, Callable[[Any], Any]] = {
         "loss": lambda figures: figures.loss_curve(
             trainer.iteration_losses, trainer.history, what,
-            scale.get("train_floor"), scale.get("train_mean_image_loss"),
+            scale.get("train_floor"), scale.get("train_mean_image_loss"), start.loss,
         ),
         "reconstruction": lambda figures: figures.progress_of_one_image(
-            test[0], np.array(trainer.snapshots), image_shape,
+            test[0], np.array([start.image, *trainer.snapshots]), image_shape,
             f"One test image, as reconstructed after an epoch\n{what}",
         ),
         "kl": lambda figures: figures.latent_use(use.kl, use.active, f"What each latent dimension costs\n{what}"),
@@ -195,9 +217,12 @@ def pictures_of(
         shown, whose = (train, "training frames") if test.labels is None else (test, "test images")
         means, _ = encode(model, shown)
         caption = f"Means of q(z|x) of the {whose}\n{what}"
-        pictures["scatter_3d"] = lambda figures: figures.latent_scatter_3d(means, caption, test.labels)
+        pictures["scatter_3d"] = lambda figures: figures.latent_scatter_3d(means, caption, test.labels, names)
         if model.n_z == 2:
-            pictures["scatter"] = lambda figures: figures.latent_scatter(means, caption, test.labels)
+            pictures["scatter"] = lambda figures: figures.latent_scatter(means, caption, test.labels, names)
+            pictures["plane"] = lambda figures: figures.images_in_plane(
+                means, shown[:], image_shape, f"{whose.capitalize()} where their means lie\n{what}"
+            )
     if model.n_z == 2:
         pictures["manifold_linear"] = lambda figures: figures.manifold(
             model.decode, image_shape, f"Decoded 20×20 grid of z over [−3, 3]²\n{what}", "linear"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import statistics
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -162,11 +163,23 @@ def write_summary(
     scaling: str = "",
     **more: Any,
 ) -> None:
-    """Writes summary.json: what was measured (`figures`), with what settings, scaling of pixels, and versions."""
+    """Writes summary.json: what was measured (`figures`), with what settings, scaling of pixels, and versions; and the
+    most memory that the process has held so far, where the system tells it."""
     told = {"scaling": scaling, "seed": seed}
     content = {"experiment": experiment, "figures": figures, "settings": settings, **more}
     content |= {name: value for name, value in told.items() if value not in (None, "")}
+    content |= {"peak_memory_mb": peak} if (peak := peak_memory_mb()) else {}
     write_json(folder / "summary.json", {**content, "versions": versions()})
+
+
+def peak_memory_mb() -> int | None:
+    """The most memory that this process has held so far, in MB of 2^20 bytes; None on Windows."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if sys.platform == "darwin" else 10)  # bytes there, kB elsewhere
 
 
 def versions() -> dict[str, str]:
