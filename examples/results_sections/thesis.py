@@ -21,6 +21,7 @@ from results_sections.runs import (
     Section,
     Sources,
     Written,
+    in_brief,
     matching,
     of_seeds,
     seeds,
@@ -200,7 +201,7 @@ def frey_face(sources: Sources) -> Written:
         rows.append((epoch, f"{thesis - floor:.2f}", ours, verdict(thesis, losses), mean_and_std(kl)))
         if epoch in (1000, 5000):
             what = f"Frey Face, z = 2, {epoch:,} epochs, train loss − floor"
-            short.append((what, rows[-1][1], ours, WHY.get(("frey-face", epoch), "")))
+            short.append((what, rows[-1][1], in_brief(ours, len(trained)), WHY.get(("frey-face", epoch), "")))
     header = ("epoch", "thesis, train − floor", "ours, train − floor", "thesis − ours: a matter of the seed?",
               "ours, KL, train")  # fmt: skip
     captions = {
