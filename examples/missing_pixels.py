@@ -122,7 +122,7 @@ def without(original: Array, seen: Array, mean_image: Array) -> Damaged:
 
 
 def random_half(original: Array, mean_image: Array, shape: tuple[int, int], rng: np.random.Generator) -> Damaged:
-    """Half of the pixels, drawn anew for every image, are missing."""
+    """Half of the pixels are missing, others of every image."""
     n_pixels = original.shape[1]
     half = np.tile(np.arange(n_pixels) < n_pixels // 2, (len(original), 1))
     return without(original, rng.permuted(half, axis=1), mean_image)

@@ -154,7 +154,7 @@ class VAE(Module):
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
-        eps = rng.standard_normal((len(x) * self.n_draws, self.n_z)).astype(self.params.dtype)
+        eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(-1, self.n_z).astype(self.params.dtype)
         return dict(zip(self.term_names, self.forward(x, eps), strict=True))
 
     def for_each_draw(self, rows: Array) -> Array:

@@ -491,8 +491,16 @@ def test_runs_of_different_settings_are_never_averaged(here):
 
 
 def test_the_same_run_twice_is_not_two_runs(here):
-    shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", here / "runs/copy")
-    assert "are the same run: move one of them" in refused(here)
+    copy = here / "runs/copy/summary.json"
+    shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", copy.parent, ignore=lambda *_: ["log-likelihood"])
+    content = json.loads(copy.read_text())
+    content["figures"]["train_loss"] += 0.25
+    copy.write_text(json.dumps(content))
+    assert "are the same run with other figures: move one of them away" in refused(here)
+    content["figures"] |= {"train_loss": content["figures"]["train_loss"] - 0.25, "seconds_per_epoch": 9.0}
+    copy.write_text(json.dumps(content))
+    run(here)  # the same figures, made again: it counts once
+    assert ["10", "3", "97.53", "98.00 ± 1.00"] in [row[:4] for row in rows((here / "docs/results.md").read_text())]
 
 
 def test_damaged_summaries_and_places_are_named(here):

@@ -92,12 +92,17 @@ class Sources:
     pictures: dict[str, Path] = field(default_factory=dict)
 
     def select(self, experiment: str, **wanted: Any) -> list[Run]:
-        """The runs of an experiment with these settings, one a seed (which makes other parameters).
+        """The runs of an experiment with these settings in the order of their seeds, one a seed (which makes other
+        parameters).
 
-        MissingRunsError if there are none; OutputError if they differ in anything else than the seed, or two have the
-        same.
+        A run that two folders hold, with the same figures in both, counts once. MissingRunsError if there are none;
+        OutputError if they differ in anything else than the seed, or two have the same seed and other figures.
         """
-        chosen = self._matching(experiment, **wanted)
+        chosen: list[Run] = []
+        for run in self._matching(experiment, **wanted):
+            if not any(run.settings == other.settings and untimed(run) == untimed(other) for other in chosen):
+                chosen.append(run)
+        chosen.sort(key=lambda run: int(run.settings.get("seed", 0)))
         first = chosen[0]
         for run in chosen[1:]:
             for name in sorted({*first.settings, *run.settings} - {"seed", "parameters"}):
@@ -111,7 +116,7 @@ class Sources:
         for seed in set(seeds):
             if seeds.count(seed) > 1:
                 twice = [str(run.folder) for run in chosen if run.settings.get("seed") == seed]
-                raise OutputError(f"{' and '.join(twice)} are the same run: move one of them to another place")
+                raise OutputError(f"{' and '.join(twice)} are the same run with other figures: move one of them away")
         return chosen
 
     def one(self, experiment: str, **wanted: Any) -> Run:
@@ -177,6 +182,11 @@ class Section:
 
     def marked(self, runs: Sequence[Run]) -> list[Run]:
         return [run for mark in self.marks for run in matching(runs, **mark)]
+
+
+def untimed(run: Run) -> dict[str, Any]:
+    """A run's figures without how long it took, which is another every time."""
+    return {name: value for name, value in run.figures.items() if "seconds" not in name}
 
 
 def made_by(run: Run, *settings: str) -> str:

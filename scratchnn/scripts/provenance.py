@@ -100,7 +100,7 @@ def text_of(figure: Any, settings: Mapping[str, Any]) -> dict[str, str]:
     """What the file of a figure carries, by name; ValueError for a figure that no `drawing` function has made."""
     if not figure.get_gid():
         raise ValueError("this figure does not know what has drawn it: mark the function that makes it with @drawing")
-    drawn_by, code = figure.get_gid().split()
+    drawn_by, code = figure.get_gid().rsplit(maxsplit=1)
     return {"Command": command(), "Settings": json.dumps(settings, default=str), "Drawn by": drawn_by, "Code": code}
 
 
