@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from scratchnn.exercises.exercise import Exercise, outputs_of, reference, values_of
-from scratchnn.gradcheck.check import ArrayReport, Report, as_tuple, compare, explained, in_order
+from scratchnn.gradcheck.check import ArrayReport, Report, compare, explained, in_order
 from scratchnn.gradcheck.diagnosis import diagnose
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import NumericGradient
-from scratchnn.gradcheck.problem import GradientError, Problem, require_gradient
+from scratchnn.gradcheck.problem import Code, GradientError, Problem, as_tuple, require_gradient
 from scratchnn.machinery.parameters import Array
 
 
@@ -34,10 +34,7 @@ def gradient_problem(
     wanted = list(exercise.inputs(SimpleNamespace(**sizes), np.random.default_rng(0)))
     values = {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in values.items()}
 
-    def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-        y, cache = answer.forward(**values)
-        dy = tuple(upstreams) if isinstance(y, tuple) else upstreams[0]
-        return in_order(name, answer.backward(dy, cache), [f"d{key}" for key in wanted])
+    code = Code("function", answer.forward, answer.backward, lambda: ((), values))
 
     def facts(outputs: Sequence[Array], upstreams: Sequence[Array]) -> Facts:
         y, dy = (outputs[0], upstreams[0]) if len(outputs) == 1 else (tuple(outputs), tuple(upstreams))
@@ -52,7 +49,8 @@ def gradient_problem(
         subject=name,
         arrays={f"d{key}": values[key] for key in wanted},
         forward=lambda: as_tuple(reference(name).forward(**values)[0]),
-        backward=backward,
+        backward=lambda upstreams: in_order(name, code.returned(upstreams), [f"d{key}" for key in wanted]),
+        code=code,
         sizes=sizes,
         facts=facts,
         probes=probes,

@@ -22,7 +22,15 @@ from scratchnn.gradcheck.diagnosis import Diagnosis, diagnose
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
 from scratchnn.gradcheck.numeric import NumericGradient, numeric_projections
-from scratchnn.gradcheck.problem import GradientError, Problem, check_contract, evidence, require_float64
+from scratchnn.gradcheck.problem import (
+    Code,
+    GradientError,
+    Problem,
+    as_tuple,
+    check_contract,
+    evidence,
+    require_float64,
+)
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
@@ -146,18 +154,19 @@ def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed:
         )
 
         def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
+            code = Code("layer", layer.forward, layer.backward, lambda: ((*inputs, *constants), {}))
+
             def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-                forward(inputs, constants)
-                gradients = in_order(name_of(layer), layer.backward(*upstreams), names)
-                return {**gradients, **learned.gradients()}
+                return {**in_order(name_of(layer), code.returned(upstreams), names), **learned.gradients()}
 
             known = {**dict(zip(names, inputs, strict=True)), **learned.arrays}
             return Problem(
                 subject=name_of(layer),
                 arrays=known,
                 unchecked=learned.unchecked,
-                forward=lambda: forward(inputs, constants),
+                forward=code.outputs,
                 backward=backward,
+                code=code,
                 **described(known, constants),
             )
 
@@ -187,23 +196,15 @@ def check_function(
     names = [f"d{name}" for name in inputs]
     subject = getattr(backward, "__name__", "backward")
 
-    def returned(inputs: Sequence[Array], constants: Sequence[Any]) -> tuple[Any, Any]:
-        pair = forward(*inputs, *constants)
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise GradientError(f"forward must return the pair (y, cache), it returns a {type(pair).__name__}")
-        return pair
-
     def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
-        def run_backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-            y, cache = returned(inputs, constants)
-            return in_order(subject, backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache), names)
-
+        code = Code("function", forward, backward, lambda: ((*inputs, *constants), {}))
         arrays = dict(zip(names, inputs, strict=True))
         return Problem(
             subject=subject,
             arrays=arrays,
-            forward=lambda: as_tuple(returned(inputs, constants)[0]),
-            backward=run_backward,
+            forward=code.outputs,
+            backward=lambda upstreams: in_order(subject, code.returned(upstreams), names),
+            code=code,
             **described(arrays, constants),
         )
 
@@ -239,17 +240,19 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
             )
 
         def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
+            code = Code("model", model.forward, model.backward, lambda: (batch, {}))
+
             def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-                model.forward(*batch)
-                model.backward(upstreams[0])
+                code.returned(upstreams)
                 return learned.gradients()
 
             return Problem(
                 subject=name_of(model),
                 arrays=learned.arrays,
                 unchecked=learned.unchecked,
-                forward=lambda: as_tuple(model.forward(*batch)),
+                forward=code.outputs,
                 backward=backward,
+                code=code,
                 output_names=getattr(model, "term_names", ()),
                 shared_upstream=True,
                 sizes={"N": len(batch[0])},
@@ -412,10 +415,6 @@ def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
     if len(names) < count:
         raise TypeError(f"there are {count} inputs, and forward takes {', '.join(names) or 'none'}")
     return names[:count]
-
-
-def as_tuple(y: Any) -> tuple[Array, ...]:
-    return y if isinstance(y, tuple) else (y,)
 
 
 def as_float_arrays(inputs: Sequence[Array], names: Sequence[str]) -> list[Array]:

@@ -24,6 +24,52 @@ class GradientError(AssertionError):
     """A backward pass that is wrong, or breaks the contract. The message says where, by how much, and if known why."""
 
 
+@dataclass(frozen=True)
+class Code:
+    """The two functions under check, and how they are called: for the parts of the diagnosis that run or read them.
+
+    kind       "function": forward returns (y, cache) and backward gets (dy, cache); "layer": backward gets one upstream
+               gradient per output; "model": backward gets the one that all outputs share
+    arguments  forward's arguments and keyword arguments, the problem's own arrays among them
+    """
+
+    kind: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    arguments: Callable[[], tuple[Sequence[Any], Mapping[str, Any]]]
+
+    def outputs(self, forward: Callable[..., Any] | None = None) -> tuple[Array, ...]:
+        """What forward returns, or another function in its place, without the cache."""
+        return as_tuple(self.passed(forward)[0])
+
+    def returned(
+        self,
+        upstreams: Sequence[Array],
+        forward: Callable[..., Any] | None = None,
+        backward: Callable[..., Any] | None = None,
+    ) -> Any:
+        """What backward returns after a forward of its own, or other functions in their places."""
+        y, cache = self.passed(forward)
+        backward = backward or self.backward
+        if self.kind == "function":
+            return backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache)
+        return backward(*(upstreams if self.kind == "layer" else upstreams[:1]))
+
+    def passed(self, forward: Callable[..., Any] | None = None) -> tuple[Any, Any]:
+        """y, which may be a tuple, and the cache."""
+        arguments, named = self.arguments()
+        y = (forward or self.forward)(*arguments, **named)
+        if self.kind != "function":
+            return y, None
+        if not isinstance(y, tuple) or len(y) != 2:
+            raise GradientError(f"forward must return the pair (y, cache), it returns a {type(y).__name__}")
+        return y
+
+
+def as_tuple(y: Any) -> tuple[Array, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
 @dataclass
 class Problem:
     """Everything float64.
@@ -45,6 +91,7 @@ class Problem:
     facts: Callable[[Sequence[Array], Sequence[Array]], Facts] = lambda outputs, upstreams: Facts()
     probes: Mapping[str, Callable[[], Problem]] = field(default_factory=dict)
     unchecked: Sequence[str] = ()
+    code: Code | None = None
     shared_upstream: bool = False  # the outputs are terms of one sum: all have the same upstream gradient
 
     def upstreams(self, seed: int) -> list[Array]:
