@@ -196,7 +196,7 @@ def test_the_map_has_a_character_for_every_kind_of_entry():
     value, kink = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 0.0]]), np.zeros((2, 3), bool)
     kink[1, 2] = True
     analytic = np.array([[1.0, 2.5, 2.5], [0.0, 5.0, 9.0]])
-    array = ArrayReport("dx", analytic, NumericGradient(value, np.full((2, 3), 1e-9), kink))
+    array = ArrayReport("dx", analytic, NumericGradient(value, np.full((2, 3), 1e-9), kink, np.where(kink, "kink", "")))
     assert terminal.map_of(array) == ". + -\n0 . ?"
 
 
@@ -232,7 +232,7 @@ BAD = {
     "a changed forward": (linear(RIGHT).replace("x @ W + b", "x @ W + 2 * b"), "forward was changed: it no longer"),
     "a forward without cache": (linear(RIGHT).replace("return y, cache", "return y"), "`reset linear` brings it back"),
     "a forward of something else": (linear(RIGHT).replace("x @ W + b", "'y'"), "forward was changed"),
-    "a list": (linear("return [dy @ W.T, x.T @ dy, dy.sum(axis=0)]"), "list, expected a tuple of 3"),
+    "a short dict": (linear("return {'dx': dy @ W.T}"), "a dict with dx, expected one array each for dx, dW, db"),
     "a scalar": (linear("return 1.0"), "float, expected a tuple of 3"),
     "too few gradients": (linear("return dy @ W.T, x.T @ dy"), ", expected a tuple of 3: dx, dW, db"),
     "complex numbers": (linear(RIGHT + "\ndW = dW + 0j"), "backward returns complex numbers"),

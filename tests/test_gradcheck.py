@@ -36,6 +36,7 @@ from scratchnn import (
 )
 from scratchnn.gradcheck import GradientError, check_layer, check_model
 from scratchnn.gradcheck.numeric import numeric_gradient
+from scratchnn.gradcheck.problem import UPSTREAM
 from scratchnn.layers import Layer
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
@@ -70,7 +71,7 @@ def test_the_step_follows_the_size_of_x(x):
 def test_kinks_are_recognised_near_and_far():
     x = [0.0, 1e-9, -1e-7, 1e-6, 2e-6, -5e-6, 1e-4, -1.0]
     numeric = slopes(lambda t: np.maximum(t, 0), x)
-    assert numeric.kink[:3].all() and not numeric.kink[-3:].any()
+    assert numeric.kink[0] and not numeric.kink[1:].any()  # near one, a shorter step avoids it
     sure = ~numeric.kink
     np.testing.assert_allclose(numeric.value[sure], (np.array(x) > 0)[sure], atol=1e-8)
 
@@ -79,9 +80,8 @@ def test_kinks_are_recognised_near_and_far():
 @given(st.floats(-1e-4, 1e-4))
 def test_no_slope_near_a_kink_is_wrong_and_trusted(x):
     numeric = slopes(np.abs, [x])
-    assert (
-        numeric.kink[0] or abs(numeric.value[0] - np.sign(x)) <= numeric.error[0] <= 4e-4
-    )  # BLURRED, and twice that for h/2
+    assert abs(numeric.value[0] - np.sign(x)) <= numeric.error[0]
+    assert numeric.trouble[0] in ("kink", "bends too sharply") or numeric.error[0] <= 1e-3
 
 
 def test_smooth_functions_have_no_kinks(rng):
@@ -90,14 +90,32 @@ def test_smooth_functions_have_no_kinks(rng):
         assert not slopes(f, x).kink.any()
 
 
-def test_entries_on_a_kink_are_counted_and_not_judged():
-    report = check_layer(ReLU(), np.array([[0.0, 1.0, -1.0]]))
-    assert "1 of 3 entries lie on a kink and were not judged" in str(report)
+class SlopeAtZero(ReLU):
+    """ReLU with a slope of its own where x is 0."""
+
+    def __init__(self, slope):
+        super().__init__()
+        self.at_zero = slope
+
+    def forward(self, x):
+        self.x = x.copy()
+        return super().forward(x)
+
+    def backward(self, dy):
+        return np.where(self.x == 0, self.at_zero * dy, super().backward(dy))
 
 
-def test_inputs_that_lie_on_kinks_only_are_refused():
-    with pytest.raises(GradientError, match="half of dx or more lies on kinks"):
-        check_layer(ReLU(), np.zeros((2, 2)))
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_at_a_kink_every_slope_between_the_two_is_right(slope):
+    report = check_layer(SlopeAtZero(slope), np.array([[0.0, 1.0, -1.0]]))
+    assert "1 of 3 entries lie on a kink: any value between the slopes on both sides is right" in str(report)
+    check_layer(SlopeAtZero(slope), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("slope", [-0.01, 1.01])
+def test_at_a_kink_a_slope_outside_of_the_two_is_wrong(slope):
+    with pytest.raises(GradientError, match="1 of 3 entries wrong"):
+        check_layer(SlopeAtZero(slope), np.array([[0.0, 1.0, -1.0]]))
 
 
 def test_the_inputs_are_left_as_they_were(rng):
@@ -118,7 +136,7 @@ def test_sharp_bends_are_measured_with_shorter_steps():
         assert not numeric.kink[0] and abs(numeric.value[0] - derivative(x)) <= numeric.error[0]
 
 
-@pytest.mark.parametrize("size", [10.0, 20.0, 40.0])
+@pytest.mark.parametrize("size", [10.0, 20.0])
 def test_right_layers_pass_where_they_are_saturated(size, rng):
     """Losses near 0 are differences of numbers that are not: their rounding must be allowed for."""
     signs = rng.choice([-1.0, 1.0], (5, 3))
@@ -129,16 +147,18 @@ def test_right_layers_pass_where_they_are_saturated(size, rng):
     check_layer(Tanh(), sure)
 
 
+def test_gradients_below_the_rounding_of_backward_are_called_not_measured():
+    """1/(1 + e^−40) is 1 in float64: backward says 0, and the slope is 4·10⁻¹⁸."""
+    with pytest.raises(GradientError, match=r"nothing could be measured(.|\n)*4 of 4 entries are smaller"):
+        check_layer(BinaryCrossEntropy(), np.full((2, 2), 40.0), constants=[np.ones((2, 2))])
+
+
 @pytest.mark.parametrize("size", [1e-6, 1e-3, 1e3])
 def test_right_layers_pass_at_any_size_of_their_input(size, rng):
     x, other = (size * rng.normal(size=(5, 3)) for _ in range(2))
     check_layer(dense(3, 4, rng), x)
     check_layer(MeanSquaredError(), x, constants=[other])
-    if size < 1:
-        check_layer(KLToStandardNormal(), x, other)
-    else:  # a slope of 1 cannot be measured on a function whose values are a million
-        with pytest.raises(GradientError, match=r"half of dlog_var or more .* nothing can be said"):
-            check_layer(KLToStandardNormal(), x, other / size)
+    check_layer(KLToStandardNormal(), x, other if size < 1 else other / size)
 
 
 def test_a_check_that_fails_half_way_leaves_the_arrays_as_they_were(rng):
@@ -205,7 +225,7 @@ def test_the_message_names_array_index_both_numbers_and_their_ratio(rng):
     lines = str(error.value).splitlines()
     assert lines[0] == "Dense(3, 4): 1 of 3 gradients wrong"
     assert "ok" in lines[1] and "ok" in lines[3]
-    dy = np.random.default_rng(3).standard_normal((5, 4))
+    dy = np.random.default_rng([3, UPSTREAM]).standard_normal((5, 4))
     right = (x.T @ dy)[2, 1]
     found = re.search(
         r"1 of 12 entries wrong, worst at \[2, 1\]: backward says (\S+), finite differences (\S+) ± \S+, ratio (\S+)$",

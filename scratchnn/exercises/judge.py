@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 
 from scratchnn.exercises.exercise import Exercise, outputs_of, reference, values_of
-from scratchnn.gradcheck.check import ArrayReport, Report, compare, explained, in_order
-from scratchnn.gradcheck.diagnosis import diagnose
+from scratchnn.gradcheck.cause import explained
+from scratchnn.gradcheck.check import compare, expect_linear, findings, in_order
+from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import NumericGradient
-from scratchnn.gradcheck.problem import Code, GradientError, Problem, as_tuple, require_gradient
+from scratchnn.gradcheck.problem import (
+    Code,
+    GradientError,
+    Problem,
+    as_tuple,
+    check_contract,
+    require_gradient,
+)
+from scratchnn.gradcheck.report import ArrayReport, Report
 from scratchnn.machinery.parameters import Array
 
 
@@ -49,8 +58,8 @@ def gradient_problem(
         subject=name,
         arrays={f"d{key}": values[key] for key in wanted},
         forward=lambda: as_tuple(reference(name).forward(**values)[0]),
-        backward=lambda upstreams: in_order(name, code.returned(upstreams), [f"d{key}" for key in wanted]),
         code=code,
+        answers=lambda returned: in_order(name, returned, [f"d{key}" for key in wanted]),
         sizes=sizes,
         facts=facts,
         probes=probes,
@@ -62,10 +71,18 @@ def judge(name: str, answer: Any, seed: int = 0) -> Report:
     if reference(name).EXERCISE.function != "backward":
         return judge_values(name, answer, seed)
     here, there = (problem(name, answer, which, seed) for which in (0, 1))
-    report, other = compare(here, seed), compare(there, seed)
-    if report.passed and not other.passed:  # right by accident of its numbers, or of its sizes
-        here, there, report = there, here, other
-    return report if report.passed else explained(report, here, there, seed)
+    given = [(each, *check_contract(each, seed)) for each in (here, there)]
+    reports = [compare(*each) for each in given]
+    if reports[0].passed and not reports[1].passed:  # right by accident of its numbers, or of its sizes
+        given, reports = given[::-1], reports[::-1]
+    report = reports[0]
+    if report.passed:
+        expect_linear(*given[0][:2])
+        return report
+    numerics = [{array.name: array.numeric for array in each.arrays} for each in reports]
+    first = findings(report, *given[0], numerics[0])
+    second = findings(report, *given[1], numerics[1], line=first.line is not None)
+    return explained(report, first, second)
 
 
 # ---- exercises in which the learner writes something else than a backward pass
@@ -80,12 +97,17 @@ def judge_values(name: str, answer: Any, seed: int) -> Report:
         if value_report(here).passed and not value_report(there).passed:
             here, there = there, here
         report = value_report(here)
-        arrays.append(report if report.passed else replace(report, diagnosis=diagnose(here, there)))
+        if not report.passed:
+            found = diagnose(here, there, (*FIRST, *LEVELS)) or Diagnosis.unknown(here)
+            report = replace(report, diagnosis=found)
+        arrays.append(report)
     return Report(name, arrays)
 
 
 def value_report(e: Evidence) -> ArrayReport:
-    return ArrayReport(e.name, e.answer, NumericGradient(e.numeric, e.tolerance, ~e.judged))
+    return ArrayReport(
+        e.name, e.answer, NumericGradient(e.numeric, e.tolerance, ~e.judged, np.where(e.judged, "", "kink"))
+    )
 
 
 def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, Evidence]:

@@ -17,7 +17,7 @@ import numpy as np
 from scratchnn.exercises.exercise import ladder, path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
 from scratchnn.exercises.verdict import Verdict
-from scratchnn.gradcheck.check import ArrayReport, Report, explanation
+from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
 
 LARGEST_MAP = 20
@@ -118,6 +118,8 @@ def show_report(report: Report) -> None:
     other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
     heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
     table([heads, *map(cells, report.arrays)])
+    if report.line:
+        say("\n" + report.line, "bold")
     for names, diagnosis in report.diagnoses():
         fact, *rest = explanation(names, diagnosis)
         say("\n" + fact, "bold")
@@ -135,7 +137,7 @@ def cells(array: ArrayReport) -> list[str]:
     """One line of the table of a report."""
     wrong, kinks, size = int((array.excess > 0).sum()), int((~array.judged).sum()), array.errors.size
     notes = [f"{wrong} of {size} wrong"] if wrong else []
-    notes += [f"{kinks} of {size} on a kink, not judged"] if kinks else []
+    notes += [f"{kinks} of {size} on a kink, where any slope between the two is right"] if kinks else []
     notes += ["all zero, which says little"] if not wrong and not array.analytic.any() else []
     return [
         array.name,

@@ -7,6 +7,7 @@ one sentence with the line of the learner's file: in a traceback through the che
 from __future__ import annotations
 
 import _thread
+import functools
 import io
 import json
 import signal
@@ -24,8 +25,8 @@ import numpy as np
 from scratchnn.exercises.exercise import reference, values_of
 from scratchnn.exercises.judge import judge
 from scratchnn.exercises.verdict import FLOOD, FLOODED, LOOP, STARTED, Verdict
-from scratchnn.gradcheck.check import Report, as_tuple
-from scratchnn.gradcheck.problem import GradientError
+from scratchnn.gradcheck.problem import GradientError, as_tuple
+from scratchnn.gradcheck.report import Report
 
 
 class NotWrittenError(Exception):
@@ -114,6 +115,7 @@ def same(given: Any, wanted: Any) -> bool:
 def supervised(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function; raises NotWrittenError if it meets or returns `...`, GradientError if complex numbers."""
 
+    @functools.wraps(function)
     def called(*arguments: Any, **named: Any) -> Any:
         try:
             answer = function(*arguments, **named)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.check import ArrayReport, Report
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.gradcheck.report import ArrayReport, Report
 
 SECONDS = 10.0
 GRACE = 2.0  # how much later a process is killed that could not be interrupted
@@ -98,9 +98,10 @@ def decoded(verdict: dict[str, Any]) -> dict[str, Any]:
                 name=array["name"],
                 analytic=np.array(array["analytic"]),
                 numeric=NumericGradient(**{key: np.array(value) for key, value in array["numeric"].items()}),
+                rounding=array["rounding"],
                 diagnosis=Diagnosis(**array["diagnosis"]) if array["diagnosis"] else None,
             )
             for array in verdict["report"]["arrays"]
         ]
-        verdict["report"] = Report(verdict["report"]["subject"], arrays)
+        verdict["report"] = Report(verdict["report"]["subject"], arrays, line=verdict["report"]["line"])
     return verdict

@@ -13,123 +13,33 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.diagnosis import Diagnosis, diagnose
+from scratchnn.gradcheck.another import MakeProblem, other_values, others
+from scratchnn.gradcheck.cause import Findings, explained
 from scratchnn.gradcheck.facts import Facts
-from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
-from scratchnn.gradcheck.numeric import NumericGradient, numeric_projections
+from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of, spellings
+from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, NumericGradient, numeric_projections
 from scratchnn.gradcheck.problem import (
+    UPSTREAM,
     Code,
     GradientError,
     Problem,
     as_tuple,
     check_contract,
-    evidence,
     require_float64,
 )
+from scratchnn.gradcheck.report import ArrayReport, Report
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
-RELATIVE_TOLERANCE = 1e-8
+LARGE = 2.0**14  # a power of two, by which every number is multiplied exactly
+ENTRY_BY_ENTRY = 300  # entries of a second problem; of more, slopes along some directions are compared
+DIRECTIONS = 3
+POINTS = 3  # other values of the same sizes, so that branches are reached that one point does not reach
 EXHAUSTIVE = 20_000  # entries that a whole model is checked by, one by one
-
-
-@dataclass(frozen=True)
-class ArrayReport:
-    """One gradient: backward's values beside those of finite differences, and why they differ if that is known."""
-
-    name: str
-    analytic: Array
-    numeric: NumericGradient
-    diagnosis: Diagnosis | None = None
-
-    @property
-    def judged(self) -> Array:
-        return ~self.numeric.kink
-
-    @property
-    def errors(self) -> Array:
-        return np.where(self.judged, np.abs(self.analytic - self.numeric.value), 0.0)
-
-    @property
-    def excess(self) -> Array:
-        """How far each error is beyond what is allowed; nothing is wrong where it is at most 0."""
-        return self.errors - (RELATIVE_TOLERANCE * np.abs(self.numeric.value) + self.numeric.error)
-
-    @property
-    def passed(self) -> bool:
-        return bool((self.excess <= 0).all())
-
-    @property
-    def worst(self) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.unravel_index(np.argmax(self.excess), self.errors.shape))
-
-    def __str__(self) -> str:
-        analytic, numeric, bar = (float(a[self.worst]) for a in (self.analytic, self.numeric.value, self.numeric.error))
-        line = f"{self.name:16} {self.analytic.shape!s:14} {'ok   ' if self.passed else 'WRONG'}"
-        line += f"   largest error {self.errors.max():.1e}"
-        if self.passed and not self.analytic.any():
-            line += "; all zero, which says little: nothing here depends on it"
-        if not self.passed:
-            wrong, ratio = int((self.excess > 0).sum()), f"{analytic / numeric:.6g}" if numeric else "-"
-            line += f"; {wrong} of {self.errors.size} entries wrong, worst at {list(self.worst)}: backward says "
-            line += f"{analytic:.9g}, finite differences {numeric:.9g} ± {bar:.0e}, ratio {ratio}"
-        if not self.judged.all():
-            line += f"; {int(self.numeric.kink.sum())} of {self.errors.size} entries lie on a kink and were not judged"
-        return line
-
-
-@dataclass(frozen=True)
-class Report:
-    """The outcome of a check; `arrays` has one entry per gradient, `unchecked` the names of arrays without one."""
-
-    subject: str
-    arrays: list[ArrayReport] = field(default_factory=list)
-    unchecked: Sequence[str] = ()
-
-    @property
-    def passed(self) -> bool:
-        return all(report.passed for report in self.arrays)
-
-    def __str__(self) -> str:
-        names = ", ".join(array.name for array in self.arrays)
-        ignored = f"; NOT CHECKED: {', '.join(self.unchecked)}" if self.unchecked else ""
-        reason = [f"{name}: moving it changes the output, and no gradient was found for it" for name in self.unchecked]
-        if self.passed:
-            head = f"{self.subject}: every gradient agrees with finite differences: {names}{ignored}"
-            return "\n".join([head, *map(str, self.arrays), *reason])
-        wrong = sum(not report.passed for report in self.arrays)
-        lines = [f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong{ignored}"]
-        lines += [f"  {line}" for line in [*map(str, self.arrays), *reason]]
-        for names, diagnosis in self.diagnoses():
-            lines += ["", *explanation(names, diagnosis)]
-        if not self.diagnoses():
-            lines += ["", "No second problem could be made of these inputs, so nothing is said about the cause."]
-        return "\n".join(lines)
-
-    def diagnoses(self) -> list[tuple[str, Diagnosis]]:
-        """Each mistake once, with the names of all gradients that show it."""
-        groups: dict[str, list[Diagnosis]] = {}
-        for report in self.arrays:
-            if report.diagnosis:
-                groups.setdefault(report.diagnosis.label, []).append(report.diagnosis)
-        return [(", ".join(d.name for d in group), group[0]) for group in groups.values()]
-
-
-def explanation(names: str, diagnosis: Diagnosis) -> list[str]:
-    """A diagnosis in words: the fact, that it held twice, and where to look."""
-    lines = [f"{names}: {diagnosis.fact}."]
-    if diagnosis.second and diagnosis.second != diagnosis.fact:
-        lines.append(f"  On a second problem: {diagnosis.second}.")
-    elif diagnosis.second:
-        lines.append("  The same holds on a second problem, with other numbers.")
-    if diagnosis.place:
-        lines.append(f"  Where to look: {diagnosis.place}")
-    return lines
 
 
 def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed: int = 0) -> Report:
@@ -156,8 +66,8 @@ def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed:
         def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
             code = Code("layer", layer.forward, layer.backward, lambda: ((*inputs, *constants), {}))
 
-            def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-                return {**in_order(name_of(layer), code.returned(upstreams), names), **learned.gradients()}
+            def answers(returned: Any) -> dict[str, Any]:
+                return {**in_order(name_of(layer), returned, names), **learned.gradients()}
 
             known = {**dict(zip(names, inputs, strict=True)), **learned.arrays}
             return Problem(
@@ -165,12 +75,12 @@ def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed:
                 arrays=known,
                 unchecked=learned.unchecked,
                 forward=code.outputs,
-                backward=backward,
                 code=code,
+                answers=answers,
                 **described(known, constants),
             )
 
-        return check_problem(problem, arrays, constants, seed)
+        return check_problem(problem, arrays, constants, seed, list(learned.arrays.values()))
 
 
 def check_function(
@@ -203,8 +113,8 @@ def check_function(
             subject=subject,
             arrays=arrays,
             forward=code.outputs,
-            backward=lambda upstreams: in_order(subject, code.returned(upstreams), names),
             code=code,
+            answers=lambda returned: in_order(subject, returned, names),
             **described(arrays, constants),
         )
 
@@ -242,24 +152,26 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
         def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
             code = Code("model", model.forward, model.backward, lambda: (batch, {}))
 
-            def backward(upstreams: Sequence[Array]) -> dict[str, Any]:
-                code.returned(upstreams)
-                return learned.gradients()
-
             return Problem(
                 subject=name_of(model),
                 arrays=learned.arrays,
                 unchecked=learned.unchecked,
                 forward=code.outputs,
-                backward=backward,
                 code=code,
+                answers=lambda returned: learned.gradients(),
                 output_names=getattr(model, "term_names", ()),
                 shared_upstream=True,
                 sizes={"N": len(batch[0])},
             )
 
         if directions is not None:
-            return along_directions(problem(batch, ()), directions, seed)
+            if directions < 1:
+                raise ValueError(f"directions must be at least 1, got {directions}")
+            here = problem(batch, ())
+            report = projected(here, *check_contract(here, seed), directions, seed)
+            if not report.passed:
+                raise GradientError(str(report))
+            return report
         entries = sum(array.size for array in learned.arrays.values())
         if entries > EXHAUSTIVE:
             raise ValueError(
@@ -267,7 +179,7 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
                 f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, "
                 "check_model(…, directions=3)"
             )
-        return check_problem(problem, batch, (), seed)
+        return check_problem(problem, batch, (), seed, list(learned.arrays.values()))
 
 
 @contextmanager
@@ -282,110 +194,160 @@ def undisturbed(model: Any) -> Iterator[None]:
             buffers[name][...] = array
 
 
-def along_directions(problem: Problem, count: int, seed: int) -> Report:
-    """Compares slopes along random directions, `count` for each array, so that a small array is not lost beside a large
-    one; GradientError if one is wrong."""
-    if count < 1:
-        raise ValueError(f"directions must be at least 1, got {count}")
-    rng = np.random.default_rng(seed)
-    upstreams, answers = check_contract(problem, seed)
+def check_problem(
+    make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int, parameters: Sequence[Array] = ()
+) -> Report:
+    """Checks `make(inputs, constants)`, and others of its kind: what is kept from the call before, a number that is the
+    size of this problem, the statistics of the first batch do not show in one. Where the first is wrong, the second
+    serves the diagnosis.
+
+    `parameters` are arrays that every problem reads: they have other values in the others.
+    """
+    here = make(inputs, constants)
+    upstreams, answers = check_contract(here, seed)
+    report = compare(here, upstreams, answers)
+    if not report.passed:
+        numerics = {array.name: array.numeric for array in report.arrays}
+        first = findings(report, here, upstreams, answers, numerics)
+        with moved(parameters):
+            for other in others(make, inputs, constants, seed):
+                try:
+                    given = check_contract(other, seed + 1)
+                except Exception:  # a backward that is wrong may fail on other sizes
+                    continue
+                report = explained(report, first, findings(report, other, *given, line=first.line is not None))
+                break
+        raise GradientError(str(report))
+    expect_linear(here, upstreams)
+    with moved(parameters):
+        if there := next(others(make, inputs, constants, seed), None):
+            many = sum(array.size for array in there.arrays.values()) > ENTRY_BY_ENTRY
+            expect_right(here, there, seed + 1, DIRECTIONS if many else 0)
+        for again in range(POINTS):
+            if there := other_values(make, inputs, constants, seed + again):
+                expect_right(here, there, seed + 1, DIRECTIONS)
+    _, repeated = check_contract(here, seed)
+    if any((repeated[name] != answers[name]).any() for name in answers):
+        raise GradientError(
+            f"{here.subject}: right at first, and another answer for the same inputs after others were seen: what is "
+            "kept from an earlier call?"
+        )
+    if not report.measured:
+        raise GradientError(f"{report}\nChoose other inputs.")
+    return report
+
+
+def findings(
+    report: Report,
+    problem: Problem,
+    upstreams: Sequence[Array],
+    answers: Mapping[str, Array],
+    numerics: Mapping[str, NumericGradient] | None = None,
+    line: bool = True,
+) -> Findings:
+    """What a problem says about the gradients that the report calls wrong; `numerics` are the right ones, if known."""
+    wrong = [array.name for array in report.arrays if not array.passed]
+    return Findings.of(problem, upstreams, answers, numerics or problem.numeric(upstreams), wrong, line)
+
+
+def expect_right(here: Problem, other: Problem, seed: int, directions: int) -> None:
+    """GradientError unless another problem is right too, in all entries or along some directions."""
+    try:
+        upstreams, answers = check_contract(other, seed)
+        if directions:
+            second = projected(other, upstreams, answers, directions, seed, relative=True)
+        else:
+            second = compare(other, upstreams, answers)
+    except (GradientError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from error
+    if not second.passed:
+        raise GradientError(f"{elsewhere(here, other)}\n{second}")
+
+
+def shapes_of(problem: Problem) -> str:
+    return ", ".join(f"{name.removeprefix('d')} {array.shape}" for name, array in problem.arrays.items())
+
+
+def described_error(error: Exception) -> str:
+    return str(error) if isinstance(error, GradientError) else f"It ends with {type(error).__name__}: {error}"
+
+
+def elsewhere(here: Problem, other: Problem) -> str:
+    """How to call a mistake that another problem alone shows."""
+    if shapes_of(here) != shapes_of(other):
+        return (
+            f"{here.subject}: right for the inputs given ({shapes_of(here)}), wrong for others of the same kind "
+            f"({shapes_of(other)}): is a size written as a number, or something kept from an earlier call?"
+        )
+    return (
+        f"{here.subject}: right for the inputs given, wrong for others of the same sizes: is something kept from an "
+        "earlier call?"
+    )
+
+
+@contextmanager
+def moved(arrays: Sequence[Array]) -> Iterator[None]:
+    """The arrays with other values, each a fifth larger or smaller at most; afterwards they are what they were."""
+    rng = np.random.default_rng(0)
+    before = [array.copy() for array in arrays]
+    for array in arrays:
+        array *= rng.uniform(0.8, 1.2, array.shape)
+    try:
+        yield
+    finally:
+        for array, values in zip(arrays, before, strict=True):
+            array[...] = values
+
+
+def expect_linear(problem: Problem, upstreams: Sequence[Array]) -> None:
+    """GradientError unless a large upstream gradient makes gradients that are as much larger, bit for bit: backward
+    multiplies it and adds it up, and may do nothing else with it."""
+    once = {name: np.array(gradient) for name, gradient in problem.backward(upstreams).items()}
+    large = problem.backward([LARGE * u for u in upstreams])
+    for name in problem.arrays:
+        exact = np.abs(once[name]) > 1e-290  # below, numbers have fewer digits
+        if (np.asarray(large[name])[exact] != LARGE * once[name][exact]).any():
+            raise GradientError(
+                f"{problem.subject}: {name} is right, but not linear in the upstream gradient: for {LARGE:g} times as "
+                f"large a one it is not {LARGE:g} times as large. Is something clipped, compared with a number, or "
+                "added?"
+            )
+
+
+def compare(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array]) -> Report:
+    """Every entry of every answer, beside finite differences."""
+    numeric, rounding = problem.numeric(upstreams), rounding_of(upstreams)
+    arrays = [ArrayReport(name, answers[name], numeric[name], rounding) for name in problem.arrays]
+    return Report(problem.subject, arrays, problem.unchecked)
+
+
+def rounding_of(upstreams: Sequence[Array]) -> float:
+    """What backward may lose: some roundings of the upstream gradient, as where it forms p − 1 and p is nearly 1."""
+    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(u))) for u in upstreams)
+
+
+def projected(
+    problem: Problem,
+    upstreams: Sequence[Array],
+    answers: Mapping[str, Array],
+    count: int,
+    seed: int,
+    relative: bool = False,
+) -> Report:
+    """The slopes along random directions, `count` for each array, so that a small array is not lost beside a large one.
+
+    `relative`: every entry moves in proportion to its size, which may differ widely.
+    """
+    rng = np.random.default_rng([seed, UPSTREAM + 2])
     arrays = []
     for name, array in problem.arrays.items():
         drawn = [rng.standard_normal(array.shape) for _ in range(count)]
-        units = [direction / np.sqrt(np.sum(direction**2)) for direction in drawn]
+        units = [d * np.abs(array) if relative and array.all() else d / np.sqrt(np.sum(d**2)) for d in drawn]
         slopes = np.array([np.sum(answers[name] * unit) for unit in units])
         numeric = numeric_projections(problem.forward, array, upstreams, units)
-        arrays.append(ArrayReport(f"{name} · d", slopes, numeric))
-    report = Report(problem.subject, arrays, problem.unchecked)
-    if not report.passed:
-        raise GradientError(str(report))
-    return report
-
-
-def check_problem(
-    problem: Callable[[Sequence[Array], Sequence[Any]], Problem],
-    inputs: Sequence[Array],
-    constants: Sequence[Any],
-    seed: int,
-) -> Report:
-    """Checks `problem(inputs, constants)`; where it fails, a second one with other rows serves the diagnosis."""
-    here = problem(inputs, constants)
-    report = compare(here, seed)
-    if report.passed:
-        return report
-    raise GradientError(str(explained(report, here, resampled(problem, inputs, constants, seed), seed)))
-
-
-def compare(problem: Problem, seed: int) -> Report:
-    """The contract, then the numbers."""
-    upstreams, answers = check_contract(problem, seed)
-    numeric = problem.numeric(upstreams)
-    arrays = [ArrayReport(name, answers[name], numeric[name]) for name in problem.arrays]
-    report = Report(problem.subject, arrays, problem.unchecked)
-    blind = [array.name for array in report.arrays if array.judged.mean() < 0.5]
-    if blind:
-        raise GradientError(
-            f"{problem.subject}: half of {', '.join(blind)} or more lies on kinks, or where the slope changes too fast "
-            "to be measured, so nothing can be said; choose other inputs"
-        )
-    return report
-
-
-def explained(report: Report, here: Problem, other: Problem | None, seed: int) -> Report:
-    """The same report, with a diagnosis for every gradient that is wrong, if there is a second problem to try it on."""
-    if other is None:
-        return report
-    upstreams, others = here.upstreams(seed), other.upstreams(seed + 1)
-    numerics, other_numerics = {array.name: array.numeric for array in report.arrays}, other.numeric(others)
-    arrays = []
-    for array in report.arrays:
-        found = None
-        if not array.passed:
-            found = diagnose(
-                evidence(here, array.name, upstreams, numerics), evidence(other, array.name, others, other_numerics)
-            )
-        arrays.append(replace(array, diagnosis=found))
-    return replace(report, arrays=arrays)
-
-
-def resampled(
-    problem: Callable[[Sequence[Array], Sequence[Any]], Problem],
-    inputs: Sequence[Array],
-    constants: Sequence[Any],
-    seed: int,
-) -> Problem | None:
-    """A second problem of the same kind; None if none can be made.
-
-    Rows are examples by convention: another number of them is drawn from those of the first, each entry of an input
-    from its column, so that whatever range the values must lie in, they still do; constants keep their rows whole.
-    Where that does not work, because there is one row, or rows are something else, the sizes stay and values change.
-    """
-    rng = np.random.default_rng(seed + 1)
-    n = len(inputs[0]) if inputs[0].ndim else 1
-    rows = rng.integers(0, n, 11 if n != 11 else 7)
-
-    def drawn(array: Any, mix: bool) -> Any:
-        array = np.asarray(array)
-        if array.ndim == 0 or len(array) != n:
-            return array.copy()
-        if not mix:
-            return array[rows]
-        return np.take_along_axis(array, rng.integers(0, n, (len(rows), *array.shape[1:])), axis=0)
-
-    def shifted(array: Array) -> Array:
-        return np.asarray(array * rng.uniform(0.8, 1.2, array.shape))
-
-    others = [([shifted(x) for x in inputs], list(constants))]
-    if n > 1:
-        others.insert(0, ([drawn(x, True) for x in inputs], [drawn(c, False) for c in constants]))
-    for other_inputs, other_constants in others:
-        try:
-            other = problem(other_inputs, other_constants)
-            check_contract(other, seed + 1)
-            return other
-        except Exception:  # whatever a layer makes of inputs that it was not given by its user
-            continue
-    return None
+        rounding = rounding_of(upstreams) * max(float(np.sum(np.abs(unit))) for unit in units)
+        arrays.append(ArrayReport(f"{name} · d", slopes, numeric, rounding))
+    return Report(problem.subject, arrays, problem.unchecked)
 
 
 def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str, Any]:
@@ -425,10 +387,17 @@ def as_float_arrays(inputs: Sequence[Array], names: Sequence[str]) -> list[Array
 
 
 def in_order(subject: str, returned: Any, names: Sequence[str], function: str = "backward") -> dict[str, Any]:
-    """What backward returned, by name; GradientError if it is not one array per name."""
-    gradients = returned if isinstance(returned, tuple) else (returned,)
-    if isinstance(returned, list) or len(gradients) != len(names):
-        what = f"{len(gradients)} values" if isinstance(returned, tuple) else f"one {type(returned).__name__}"
+    """What backward returned, by name; GradientError if it is not one array per name, in order or in a dict by name."""
+    if isinstance(returned, Mapping):
+        keys = {name: [key for key in returned if key in spellings(name)] for name in names}
+        if len(returned) == len(names) and all(len(found) == 1 for found in keys.values()):
+            return {name: returned[key] for name, (key,) in keys.items()}
+        what = f"a dict with {', '.join(map(str, returned)) or 'nothing'}"
+        raise GradientError(f"{subject}: {function} returned {what}, expected one array each for {', '.join(names)}")
+    gradients = returned if isinstance(returned, tuple | list) else (returned,)
+    if len(gradients) != len(names):
+        several = isinstance(returned, tuple | list)
+        what = f"{len(gradients)} values" if several else f"one {type(returned).__name__}"
         wanted = "one array" if len(names) == 1 else f"a tuple of {len(names)}"
         raise GradientError(f"{subject}: {function} returned {what}, expected {wanted}: {', '.join(names)}")
     return dict(zip(names, gradients, strict=True))

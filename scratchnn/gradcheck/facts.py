@@ -43,7 +43,6 @@ class Evidence:
     scaled     the answers for 0 and 2 times the upstream gradient
     ones       the right gradient if the upstream gradient were 1 everywhere
     probes     name of a simpler problem → a call that tells whether the answer is right there
-    taylor     the power with which the Taylor remainder falls, decade by decade: 2 for a right gradient
     """
 
     name: str
@@ -59,7 +58,6 @@ class Evidence:
     scaled: tuple[Array, Array] | None = None
     ones: Array | None = None
     probes: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
-    taylor: Sequence[float] = ()
 
     def matches(self, candidate: Array, factor: float = 1.0) -> bool:
         """Whether the answer equals the candidate, but for rounding; a constant candidate explains nothing."""

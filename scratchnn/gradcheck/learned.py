@@ -1,7 +1,8 @@
 """What an object learns: the arrays whose gradients a check compares, and those it finds no gradient for.
 
 A module of this library names its `parameters` and its `gradients`, two mappings with the same keys. A class of the
-user's own may do the same, or keep pairs of attributes: an array `W`, and beside it `dW`, which backward writes.
+user's own may do the same, or keep pairs of attributes: an array `W`, and beside it `dW` (or grad_W, W_grad, gW), which
+backward writes.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ class Learned:
     def __init__(self, model: Any, forward: Forward, backward: Callable[[Sequence[Array]], object]) -> None:
         """`forward` and `backward` are run where the attributes alone do not tell which of them are parameters."""
         self.model = model
-        self.pairs: list[str] = []
+        self.pairs: dict[str, str] = {}  # attribute → the attribute of its gradient
         self.unchecked: list[str] = []
         declared = mapping(model, "parameters")
-        if any(f"d{name}" not in vars(model) for name in self.plain()) or (declared is None and not self.plain()):
+        if any(not self.gradient_of(name) for name in self.plain()) or (declared is None and not self.plain()):
             backward([np.ones_like(y) for y in forward()])  # a dW may exist only afterwards
         for name, array in self.plain().items():
             stays, changes = moved(model, name, forward)
-            if stays and isinstance(vars(model).get(f"d{name}", False), np.ndarray | None):
+            if stays and (gradient := self.gradient_of(name)):
                 require_float64(f"the parameter {name}", array)
-                self.pairs.append(name)
+                self.pairs[name] = gradient
             elif changes:
                 self.unchecked.append(name)
         own = {name: vars(model)[name] for name in self.pairs}
@@ -51,11 +52,17 @@ class Learned:
             if isinstance(value, np.ndarray) and value.dtype.kind == "f"
             if not any(np.may_share_memory(value, array) for array in declared)
         }
-        return {name: value for name, value in found.items() if not (name[:1] == "d" and name[1:] in found)}
+        gradients = {spelling for name in found for spelling in written(name)}
+        return {name: value for name, value in found.items() if name not in gradients}
+
+    def gradient_of(self, name: str) -> str:
+        """The attribute with the gradient of another one, an array or None before backward has run; "" if none is."""
+        attributes = vars(self.model)
+        return next((s for s in written(name) if isinstance(attributes.get(s, False), np.ndarray | None)), "")
 
     def gradients(self) -> dict[str, Any]:
         """What backward wrote, by gradient name."""
-        own = {name: vars(self.model).get(f"d{name}") for name in self.pairs}
+        own = {name: vars(self.model).get(gradient) for name, gradient in self.pairs.items()}
         return {gradient_name(name): g for name, g in {**(mapping(self.model, "gradients") or {}), **own}.items()}
 
 
@@ -87,6 +94,17 @@ def gradient_name(parameter: str) -> str:
     """encoder.0.W → encoder.0.dW"""
     *path, name = parameter.split(".")
     return ".".join([*path, f"d{name}"])
+
+
+def written(name: str) -> tuple[str, ...]:
+    """How people call the gradient of an array."""
+    return (f"d{name}", f"d_{name}", f"g{name}", f"grad_{name}", f"{name}_grad", f"g_{name}")
+
+
+def spellings(gradient: str) -> tuple[str, ...]:
+    """The keys under which a dict may hold a gradient that is called dx here: dx, x, grad_x, …"""
+    name = gradient.removeprefix("d")
+    return (name, *written(name))
 
 
 def expect_passes(check: str, model: Any, inputs: Sequence[Array]) -> None:

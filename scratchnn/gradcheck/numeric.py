@@ -2,20 +2,20 @@
 
 The slope of L along one entry x of an array is estimated from both sides,
 
-    c(h) = [L(x + h) − L(x − h)] / 2h  =  L′(x) + h² L‴(x)/6 + …  ± (rounding of L)/h.
+    c(h) = [L(x + h) − L(x − h)] / 2h  =  L′(x) + h² L‴(x)/6 + …  ± (noise of L)/h.
 
-A large h has a large truncation error (the h² term), a small h a large rounding error; their sum is smallest near
-h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the precision of float64. The step grows with |x|, since x + h must differ
-from x by h. Two things let one trust the estimate:
+A large h has a large truncation error, the h² term; a small h divides the noise, which is the rounding of L, by a small
+number. Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the
+precision of float64. Where they are not, nothing says beforehand which h is best. So several are tried, from ε^(1/3)
+downwards as long as the truncation error is the larger one, and upwards as long as the noise is; the estimate with the
+smallest error bar counts. Two things are known about each:
 
-- An error bar. |c(h) − c(h/2)| is ¾ of the h² term, so 4/3 of it is the truncation error; the rounding error follows
-  from the size of the numbers that are subtracted. With L = Σ u·y for a fixed upstream u, the outputs y are subtracted
-  before they are summed, so those that do not depend on x cancel exactly. One assumption goes in: that forward works
-  with numbers of the size of its outputs, or of 1.
-- A test for kinks. On a smooth function the slopes to the right and to the left differ by h L″, and by half as much
-  when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and c(h) is the mean
-  of two slopes. Such an entry is marked and not judged, and so is one where the function bends too sharply for every
-  step that is tried.
+- Its error bar. |c(h) − c(h/2)| is ¾ of the h² term, so twice that bounds the truncation error. For the noise, the
+  outputs y are compared and not L = Σ u·y: those that do not depend on x cancel exactly. Of the others it is measured
+  how noisy they are, `noise_of`.
+- Whether there is a kink. On a smooth function the slopes to the right and to the left differ by h L″, and by half as
+  much when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and every number
+  from one slope to the other is a right answer. So the error bar reaches from one to the other there.
 """
 
 from __future__ import annotations
@@ -29,21 +29,28 @@ from scratchnn.machinery.parameters import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = EPSILON ** (1 / 3)
-ROUNDINGS = 8  # how many roundings of its size an output is taken to carry, by the sums and functions that made it
-BLURRED = 1e-4  # the largest rounding error, relative to the slope or to 1, of an estimate that is of use
-SMOOTH = 1e-8  # the largest relative change of c(h), beyond rounding, when h is halved
+FACTOR = 8.0  # from one step that is tried to the next
+TRIALS = 10
+ROUNDINGS = 8  # how many roundings of its own size an output is taken to carry, by the sums and functions that made it
+POINTS = 12  # at which noise is measured
+GOOD = 1e-8  # an error bar so small, relative to what the outputs change by, needs no further trial
 
 
 @dataclass(frozen=True)
 class NumericGradient:
-    """Estimated slopes `value`, their error bars `error` and the entries on a `kink` (bool), all of one shape."""
+    """Estimated slopes `value`, their error bars `error`, the entries on a `kink` (bool), all of one shape; and why an
+    entry could not be measured, `trouble`: kink, noise, bends too sharply, leaves the domain, or nothing."""
 
     value: Array
     error: Array
     kink: Array
+    trouble: Array
 
 
 Forward = Callable[[], Sequence[Array]]
+Point = list[
+    tuple[Array, Array, Array, Array]
+]  # upstream gradient, output, its noise, and that of one that stands still
 Move = Callable[[float], float]  # goes so far away from the point (0: back to it), returns how far it really went
 
 
@@ -52,8 +59,8 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
 
     `forward` reads `array`, whose entries are changed one at a time and put back. All must be float64.
     """
-    value, error, kink = np.empty_like(array), np.empty_like(array), np.zeros(array.shape, bool)
-    here = outputs_of(forward)
+    value, error, trouble = np.empty_like(array), np.empty_like(array), np.empty(array.shape, "U17")
+    here, noise, far = outputs_of(forward), noise_of(forward, array), max(1.0, float(np.max(np.abs(array))))
     for index in np.ndindex(array.shape):
         x = float(array[index])
 
@@ -61,87 +68,169 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
             array[index] = x + step
             return float(array[index]) - x
 
-        value[index], error[index], kink[index] = slope(forward, move, upstream, here, steps_at(abs(x)))
-    return NumericGradient(value, error, kink)
+        value[index], error[index], trouble[index] = slope(forward, move, upstream, here, noise, abs(x), far)
+    return NumericGradient(value, error, trouble == "kink", trouble)
 
 
 def numeric_projections(
     forward: Forward, array: Array, upstream: Sequence[Array], directions: Sequence[Array]
 ) -> NumericGradient:
     """The slopes of L along directions of length 1, which have the shape of `array`: for arrays of many entries."""
-    start, here = array.copy(), outputs_of(forward)
+    start, here, noise = array.copy(), outputs_of(forward), noise_of(forward, array)
     found = []
     for direction in directions:
 
         def move(step: float, direction: Array = direction) -> float:
-            array[...] = start + step * direction
+            array[...] = start + step * direction if step else start
             return step
 
-        found.append(slope(forward, move, upstream, here, steps_at(1.0)))
-    value, error, kink = zip(*found, strict=True)
-    return NumericGradient(np.array(value), np.array(error), np.array(kink))
+        found.append(slope(forward, move, upstream, here, noise, 1.0, 1.0))
+    value, error, trouble = map(np.array, zip(*found, strict=True))
+    # a direction that crosses several kinks has two slopes, and a right answer need not lie between them
+    return NumericGradient(value, np.where(trouble == "kink", np.inf, error), trouble == "kink", trouble)
 
 
 def slope(
-    forward: Forward, move: Move, upstream: Sequence[Array], here: Sequence[Array], steps: Sequence[float]
-) -> tuple[float, float, bool]:
-    """The slope along one line, its error bar, and whether there is a kink, which a smaller step may still avoid.
+    forward: Forward, move: Move, upstream: Sequence[Array], here: Sequence[Array], noise: Sequence[Array], x: float,
+    far: float,
+) -> tuple[float, float, str]:  # fmt: skip
+    """The slope along one line, its error bar, and what kept it from being measured, if something did.
 
-    `here` are the outputs at the point itself.
+    `here` are the outputs at the point itself and `noise` how noisy they are, x ≥ 0 is the size of what moves. An
+    output that does not even change over the distance `far` does not depend on it.
     """
-    for h in steps:
-        wide = one_sided(forward, move, upstream, here, h)
-        close = one_sided(forward, move, upstream, here, h / 2)
-        central, change = wide.central, abs(wide.central - close.central)
-        smooth = change <= SMOOTH * abs(central) + close.rounding
-        halves = abs(close.jump - wide.jump / 2) <= SMOOTH * abs(central) + 2 * close.rounding
-        if smooth and halves and wide.rounding <= BLURRED * max(1.0, abs(central)):
-            return central, 4 / 3 * change + wide.rounding, False
-    return central, 4 / 3 * change + wide.rounding, True
+    sides = [away for _, away in (outputs_at(far, forward, move), outputs_at(-far, forward, move)) if away]
+    depends = [np.any([away[k] != y for away in sides], axis=0) | (len(sides) < 2) for k, y in enumerate(here)]
+    still = [
+        np.where(d, np.maximum(EPSILON / 2 * np.abs(y), carried), 0.0)
+        for d, y, carried in zip(depends, here, noise, strict=True)
+    ]
+    point = list(zip(upstream, here, noise, still, strict=True))
+    h = STEP * max(1.0, x)
+    tried: list[Trial] = []
+    while len(tried) < TRIALS:
+        trial = Trial.at(h, forward, move, point)
+        tried.append(trial)
+        if trial.smooth and trial.error <= GOOD * trial.size:
+            break
+        if not np.isfinite(trial.central):
+            h = min(h / FACTOR, STEP * x) if x else h / FACTOR
+        else:
+            h = h * FACTOR if trial.smooth and trial.noise > trial.truncation else h / FACTOR
+        if any(0.9 < h / other.h < 1.1 for other in tried):
+            break
+    inside = [trial for trial in tried if np.isfinite(trial.central)]
+    if not inside:
+        return 0.0, np.inf, "leaves the domain"
+    kinks = sorted((t for t in inside if t.kink), key=lambda t: t.noise)
+    smooth = [t for t in inside if t.smooth and not (kinks and t.error > 0.01 * abs(kinks[0].jump))]  # not blurred
+    if not smooth and kinks:
+        return kinks[0].central, kinks[0].error + abs(kinks[0].jump) / 2, "kink"
+    best = min(smooth or inside, key=lambda t: t.error)
+    if not smooth:
+        return best.central, best.error, "bends too sharply"
+    measured = best.error < abs(best.central) or not best.size
+    return best.central, best.error, "" if measured else "noise"
 
 
 @dataclass(frozen=True)
-class OneSided:
-    """The slopes to the right and the left of a point, and a bound on what rounding did to them."""
+class Trial:
+    """What the steps h and h/2 tell. central: c(h); jump: the slope to the right less that to the left; size: Σ |u·Δy|
+    per step, what c(h) would be if nothing cancelled; smooth: whether the jump halves with h; kink: whether it stays.
+    """
 
-    right: float
-    left: float
-    rounding: float
+    h: float
+    central: float
+    truncation: float
+    noise: float
+    size: float
+    jump: float
+    smooth: bool
+    kink: bool
 
     @property
-    def central(self) -> float:
-        return (self.right + self.left) / 2
+    def error(self) -> float:
+        return self.truncation + self.noise
 
-    @property
-    def jump(self) -> float:
-        return self.right - self.left
+    @classmethod
+    def at(cls, h: float, forward: Forward, move: Move, point: Point) -> Trial:
+        right, left, blur, size = one_sided(h, forward, move, point)
+        near_right, near_left, near_blur, _ = one_sided(h / 2, forward, move, point)
+        central, jump, near = (right + left) / 2, right - left, near_right - near_left
+        truncation = 2 * abs(central - (near_right + near_left) / 2)
+        sure = 2 * near_blur + GOOD * size
+        smooth = bool(abs(near - jump / 2) <= sure + truncation / 4 and truncation <= max(0.1 * size, sure))
+        return cls(h, central, truncation, blur, size, jump, smooth, bool(abs(near) > 0.75 * abs(jump) > sure))
 
 
-def steps_at(x: float) -> list[float]:
-    """Steps to try at |x|: in proportion to it, then shorter ones, in case there is a kink or a sharp bend nearby."""
-    step = STEP * max(1.0, x)
-    return [step, step / 16, *([STEP * x] if 1e-12 < x < 1 / 64 else [STEP / 4] if x > 64 else [])]
+def one_sided(h: float, forward: Forward, move: Move, point: Point) -> tuple[float, float, float, float]:
+    """The slopes to the right and to the left, a bound on what noise did to them, and Σ |u·Δy| per step; not finite
+    where forward is not."""
+    below, low = outputs_at(-h, forward, move)
+    above, high = outputs_at(h, forward, move)
+    if not (low and high):
+        return np.nan, np.nan, np.nan, np.nan
+    right = left = blur = size = 0.0
+    for (u, y, carried, still), y_below, y_above in zip(point, low, high, strict=True):
+        right += float(np.sum(u * (y_above - y))) / above
+        left += float(np.sum(u * (y_below - y))) / below
+        size += float(np.sum(np.abs(u * (y_above - y_below)))) / (above - below)
+        moved = (y_above != y) | (y != y_below)
+        own = ROUNDINGS * EPSILON * np.maximum(np.abs(y_below), np.abs(y_above))
+        shared = float(np.max(carried, where=moved, initial=0.0))  # those that move together share their noise
+        # one that stood still, and depends on what moves, may have been about to move by half a unit
+        blur += float(np.sum(np.abs(u) * np.where(moved, own + shared, still)))
+    return right, left, blur / above, size
+
+
+def noise_of(forward: Forward, array: Array) -> list[Array]:
+    """How noisy each output is, by its own size and beyond: forward may have subtracted numbers larger than its result.
+
+    Measured at some points, so close together that a smooth function is a cubic there: its fourth differences are 0,
+    and those of independent noise have 70 times its variance (1² + 4² + 6² + 4² + 1²). Six standard deviations, the
+    larger of two spacings. (Hamming's table of differences; Moré and Wild, "Estimating computational noise", 2011.)
+    """
+    start, rng = array.copy(), np.random.default_rng(0)
+    size = np.where(start, np.abs(start), np.mean(np.abs(start)) or 1.0)
+    noise = [np.zeros_like(y) for y in outputs_of(forward)]
+    for spacing in (1e-9, 1e-7):
+        # whole units in the last place, so that the points are where they should be; away from 0, where many functions
+        # have a kink
+        unit = np.spacing(size)
+        wanted = spacing * np.minimum(1.0, size) * rng.uniform(1, 2, array.shape)
+        direction = np.copysign(unit * np.ceil(wanted / unit), start)
+        try:
+            with np.errstate(all="ignore"):
+                points = []
+                for k in range(POINTS):
+                    array[...] = start + k * direction
+                    points.append(outputs_of(forward))
+        except (ArithmeticError, ValueError):
+            continue
+        finally:
+            array[...] = start
+        for k, table in enumerate(zip(*points, strict=True)):
+            fourth = np.diff(np.array(table), n=4, axis=0)
+            deviation = 6 * np.sqrt(np.mean(fourth**2, axis=0) / 70)
+            noise[k] = np.maximum(noise[k], np.where(np.isfinite(deviation), deviation, 0.0))
+    for k, y in enumerate(outputs_of(forward)):
+        if y.any():  # an output that happens to stand still is as noisy as the others are, for its size
+            noise[k] = np.maximum(noise[k], np.abs(y) * np.median(noise[k][y != 0] / np.abs(y[y != 0])))
+    return noise
+
+
+def outputs_at(step: float, forward: Forward, move: Move) -> tuple[float, list[Array]]:
+    """How far the step really goes, and the outputs there: none where forward refuses what it is given."""
+    moved = move(step)
+    try:
+        with np.errstate(all="ignore"):
+            return moved, outputs_of(forward)
+    except (ArithmeticError, ValueError):
+        return moved, []
+    finally:
+        move(0.0)
 
 
 def outputs_of(forward: Forward) -> list[Array]:
     """What forward returns, copied: it may hand out memory that it uses again."""
     return [np.array(y) for y in forward()]
-
-
-def one_sided(forward: Forward, move: Move, upstream: Sequence[Array], here: Sequence[Array], h: float) -> OneSided:
-    """`here` are the outputs at the point itself."""
-    try:
-        below, low = move(-h), outputs_of(forward)
-        above, high = move(h), outputs_of(forward)
-    finally:
-        move(0.0)
-    right = left = noise = 0.0
-    for u, y_below, y, y_above in zip(upstream, low, here, high, strict=True):
-        right += float(np.sum(u * (y_above - y))) / above
-        left += float(np.sum(u * (y_below - y))) / below
-        moved = (y_above != y) | (y != y_below)
-        roundings = np.where(moved, ROUNDINGS, 0.5)  # one that stood still may have been about to move by half a unit
-        # forward may have subtracted numbers larger than its result; numbers of size 1 are allowed for
-        size = max(1.0, float(np.max(np.abs(y_below), initial=0.0)), float(np.max(np.abs(y_above), initial=0.0)))
-        noise += EPSILON * size * float(np.sum(np.abs(u) * roundings))
-    return OneSided(right, left, noise / above)

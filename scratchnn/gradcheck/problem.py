@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from scratchnn.gradcheck.facts import Evidence, Facts
-from scratchnn.gradcheck.numeric import NumericGradient, numeric_gradient
-from scratchnn.gradcheck.taylor import numeric_jacobian, taylor_slopes
+from scratchnn.gradcheck.numeric import STEP, Forward, NumericGradient, numeric_gradient, outputs_of
 from scratchnn.machinery.parameters import Array
+
+UPSTREAM = 271_828  # beside the seed, so that upstream gradients are not the numbers of a user with the same seed
 
 
 class GradientError(AssertionError):
@@ -49,11 +50,12 @@ class Code:
         backward: Callable[..., Any] | None = None,
     ) -> Any:
         """What backward returns after a forward of its own, or other functions in their places."""
-        y, cache = self.passed(forward)
-        backward = backward or self.backward
+        return (backward or self.backward)(*self.backward_arguments(upstreams, *self.passed(forward)))
+
+    def backward_arguments(self, upstreams: Sequence[Array], y: Any, cache: Any) -> Sequence[Any]:
         if self.kind == "function":
-            return backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache)
-        return backward(*(upstreams if self.kind == "layer" else upstreams[:1]))
+            return tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache
+        return upstreams if self.kind == "layer" else upstreams[:1]
 
     def passed(self, forward: Callable[..., Any] | None = None) -> tuple[Any, Any]:
         """y, which may be a tuple, and the cache."""
@@ -76,7 +78,8 @@ class Problem:
 
     arrays     gradient name ("dx") → the array it belongs to, which is changed in place for differences
     forward    reads the arrays, returns the outputs
-    backward   upstream gradients, one per output → gradients by name; runs its own forward first
+    code       the two functions under check
+    answers    what backward returned → gradients by name
     facts      (outputs, upstreams) → what is known besides the numbers
     probes     name → a simpler problem of the same kind
     unchecked  names of arrays that change the outputs, and for which backward has no gradient
@@ -85,18 +88,22 @@ class Problem:
     subject: str
     arrays: Mapping[str, Array]
     forward: Callable[[], Sequence[Array]]
-    backward: Callable[[Sequence[Array]], Mapping[str, Any]]
+    code: Code
+    answers: Callable[[Any], Mapping[str, Any]]
     sizes: Mapping[str, int] = field(default_factory=dict)
     output_names: Sequence[str] = ()
     facts: Callable[[Sequence[Array], Sequence[Array]], Facts] = lambda outputs, upstreams: Facts()
     probes: Mapping[str, Callable[[], Problem]] = field(default_factory=dict)
     unchecked: Sequence[str] = ()
-    code: Code | None = None
     shared_upstream: bool = False  # the outputs are terms of one sum: all have the same upstream gradient
+
+    def backward(self, upstreams: Sequence[Array]) -> Mapping[str, Any]:
+        """The gradients by name for upstream gradients, one per output, after a forward of its own."""
+        return self.answers(self.code.returned(upstreams))
 
     def upstreams(self, seed: int) -> list[Array]:
         """Random upstream gradients of the outputs' shapes."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng([seed, UPSTREAM])
         outputs = self.forward()
         if self.shared_upstream:
             return [rng.standard_normal(np.shape(outputs[0]))] * len(outputs)
@@ -146,16 +153,52 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
     for name, array in arrays.items():
         require_gradient(subject, name, answer.get(name), array)
     own("backward")
-    again = problem.backward(upstreams)
+    expect_untouched(problem, upstreams)
+    again = {name: np.array(gradient) for name, gradient in problem.backward(upstreams).items()}
+    once_more = problem.backward(upstreams)
     for name in arrays:
         if (answer[name] != again[name]).any():
-            adds = np.allclose(again[name], 2 * answer[name], rtol=1e-9, atol=0)
+            step = once_more[name] - again[name]
+            adds = step.any() and np.allclose(step, again[name] - answer[name], rtol=1e-9, atol=0)
             raise GradientError(
                 f"{subject}: backward gives another {name} the second time: it "
                 + ("adds to what was there before; write with = and not with +=" if adds else "draws noise, or uses ")
                 + ("" if adds else "something left over from the first time")
             )
+    expect_one_answer(problem, upstreams, answer)
     return upstreams, {name: np.array(answer[name]) for name in arrays}
+
+
+def expect_untouched(problem: Problem, upstreams: Sequence[Array]) -> None:
+    """GradientError if backward changes an argument of forward, or what forward returned."""
+    y, cache = problem.code.passed()
+    positional, named = problem.code.arguments()
+    watched = {**{f"forward's argument number {k + 1}": a for k, a in enumerate(positional)}, **named}
+    watched |= {f"what forward returned{f', number {k + 1}' if k else ''}": a for k, a in enumerate(as_tuple(y))}
+    before = {name: a.copy() for name, a in watched.items() if isinstance(a, np.ndarray)}
+    problem.code.backward(*problem.code.backward_arguments(upstreams, y, cache))
+    for name, values in before.items():
+        if not np.array_equal(watched[name], values, equal_nan=True):
+            raise GradientError(
+                f"{problem.subject}: backward writes into {name}, which is not its own: make a new array instead of "
+                "changing it with *=, +=, a slice or out="
+            )
+
+
+def expect_one_answer(problem: Problem, upstreams: Sequence[Array], answer: Mapping[str, Any]) -> None:
+    """GradientError if backward, run twice after one forward, gives two answers: it writes into its cache."""
+    if problem.code.kind != "function":
+        return  # a layer may give away what its forward kept, and then backward runs once
+    arguments = problem.code.backward_arguments(upstreams, *problem.code.passed())
+    problem.code.backward(*arguments)
+    again = problem.answers(problem.code.backward(*arguments))
+    for name in problem.arrays:
+        if np.shape(again[name]) != np.shape(answer[name]) or (again[name] != answer[name]).any():
+            raise GradientError(
+                f"{problem.subject}: backward, run twice after one forward, gives another {name} the second time: it "
+                "writes into what forward kept for it, the cache. Make a new array instead of changing it with *=, +=, "
+                "a slice or out="
+            )
 
 
 def require_float64(what: str, array: Any) -> None:
@@ -246,8 +289,28 @@ def evidence(
         scaled=scaled,
         ones=total(jacobians),
         probes={label: partial(is_right, make, name) for label, make in problem.probes.items()},
-        taylor=taylor_slopes(problem.forward, array, upstreams, answer, seed=0),
     )
+
+
+def numeric_jacobian(forward: Forward, array: Array) -> list[Array]:
+    """The derivative of every output by every entry of `array`: for each output (*its shape, *array.shape).
+
+    By central differences without error bars: for finding out what an answer looks like, not whether it is right.
+    """
+    jacobians = [np.empty(np.shape(y) + array.shape) for y in forward()]
+    for index in np.ndindex(array.shape):
+        x = float(array[index])
+        h = STEP * max(1.0, abs(x))
+        try:
+            array[index] = x + h
+            above = outputs_of(forward)
+            array[index] = x - h
+            below = outputs_of(forward)
+        finally:
+            array[index] = x
+        for jacobian, y_above, y_below in zip(jacobians, above, below, strict=True):
+            jacobian[(..., *index)] = (y_above - y_below) / ((x + h) - (x - h))
+    return jacobians
 
 
 def is_right(make: Callable[[], Problem], name: str) -> bool:

@@ -1,0 +1,135 @@
+"""Another problem of the same kind: other values, and where possible other sizes.
+
+One problem does not show everything. A size that is written as a number, a cache that is kept from the call before,
+the statistics of the first batch: all are right at first. And a relation that holds between a wrong answer and the
+right one by accident of the numbers does not hold again.
+
+What other inputs a forward pass takes is not known, so it is tried. Rows, the first axis of the first array, are
+examples by convention: there are 7 of them now. Every other length is made longer, the same length everywhere by the
+same amount, or twice as long, which keeps halves and groups whole. What forward refuses is not used, and neither is
+what makes outputs of unexpected shapes: then something was broadcast that is not meant to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from scratchnn.gradcheck.numeric import outputs_of
+from scratchnn.gradcheck.problem import UPSTREAM, Problem
+from scratchnn.machinery.parameters import Array
+
+MakeProblem = Callable[[Sequence[Array], Sequence[Any]], Problem]
+Lengths = Callable[[int, int], int]  # what becomes of an axis: (its number, its length)
+Picks = dict[tuple[int, int], Array]  # (number, length) of an axis → the places on it that are drawn
+
+
+def others(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Iterator[Problem]:
+    """Problems of other sizes if forward takes them, then one of the same sizes; none if it takes nothing else."""
+    for lengths in other_lengths(inputs, constants):
+        if problem := attempt(make, inputs, constants, lengths, seed + 1):
+            yield problem
+    if problem := other_values(make, inputs, constants, seed):
+        yield problem
+
+
+def other_values(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:
+    """A problem of the same sizes with other values; None if forward takes no other values."""
+    return attempt(make, inputs, constants, lambda axis, length: length, seed + 2)
+
+
+def other_lengths(inputs: Sequence[Array], constants: Sequence[Any]) -> Iterator[Lengths]:
+    """What to try, from the most that may change to the least."""
+    n = rows_of(inputs, constants)
+    if not n:
+        return
+    rows = 7 if n != 7 else 5
+    for grown in (one_more, twice):
+        # the rows and the others apart, although they may be as many, as in a square matrix; then by length alone
+        yield partial(lengthened, (0, n), rows, grown)
+        yield partial(lengthened, (None, n), rows, grown)
+    yield partial(lengthened, (0, n), rows, lambda length: length)
+
+
+def lengthened(of_rows: tuple[int | None, int], rows: int, grown: Callable[[int], int], axis: int, length: int) -> int:
+    """The new length of an axis: that of the rows if it is theirs, by number (any, if None) and length."""
+    number, n = of_rows
+    return rows if length == n and number in (axis, None) else grown(length)
+
+
+def one_more(length: int) -> int:
+    return length + (length > 1) + (length in (4, 6))  # 5 and 7 are numbers of rows
+
+
+def twice(length: int) -> int:
+    return length * 2 if length > 1 else length
+
+
+def rows_of(inputs: Sequence[Array], constants: Sequence[Any]) -> int:
+    """The number of examples, if there is more than one."""
+    arrays = [np.asarray(a) for a in (*inputs, *constants)]
+    n = next((len(a) for a in arrays if a.ndim), 0)
+    return n if n > 1 else 0
+
+
+def attempt(
+    make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], lengths: Lengths, seed: int
+) -> Problem | None:
+    """The problem with arrays of these lengths, if forward takes them."""
+    rng = np.random.default_rng([seed, UPSTREAM + 1])
+    picks: Picks = {}
+    try:
+        before = [y.shape for y in outputs_of(make(inputs, constants).forward)]
+        others = [mixed(x, lengths, rng) for x in inputs]
+        problem = make(others, [redrawn(c, lengths, picks, rng) for c in constants])
+        after = outputs_of(problem.forward)
+    except Exception:  # whatever a forward makes of inputs that its user did not give it
+        return None
+    for old, y in zip(before, after, strict=True):
+        expected = [{length, lengths(0, length), lengths(1, length)} for length in old]
+        if y.ndim != len(old) or not all(new in of for new, of in zip(y.shape, expected, strict=True)):
+            return None
+        if not np.isfinite(y).all():
+            return None
+    return problem
+
+
+def mixed(x: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
+    """Other entries for an input: between two of the same column, so that they stay in its range and no two are equal;
+    where there are no others in the column, a fifth larger or smaller at most."""
+
+    def drawn() -> Array:
+        array = redrawn(x, lengths, {}, rng)
+        return np.take_along_axis(array, rng.integers(0, len(array), array.shape), axis=0) if array.ndim else array
+
+    one, other = drawn(), drawn()
+    between = one + rng.uniform(0.05, 0.95, one.shape) * (other - one)
+    return np.asarray(np.where(one == other, one * rng.uniform(0.8, 1.2, one.shape), between))
+
+
+def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Generator) -> Any:
+    """Rows, columns and so on of an array, drawn from it with repetition; those of all constants are drawn alike.
+
+    Whole numbers may be places. Places that differ still differ, those in ascending order still ascend.
+    """
+    if not isinstance(constant, np.ndarray) or not constant.ndim:
+        return constant
+    places = constant.ndim == 1 and constant.dtype.kind in "iu" and len(constant) > 1
+    if places and len(np.unique(constant)) == len(constant):
+        length, new = len(constant), lengths(0, len(constant))
+        if (np.sort(constant) == np.arange(length)).all():
+            return rng.permutation(new).astype(constant.dtype) if (np.diff(constant) < 0).any() else np.arange(new)
+        if new != length:
+            raise ValueError("there are no more different places to draw")
+        return constant.copy()
+    array = constant
+    for axis, length in enumerate(constant.shape):
+        new = lengths(axis, length)
+        if (axis, length) not in picks:
+            picks[axis, length] = rng.permutation(length) if new == length else rng.integers(0, length, new)
+        if not axis or new != length:
+            array = np.take(array, picks[axis, length], axis)
+    return np.sort(array) if places and (np.diff(constant) >= 0).all() else array.copy()
