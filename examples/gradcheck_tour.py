@@ -175,7 +175,7 @@ def kinks() -> None:
         "3. Where there is no derivative.",
         "On a smooth function the slopes to the right and the left come closer as h shrinks: halve h, and their gap is",
         "halved. At the kink of ReLU they do not, and the central difference, ½, is the slope of neither side.",
-        "Next to the kink the check tries a step 16 times smaller; on it there is nothing to judge backward by.",
+        "Next to the kink the check tries smaller steps; on it every slope between the two is a right answer.",
     )
     x = np.array([-0.5, 0.0, 3e-6, 0.7])
     print(f"  {'':8} {'x':>7} {'left':>8} {'right':>8} {'gap at h':>9} {'at h/2':>9} {'backward':>9}")
