@@ -411,7 +411,7 @@ def test_a_model_too_large_to_go_through_is_refused_with_the_way_out(monkeypatch
     from scratchnn import Bernoulli
 
     monkeypatch.setattr(check, "EXHAUSTIVE", 100)
-    with pytest.raises(ValueError, match=r"parameters, and each takes four forward passes.*directions=3"):
+    with pytest.raises(ValueError, match=r"parameters, and each takes six forward passes.*directions=3"):
         check_model(small_vae(rng, Bernoulli()), rng.random((3, 5)), rng.normal(size=(3, 2)))
 
 

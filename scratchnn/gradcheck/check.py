@@ -175,7 +175,7 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
         entries = sum(array.size for array in learned.arrays.values())
         if entries > EXHAUSTIVE:
             raise ValueError(
-                f"the model has {entries:,} parameters, and each takes four forward passes: check a smaller one of "
+                f"the model has {entries:,} parameters, and each takes six forward passes: check a smaller one of "
                 f"the same kind (up to {EXHAUSTIVE:,}), or this one along random directions, "
                 "check_model(…, directions=3)"
             )
@@ -316,14 +316,18 @@ def expect_linear(problem: Problem, upstreams: Sequence[Array]) -> None:
 
 def compare(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array]) -> Report:
     """Every entry of every answer, beside finite differences."""
-    numeric, rounding = problem.numeric(upstreams), rounding_of(upstreams)
-    arrays = [ArrayReport(name, answers[name], numeric[name], rounding) for name in problem.arrays]
+    numeric = problem.numeric(upstreams)
+    arrays = [
+        ArrayReport(name, answers[name], numeric[name], rounding_of([*upstreams, numeric[name].value]))
+        for name in problem.arrays
+    ]
     return Report(problem.subject, arrays, problem.unchecked)
 
 
-def rounding_of(upstreams: Sequence[Array]) -> float:
-    """What backward may lose: some roundings of the upstream gradient, as where it forms p − 1 and p is nearly 1."""
-    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(u))) for u in upstreams)
+def rounding_of(arrays: Sequence[Array]) -> float:
+    """What backward may lose by rounding: of the upstream gradient, as where it forms p − 1 and p is nearly 1, or of
+    the largest entry, where others are differences of such numbers."""
+    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(array))) for array in arrays)
 
 
 def projected(

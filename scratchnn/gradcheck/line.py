@@ -9,7 +9,7 @@ the first gradient that is wrong one walks back through what its line reads. Kno
 
 and all else is suspected, with what it reads. One suspect is the line; several are a range. What backward does not
 return is only named after a trial: with the right value in that place, something wrong must become right, and nothing
-right wrong. So nobody is blamed whose dX is something else than ∂L/∂X by convention.
+right wrong. So a dX that is something else than ∂L/∂X by convention is not called wrong.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Wrong:
     def __str__(self) -> str:
         verbs = ("comes", "is") if len(self.right) == 1 else ("come", "are")
         known = f"; {', '.join(self.right)}, which {verbs[0]} before it, {verbs[1]} right" if self.right else ""
-        when = f", when it is run for the {self.place[0]}. of {self.place[1]} times" if self.place[0] > 1 else ""
+        when = f" (pass {self.place[0]} of {self.place[1]})" if self.place[0] > 1 else ""
         *most, final = self.lines
         if not most:
             return f"line {final}, `{self.lines[final]}`, is the first that is wrong{when}{known}."

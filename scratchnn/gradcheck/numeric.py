@@ -48,9 +48,8 @@ class NumericGradient:
 
 
 Forward = Callable[[], Sequence[Array]]
-Point = list[
-    tuple[Array, Array, Array, Array]
-]  # upstream gradient, output, its noise, and that of one that stands still
+# upstream gradient, output, its noise, and the noise of an output that stands still
+Point = list[tuple[Array, Array, Array, Array]]
 Move = Callable[[float], float]  # goes so far away from the point (0: back to it), returns how far it really went
 
 
@@ -75,7 +74,7 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
 def numeric_projections(
     forward: Forward, array: Array, upstream: Sequence[Array], directions: Sequence[Array]
 ) -> NumericGradient:
-    """The slopes of L along directions of length 1, which have the shape of `array`: for arrays of many entries."""
+    """The slopes of L along directions, which have the shape of `array`: for arrays of many entries."""
     start, here, noise = array.copy(), outputs_of(forward), noise_of(forward, array)
     found = []
     for direction in directions:

@@ -1,0 +1,83 @@
+"""What one problem with one upstream gradient does not show: other sizes and values, a large one, a second call."""
+
+from __future__ import annotations
+
+import blind
+import numpy as np
+import pytest
+from check_blind import passes
+
+from scratchnn.gradcheck import GradientError, check_function
+from scratchnn.gradcheck.another import other_values, others
+from scratchnn.gradcheck.problem import Code, Problem
+
+HIDDEN = [(family, case) for family in blind.load() for case in family.wrong if case.shows != "plain"]
+HARD = [
+    (family, case)
+    for family in blind.load()
+    for case in family.rights()
+    if case.kink or case.difficult or family.keys or family.name == "coupling_views"
+]
+
+
+def ids(cases):
+    return [f"{family.name}-{case.name}" for family, case in cases]
+
+
+@pytest.mark.parametrize(("family", "case"), HIDDEN, ids=ids(HIDDEN))
+def test_a_mistake_that_one_problem_does_not_show_is_caught(family, case):
+    assert not passes(family, case)
+
+
+@pytest.mark.parametrize(("family", "case"), HARD, ids=ids(HARD))
+def test_a_right_pass_that_is_hard_to_measure_is_not_refused(family, case):
+    assert passes(family, case)
+
+
+def test_an_upstream_gradient_is_not_made_of_the_users_numbers():
+    """A normalisation has no gradient for an upstream gradient that is its own input: nothing could be measured."""
+
+    def forward(x):
+        norm = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+        return x / norm, (x / norm, norm)
+
+    def backward(dy, cache):
+        y, norm = cache
+        return (dy - y * np.sum(dy * y, axis=1, keepdims=True)) / norm
+
+    x = np.random.default_rng(0).standard_normal((4, 4))
+    assert check_function(forward, backward, [x], seed=0).passed
+
+
+def made(inputs, constants):
+    def forward(x, W, *rest):
+        return x @ W, None
+
+    code = Code("function", forward, lambda dy, cache: (dy, dy), lambda: ((*inputs, *constants), {}))
+    names = ("dx", "dW")
+    return Problem("made", dict(zip(names, inputs, strict=True)), code.outputs, code, lambda returned: {})
+
+
+def test_another_problem_has_other_lengths_that_fit():
+    rng = np.random.default_rng(1)
+    x, W = rng.uniform(2, 3, (4, 3)), rng.uniform(-1, 0, (3, 5))
+    problem = next(others(made, [x, W], [], seed=0))
+    (n, d), (same, e) = problem.arrays["dx"].shape, problem.arrays["dW"].shape
+    assert (n, d, e) == (7, 5, 6) or len({n, d, e} & {4, 3, 5}) < 3
+    assert d == same != 3 and n != 4
+    assert problem.arrays["dx"].min() >= 2 and problem.arrays["dx"].max() <= 3
+
+
+def test_a_permutation_stays_one():
+    rng = np.random.default_rng(1)
+    x, W, order = rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), np.array([3, 0, 4, 1, 2])
+    seen = []
+
+    def noting(inputs, constants):
+        seen.append(constants[0])
+        return made(inputs, constants)
+
+    assert other_values(noting, [x, W], [order], seed=0) is not None
+    assert all(sorted(each) == [*range(len(each))] for each in seen)
+    with pytest.raises(GradientError, match="not linear in the upstream gradient"):
+        check_function(lambda x: (2 * x, None), lambda dy, cache: 2 * np.clip(dy, -50, 50), [x])
