@@ -535,7 +535,8 @@ def with_derivative(view: View, form: Callable[[Array, Array], Array], label: st
 
 def rearranged(view: View) -> Iterator[Edit]:
     for when, group in view.groups:
-        if len(view.graph.uses[group[0].parent]) > 1 and not when:
+        alike = len({link.parent.value.shape for link in group}) == 1  # the passes of a loop need not be
+        if len(view.graph.uses[group[0].parent]) > 1 and not when and alike:
             label, name, place = route(group)
             for fact, change in arrangements(group[0].parent.value.shape):
                 rules = {link: chained(link.pull, change) for link in group}
