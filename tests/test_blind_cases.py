@@ -1,4 +1,4 @@
-"""The backward passes in tests/blind are right or wrong as they say: held without any gradient checker."""
+"""The backward passes in blind and blind2 are right or wrong as they say: held without any gradient checker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from types import CodeType
 from typing import Any
 
 import blind
+import blind2
 import numpy as np
 import pytest
 from blind import Family, Right, Wrong
 
-FAMILIES = blind.load()
+SETS = {"blind": blind.load(), "blind2": blind2.load()}
+FAMILIES = [family for families in SETS.values() for family in families]
 WRONG = [(family, case) for family in FAMILIES for case in family.wrong]
 RIGHT = [(family, case) for family in FAMILIES for case in family.rights()]
 SEEDS = (0, 1)
@@ -134,14 +136,17 @@ def central_differences(
     return grads, errors
 
 
-def test_the_totals() -> None:
-    assert len(FAMILIES) >= 35
-    assert len(WRONG) >= 165
-    assert len(RIGHT) >= 110
-    people = sum(family.people for family, _ in WRONG) / len(WRONG)
+@pytest.mark.parametrize(("name", "wrong", "right"), [("blind", 165, 110), ("blind2", 150, 100)])
+def test_the_totals(name: str, wrong: int, right: int) -> None:
+    families = SETS[name]
+    cases = [(family, case) for family in families for case in family.wrong]
+    assert len(families) >= 35
+    assert len(cases) >= wrong
+    assert sum(len(family.rights()) for family in families) >= right
+    people = sum(family.people for family, _ in cases) / len(cases)
     assert 0.72 <= people <= 0.78  # three quarters are what people write in their projects
-    assert {case.label for _, case in WRONG} <= set(blind.LABELS)
-    assert {case.shows for _, case in WRONG} == set(blind.SHOWS)
+    assert {case.label for _, case in cases} <= set(blind.LABELS)
+    assert {case.shows for _, case in cases} == set(blind.SHOWS)
 
 
 def test_names_and_sources_are_unique() -> None:
