@@ -54,7 +54,17 @@ def sigmoid(a):
 
 
 def dense(x, W, b):
-    return np.tanh(x @ W + b), None
+    y = np.tanh(x @ W + b)
+    return y, (x, W, y)
+
+
+def dense_backward(dy, cache):
+    x, W, y = cache
+    da = dy * (1 - y**2)
+    return da @ W.T, x.T @ da, da.sum(axis=0)
+
+
+DENSE = {"x": "ND", "W": "DE", "b": "E"}
 
 
 def helper(x, w):
@@ -115,7 +125,7 @@ def outer_sum(x):
 
 
 FORWARDS = [
-    (dense, {"x": "ND", "W": "DE", "b": "E"}),
+    (dense, DENSE),
     (helper, {"x": "ND", "w": "D"}),
     (loop, {"x": "ND", "W": "DE", "U": "EE"}),
     (in_place, {"x": "ND", "w": "N"}),
@@ -240,12 +250,12 @@ NORM_MISTAKES = [
     ({}, None),
     ({"through_mean": 0}, "the route from x to mean (line"),
     ({"through_var": 0}, "the route from centred to var (line"),
-    ({"through_var": -1}, "with the wrong sign"),
-    ({"through_var": 2}, "counts, twice"),
-    ({"through_var": 0.5}, "times 1/2"),
-    ({"root": lambda std: 1}, "the derivative of std by var is left out"),
-    ({"a_gamma": np.ones_like}, "the derivative of y by normed is left out"),
-    ({"a_gamma": lambda gamma: gamma**2}, "the derivative of y by normed is multiplied in twice"),
+    ({"through_var": -1}, "has the wrong sign"),
+    ({"through_var": 2}, "counts 2 times"),
+    ({"through_var": 0.5}, "counts 1/2 times"),
+    ({"root": lambda std: 1}, "the derivative of np.sqrt(var + EPS) is left out"),
+    ({"a_gamma": np.ones_like}, "the derivative of gamma * normed by normed is left out"),
+    ({"a_gamma": lambda gamma: gamma**2}, "the derivative of gamma * normed by normed is multiplied in twice"),
 ]
 
 
@@ -272,13 +282,13 @@ def mlp_backward(dy, cache, slope=lambda a, h: 1 - h**2, turn=lambda V: V.T, sca
 
 MLP = {"x": "ND", "W": "DD", "V": "DD"}
 MLP_MISTAKES = [
-    ({"slope": lambda a, h: 1}, {"dx", "dW"}, "the derivative of h by a is left out"),
+    ({"slope": lambda a, h: 1}, {"dx", "dW"}, "the derivative of np.tanh(a) is left out"),
     ({"slope": lambda a, h: 1 - a**2}, {"dx", "dW"}, "taken for 1 − a²"),
-    ({"slope": lambda a, h: 1 - np.tanh(h) ** 2}, {"dx", "dW"}, "h in the place of a"),
+    ({"slope": lambda a, h: 1 - np.tanh(h) ** 2}, {"dx", "dW"}, "uses h where a belongs"),
     ({"slope": lambda a, h: (1 - h**2) ** 2}, {"dx", "dW"}, "multiplied in twice"),
-    ({"turn": lambda V: V}, {"dx", "dW"}, "the transpose of V in the place of V"),
-    ({"scale": lambda x: 1 / len(x)}, {"dx", "dW"}, "times N"),
-    ({"swap": True}, {"dV"}, "a in the place of h"),
+    ({"turn": lambda V: V}, {"dx", "dW"}, "uses the transpose of V where V belongs"),
+    ({"scale": lambda x: 1 / len(x)}, {"dx", "dW"}, "counts 1/N times"),
+    ({"swap": True}, {"dV"}, "uses a where h belongs"),
 ]
 
 
@@ -287,7 +297,7 @@ def test_a_mistake_in_a_network_is_named_once_for_all_its_gradients(change, name
     facts = found(mlp, lambda dy, cache: mlp_backward(dy, cache, **change), MLP)
     assert set(facts) == names
     assert len(set(facts.values())) == 1
-    assert fact.replace("times N", "times ") in next(iter(facts.values()))
+    assert fact in next(iter(facts.values()))
 
 
 def two_heads(x, W):
@@ -346,7 +356,7 @@ def recurrent(x, W, U):
     [
         ({"slope": False}, {"dx", "dW", "dU"}, "left out"),
         ({"cut": True}, {"dx", "dW", "dU"}, "the route from h to"),
-        ({"last": True}, {"dx", "dW"}, "= in the place of +="),
+        ({"last": True}, {"dx", "dW"}, "in the first pass alone"),
     ],
 )
 def test_a_mistake_in_every_pass_of_a_loop(change, names, fact):
@@ -360,26 +370,34 @@ def test_a_mistake_in_every_pass_of_a_loop(change, names, fact):
 
 
 @pytest.mark.parametrize("kind", ["noise", "rounded", "part", "permuted"])
-def test_random_wrong_gradients_get_no_claim(kind):
+@pytest.mark.parametrize(
+    ("forward", "backward", "shapes", "name", "count"),
+    [
+        (norm, norm_backward, NORM, "dx", 20),
+        (mlp, mlp_backward, MLP, "dV", 30),
+        (dense, dense_backward, DENSE, "db", 200),
+    ],
+    ids=["norm", "mlp", "dense"],
+)
+def test_random_wrong_gradients_get_no_claim(forward, backward, shapes, name, count, kind):
     searches = []
     for which in (0, 1):
-        problem = problem_of(norm, norm_backward, sized(NORM, which))
+        problem = problem_of(forward, backward, sized(shapes, which))
         upstreams = problem.upstreams(which)
         searches.append(Search.of(problem, upstreams, problem.numeric(upstreams)))
     right = [dict(search.answers) for search in searches]
     rng = np.random.default_rng(0)
-    for _ in range(250):
+    for _ in range(count):
         for search, answers in zip(searches, right, strict=True):
-            n = answers["dx"]
             wrong = {
                 "noise": lambda n: rng.normal(size=n.shape),
                 "rounded": lambda n: n.round(int(rng.integers(1, 4))),
                 "part": lambda n: np.where(rng.random(n.shape) < 0.5, n, n * rng.normal()),
                 "permuted": lambda n: rng.permuted(n.ravel()).reshape(n.shape),
-            }[kind](n)
-            search.answers = {**answers, "dx": wrong}
+            }[kind](answers[name])
+            search.answers = {**answers, name: wrong}
             search.found.clear()
-        assert diagnosed(*searches, "dx") is None
+        assert diagnosed(*searches, name) is None
 
 
 def test_the_nodes_carry_lines_and_names():

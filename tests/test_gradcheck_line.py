@@ -6,6 +6,7 @@ import linecache
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 
 from scratchnn.exercises import judge
 from scratchnn.exercises.exercise import path_of, reference
-from scratchnn.gradcheck.check import described, in_order
+from scratchnn.gradcheck.check import described
+from scratchnn.gradcheck.given import in_order
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
 from scratchnn.gradcheck.problem import Code, Problem
 
@@ -381,8 +383,7 @@ def test_a_debugger_gets_its_trace_function_back() -> None:
 def test_names_can_be_given() -> None:
     spoilt, line = planted(re.sub(r"\bda\b", "delta", MLP), "delta = dh *", "delta = 3 * dh *")
     problem = problem_of(spoilt, MLP_VALUES)
-    upstreams = problem.upstreams(0)
-    claim = find_line(problem, upstreams, problem.backward(upstreams), problem.numeric(upstreams), names={"delta": "a"})
+    claim = found(replace(problem, code=replace(problem.code, names={"delta": "a"})))
     assert claim is not None
     assert (claim.name, [*claim.lines]) == ("delta", [line])
 

@@ -13,6 +13,7 @@ what makes outputs of unexpected shapes: then something was broadcast that is no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -73,6 +74,20 @@ def rows_of(inputs: Sequence[Array], constants: Sequence[Any]) -> int:
     arrays = [np.asarray(a) for a in (*inputs, *constants)]
     n = next((len(a) for a in arrays if a.ndim), 0)
     return n if n > 1 else 0
+
+
+@contextmanager
+def moved(arrays: Sequence[Array]) -> Iterator[None]:
+    """The arrays with other values, each a fifth larger or smaller at most; afterwards they are what they were."""
+    rng = np.random.default_rng(0)
+    before = [array.copy() for array in arrays]
+    for array in arrays:
+        array *= rng.uniform(0.8, 1.2, array.shape)
+    try:
+        yield
+    finally:
+        for array, values in zip(arrays, before, strict=True):
+            array[...] = values
 
 
 def attempt(

@@ -10,17 +10,20 @@ change, then what is left of the relations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from scratchnn.gradcheck.another import moved
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
 from scratchnn.gradcheck.edits import Search, diagnosed
 from scratchnn.gradcheck.facts import Evidence
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
 from scratchnn.gradcheck.numeric import NumericGradient
-from scratchnn.gradcheck.problem import Problem, evidence
+from scratchnn.gradcheck.problem import Problem, check_contract, evidence
 from scratchnn.gradcheck.report import Report
 from scratchnn.machinery.parameters import Array
+
+Numerics = Mapping[str, NumericGradient]
 
 
 @dataclass(frozen=True)
@@ -31,32 +34,52 @@ class Findings:
     search: Search | None
     line: Wrong | None
 
-    @classmethod
-    def of(
-        cls,
-        problem: Problem,
-        upstreams: Sequence[Array],
-        answers: Mapping[str, Array],
-        numerics: Mapping[str, NumericGradient],
-        wrong: Sequence[str],
-        line: bool = True,
+
+def explained(
+    report: Report,
+    here: Problem,
+    upstreams: Sequence[Array],
+    answers: Mapping[str, Array],
+    others: Iterable[Problem],
+    seed: int,
+    parameters: Sequence[Array] = (),
+) -> Report:
+    """The same report, with the line and with a diagnosis for every gradient that is wrong.
+
+    The first of the `others` that backward accepts is the second problem; the parameters have other values in it.
+    """
+    wrong = [array.name for array in report.arrays if not array.passed]
+
+    def findings(
+        problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array], numerics: Numerics, line: bool
     ) -> Findings:
-        """`wrong` names the gradients that are; without `line` no line is looked for."""
-        return cls(
+        return Findings(
             {name: evidence(problem, name, upstreams, numerics) for name in wrong},
             Search.of(problem, upstreams, numerics),
             find_line(problem, upstreams, answers, numerics) if line else None,
         )
 
-
-def explained(report: Report, first: Findings, second: Findings) -> Report:
-    """The same report, with the line and with a diagnosis for every gradient that is wrong."""
-    arrays = [
-        replace(array, diagnosis=cause(array.name, first, second)) if array.name in first.evidence else array
-        for array in report.arrays
-    ]
-    line = agreed(first.line, second.line)
-    return replace(report, arrays=arrays, line=str(line) if line else "")
+    try:
+        first = findings(here, upstreams, answers, {array.name: array.numeric for array in report.arrays}, True)
+        with moved(parameters):
+            for other in others:
+                try:
+                    its_upstreams, its_answers = check_contract(other, seed)
+                except Exception:  # a backward that is wrong may fail on other sizes
+                    continue
+                numerics = other.numeric(its_upstreams)
+                second = findings(other, its_upstreams, its_answers, numerics, first.line is not None)
+                arrays = [
+                    replace(array, diagnosis=None if array.passed else cause(array.name, first, second))
+                    for array in report.arrays
+                ]
+                causes = {array.diagnosis.label for array in arrays if array.diagnosis}
+                one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
+                line = agreed(first.line, second.line, one)
+                return replace(report, arrays=arrays, line=str(line) if line else "")
+    except Exception as error:  # the verdict stands, whatever happens in the search
+        return replace(report, line=f"The search for the cause failed: {type(error).__name__}: {error}")
+    return report
 
 
 def cause(name: str, first: Findings, second: Findings) -> Diagnosis:

@@ -10,18 +10,18 @@ need tests of their own.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.another import MakeProblem, other_values, others
-from scratchnn.gradcheck.cause import Findings, explained
+from scratchnn.gradcheck.another import MakeProblem, moved, other_values, others
+from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import Facts
-from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of, spellings
-from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, NumericGradient, numeric_projections
+from scratchnn.gradcheck.given import Constants, Given, argument_names
+from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
+from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, numeric_projections
 from scratchnn.gradcheck.problem import (
     UPSTREAM,
     Code,
@@ -42,34 +42,36 @@ POINTS = 3  # other values of the same sizes, so that branches are reached that 
 EXHAUSTIVE = 20_000  # entries that a whole model is checked by, one by one
 
 
-def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed: int = 0) -> Report:
+def check_layer(
+    layer: Any, *inputs: Any, constants: Constants = (), names: Mapping[str, str] | None = None, seed: int = 0
+) -> Report:
     """Checks the gradients with respect to every input and every parameter of a layer; GradientError if one is wrong.
 
     `layer` is one of this library, or any object with a forward and a backward; learned.py says which parameters of it
     are found. `layer.forward(*inputs, *constants)` returns an array or a tuple of arrays, and
     `layer.backward(*upstreams)`, with one upstream gradient per output, the gradients of `inputs` in their order.
-    Labels, targets and noise that are not differentiated go into `constants`. Everything must be float64;
-    `layer.astype(np.float64)` makes such a copy.
+    Labels, targets and noise that are not differentiated go into `constants`, in a dict if forward takes them by
+    keyword. `names` says what backward calls a gradient that is not called dX, d_X, gX, grad_X or X_grad:
+    {"delta": "W"}. Everything must be float64; `layer.astype(np.float64)` makes such a copy.
     """
     expect_passes("check_layer", layer, inputs)
-    names = [f"d{name}" for name in argument_names(layer.forward, len(inputs))]
-    arrays = as_float_arrays(inputs, names)
+    given = Given(dict(zip(argument_names(layer.forward, len(inputs)), inputs, strict=True)), constants, False)
+    names = names or {}
 
-    def forward(inputs: Sequence[Array], constants: Sequence[Any]) -> tuple[Array, ...]:
-        return as_tuple(layer.forward(*inputs, *constants))
+    def forward() -> tuple[Array, ...]:
+        arguments, named = given.arguments([x.copy() for x in given.arrays.values()], given.constants)
+        return as_tuple(layer.forward(*arguments, **named))
 
     with undisturbed(layer):
-        learned = Learned(
-            layer, lambda: forward([x.copy() for x in arrays], constants), lambda upstreams: layer.backward(*upstreams)
-        )
+        learned = Learned(layer, forward, lambda upstreams: layer.backward(*upstreams), names)
 
         def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
-            code = Code("layer", layer.forward, layer.backward, lambda: ((*inputs, *constants), {}))
+            code = Code("layer", layer.forward, layer.backward, lambda: given.arguments(inputs, constants), names)
 
             def answers(returned: Any) -> dict[str, Any]:
-                return {**in_order(name_of(layer), returned, names), **learned.gradients()}
+                return {**given.gradients(name_of(layer), returned, names), **learned.gradients()}
 
-            known = {**dict(zip(names, inputs, strict=True)), **learned.arrays}
+            known = {**dict(zip(given.names, inputs, strict=True)), **learned.arrays}
             return Problem(
                 subject=name_of(layer),
                 arrays=known,
@@ -80,22 +82,25 @@ def check_layer(layer: Any, *inputs: Array, constants: Sequence[Any] = (), seed:
                 **described(known, constants),
             )
 
-        return check_problem(problem, arrays, constants, seed, list(learned.arrays.values()))
+        return check_problem(problem, [*given.arrays.values()], given.constants, seed, list(learned.arrays.values()))
 
 
 def check_function(
     forward: Callable[..., tuple[Any, Any]],
     backward: Callable[[Any, Any], Any],
-    inputs: Mapping[str, Array] | Sequence[Array],
-    constants: Sequence[Any] = (),
+    inputs: Mapping[str, Any] | Sequence[Any],
+    constants: Constants = (),
+    names: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Report:
     """Checks a pair of plain functions; GradientError if a gradient is wrong.
 
     `forward(*inputs, *constants)` returns (y, cache), y being an array or a tuple of arrays; `backward(dy, cache)`
-    returns the gradient of the only input, or a tuple of the gradients of all `inputs` in their order. `inputs` are
-    float64 arrays, in a dict by name, or in a list: then forward's arguments name them. Labels, targets and noise that
-    are not differentiated go into `constants`.
+    returns the gradient of the only input, or those of all `inputs`, in a tuple in their order or in a dict. `inputs`
+    are float64 arrays, floats, or tuples of these, in a dict by name, or in a list: then forward's arguments name them.
+    Labels, targets and noise that are not differentiated go into `constants`. Where these are a dict, forward takes
+    all by keyword: `forward(**inputs, **constants)`. `names` says what backward calls a gradient that is not called
+    dX, d_X, gX, grad_X or X_grad: {"delta": "h"}.
     """
     if not isinstance(inputs, Mapping | list | tuple):
         raise TypeError(f"`inputs` must be a dict or a list of arrays, {{'x': x}} or [x], got {type_name(inputs)}")
@@ -103,25 +108,27 @@ def check_function(
         raise ValueError("there is nothing to check: `inputs` must name the arrays to differentiate by, {'x': x, …}")
     if not isinstance(inputs, Mapping):
         inputs = dict(zip(argument_names(forward, len(inputs)), inputs, strict=True))
-    names = [f"d{name}" for name in inputs]
-    subject = getattr(backward, "__name__", "backward")
+    given = Given(inputs, constants, isinstance(constants, Mapping))
+    subject, names = getattr(backward, "__name__", "backward"), names or {}
 
     def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
-        code = Code("function", forward, backward, lambda: ((*inputs, *constants), {}))
-        arrays = dict(zip(names, inputs, strict=True))
+        code = Code("function", forward, backward, lambda: given.arguments(inputs, constants), names)
+        arrays = dict(zip(given.names, inputs, strict=True))
         return Problem(
             subject=subject,
             arrays=arrays,
             forward=code.outputs,
             code=code,
-            answers=lambda returned: in_order(subject, returned, names),
+            answers=lambda returned: given.gradients(subject, returned, names),
             **described(arrays, constants),
         )
 
-    return check_problem(problem, as_float_arrays(list(inputs.values()), names), constants, seed)
+    return check_problem(problem, [*given.arrays.values()], given.constants, seed)
 
 
-def check_model(model: Any, *batch: Array, directions: int | None = None, seed: int = 0) -> Report:
+def check_model(
+    model: Any, *batch: Array, directions: int | None = None, names: Mapping[str, str] | None = None, seed: int = 0
+) -> Report:
     """Checks the gradient of the loss with respect to every parameter of a model; GradientError if one is wrong.
 
     `model` is one of this library, or any object with a forward, a backward and parameters that learned.py finds.
@@ -142,6 +149,7 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
             model,
             lambda: as_tuple(model.forward(*map(np.array, batch))),
             lambda upstreams: model.backward(upstreams[0]),
+            names or {},
         )
         if not learned.arrays:
             raise TypeError(
@@ -150,7 +158,7 @@ def check_model(model: Any, *batch: Array, directions: int | None = None, seed: 
             )
 
         def problem(batch: Sequence[Array], _: Sequence[Any]) -> Problem:
-            code = Code("model", model.forward, model.backward, lambda: (batch, {}))
+            code = Code("model", model.forward, model.backward, lambda: (batch, {}), names or {})
 
             return Problem(
                 subject=name_of(model),
@@ -207,16 +215,9 @@ def check_problem(
     upstreams, answers = check_contract(here, seed)
     report = compare(here, upstreams, answers)
     if not report.passed:
-        numerics = {array.name: array.numeric for array in report.arrays}
-        first = findings(report, here, upstreams, answers, numerics)
-        with moved(parameters):
-            for other in others(make, inputs, constants, seed):
-                try:
-                    given = check_contract(other, seed + 1)
-                except Exception:  # a backward that is wrong may fail on other sizes
-                    continue
-                report = explained(report, first, findings(report, other, *given, line=first.line is not None))
-                break
+        report = explained(
+            report, here, upstreams, answers, others(make, inputs, constants, seed), seed + 1, parameters
+        )
         raise GradientError(str(report))
     expect_linear(here, upstreams)
     with moved(parameters):
@@ -235,19 +236,6 @@ def check_problem(
     if not report.measured:
         raise GradientError(f"{report}\nChoose other inputs.")
     return report
-
-
-def findings(
-    report: Report,
-    problem: Problem,
-    upstreams: Sequence[Array],
-    answers: Mapping[str, Array],
-    numerics: Mapping[str, NumericGradient] | None = None,
-    line: bool = True,
-) -> Findings:
-    """What a problem says about the gradients that the report calls wrong; `numerics` are the right ones, if known."""
-    wrong = [array.name for array in report.arrays if not array.passed]
-    return Findings.of(problem, upstreams, answers, numerics or problem.numeric(upstreams), wrong, line)
 
 
 def expect_right(here: Problem, other: Problem, seed: int, directions: int) -> None:
@@ -283,20 +271,6 @@ def elsewhere(here: Problem, other: Problem) -> str:
         f"{here.subject}: right for the inputs given, wrong for others of the same sizes: is something kept from an "
         "earlier call?"
     )
-
-
-@contextmanager
-def moved(arrays: Sequence[Array]) -> Iterator[None]:
-    """The arrays with other values, each a fifth larger or smaller at most; afterwards they are what they were."""
-    rng = np.random.default_rng(0)
-    before = [array.copy() for array in arrays]
-    for array in arrays:
-        array *= rng.uniform(0.8, 1.2, array.shape)
-    try:
-        yield
-    finally:
-        for array, values in zip(arrays, before, strict=True):
-            array[...] = values
 
 
 def expect_linear(problem: Problem, upstreams: Sequence[Array]) -> None:
@@ -373,35 +347,3 @@ def described(known: Mapping[str, Array], constants: Sequence[Any]) -> dict[str,
 
     first = next(iter(known.values()))
     return {"sizes": {"N": len(first)} if first.ndim else {}, "facts": facts}
-
-
-def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of forward's first arguments."""
-    names = list(inspect.signature(forward).parameters)
-    if len(names) < count:
-        raise TypeError(f"there are {count} inputs, and forward takes {', '.join(names) or 'none'}")
-    return names[:count]
-
-
-def as_float_arrays(inputs: Sequence[Array], names: Sequence[str]) -> list[Array]:
-    """Copies, which may be changed; TypeError unless float64."""
-    for name, x in zip(names, inputs, strict=True):
-        require_float64(f"the input {name.removeprefix('d')}", x)
-    return [np.array(x) for x in inputs]
-
-
-def in_order(subject: str, returned: Any, names: Sequence[str], function: str = "backward") -> dict[str, Any]:
-    """What backward returned, by name; GradientError if it is not one array per name, in order or in a dict by name."""
-    if isinstance(returned, Mapping):
-        keys = {name: [key for key in returned if key in spellings(name)] for name in names}
-        if len(returned) == len(names) and all(len(found) == 1 for found in keys.values()):
-            return {name: returned[key] for name, (key,) in keys.items()}
-        what = f"a dict with {', '.join(map(str, returned)) or 'nothing'}"
-        raise GradientError(f"{subject}: {function} returned {what}, expected one array each for {', '.join(names)}")
-    gradients = returned if isinstance(returned, tuple | list) else (returned,)
-    if len(gradients) != len(names):
-        several = isinstance(returned, tuple | list)
-        what = f"{len(gradients)} values" if several else f"one {type(returned).__name__}"
-        wanted = "one array" if len(names) == 1 else f"a tuple of {len(names)}"
-        raise GradientError(f"{subject}: {function} returned {what}, expected {wanted}: {', '.join(names)}")
-    return dict(zip(names, gradients, strict=True))

@@ -25,9 +25,14 @@ class Learned:
     unchecked  names of attributes that change the output, and for which no gradient was found
     """
 
-    def __init__(self, model: Any, forward: Forward, backward: Callable[[Sequence[Array]], object]) -> None:
-        """`forward` and `backward` are run where the attributes alone do not tell which of them are parameters."""
-        self.model = model
+    def __init__(
+        self, model: Any, forward: Forward, backward: Callable[[Sequence[Array]], object], names: Mapping[str, str]
+    ) -> None:
+        """`forward` and `backward` are run where the attributes alone do not tell which of them are parameters.
+
+        `names` gives the parameters of gradients that are called in another way: {"weight_update": "W"}.
+        """
+        self.model, self.names = model, names
         self.pairs: dict[str, str] = {}  # attribute → the attribute of its gradient
         self.unchecked: list[str] = []
         declared = mapping(model, "parameters")
@@ -52,13 +57,13 @@ class Learned:
             if isinstance(value, np.ndarray) and value.dtype.kind == "f"
             if not any(np.may_share_memory(value, array) for array in declared)
         }
-        gradients = {spelling for name in found for spelling in written(name)}
+        gradients = {spelling for name in found for spelling in written(name, self.names)}
         return {name: value for name, value in found.items() if name not in gradients}
 
     def gradient_of(self, name: str) -> str:
         """The attribute with the gradient of another one, an array or None before backward has run; "" if none is."""
-        attributes = vars(self.model)
-        return next((s for s in written(name) if isinstance(attributes.get(s, False), np.ndarray | None)), "")
+        attributes, spellings = vars(self.model), written(name, self.names)
+        return next((s for s in spellings if isinstance(attributes.get(s, False), np.ndarray | None)), "")
 
     def gradients(self) -> dict[str, Any]:
         """What backward wrote, by gradient name."""
@@ -96,15 +101,16 @@ def gradient_name(parameter: str) -> str:
     return ".".join([*path, f"d{name}"])
 
 
-def written(name: str) -> tuple[str, ...]:
-    """How people call the gradient of an array."""
-    return (f"d{name}", f"d_{name}", f"g{name}", f"grad_{name}", f"{name}_grad", f"g_{name}")
+def written(name: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    """How people call the gradient of an array; `names` says how these people do."""
+    own = (gradient for gradient, array in names.items() if array == name)
+    return (*own, f"d{name}", f"d_{name}", f"g{name}", f"grad_{name}", f"{name}_grad", f"g_{name}")
 
 
-def spellings(gradient: str) -> tuple[str, ...]:
+def spellings(gradient: str, names: Mapping[str, str]) -> tuple[str, ...]:
     """The keys under which a dict may hold a gradient that is called dx here: dx, x, grad_x, …"""
     name = gradient.removeprefix("d")
-    return (name, *written(name))
+    return (name, *written(name, names))
 
 
 def expect_passes(check: str, model: Any, inputs: Sequence[Array]) -> None:

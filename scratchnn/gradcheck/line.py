@@ -15,7 +15,7 @@ right wrong. So a dX that is something else than ∂L/∂X by convention is not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,16 +36,18 @@ RELATIVE, CLEARLY = 1e-8, 1e-5  # what may differ, and from where on it does; in
 class Wrong:
     """Where backward begins to be wrong. One line is certain; of several, one or more are wrong.
 
-    name   the gradient that is wrong after it
-    lines  line in the file → the text of its statement
-    place  (k, n): the line is run n times, and is right before the k-th
-    right  the names that come before it and are right
+    name    the gradient that is wrong after it
+    lines   line in the file → the text of its statement
+    place   (k, n): the line is run n times, and is right before the k-th
+    right   the names that come before it and are right
+    shared  those of the lines that all wrong answers have been made by
     """
 
     name: str
     lines: Mapping[int, str]
     place: tuple[int, int]
     right: tuple[str, ...]
+    shared: frozenset[int]
 
     def __str__(self) -> str:
         verbs = ("comes", "is") if len(self.right) == 1 else ("come", "are")
@@ -58,9 +60,12 @@ class Wrong:
         return f"{self.name} is wrong, and the mistake is in one of the lines {between}{known}."
 
 
-def agreed(first: Wrong | None, second: Wrong | None) -> Wrong | None:
-    """What holds on both of two problems."""
-    return first if first and second and [*first.lines] == [*second.lines] else None
+def agreed(first: Wrong | None, second: Wrong | None, one: bool) -> Wrong | None:
+    """What holds on both of two problems; if there is `one` mistake, it is in a line that all wrong answers share."""
+    if not first or not second or [*first.lines] != [*second.lines]:
+        return None
+    shared = {line: text for line, text in first.lines.items() if line in first.shared & second.shared}
+    return replace(first, lines=shared) if one and shared else first
 
 
 def find_line(
@@ -68,14 +73,10 @@ def find_line(
     upstreams: Sequence[Array],
     answers: Mapping[str, Array],
     numerics: Mapping[str, NumericGradient],
-    names: Mapping[str, str] | None = None,
 ) -> Wrong | None:
-    """The first wrong line, or a few of which one is; None where the source cannot be had, or nothing is certain.
-
-    `names` says which gradients have names that one cannot guess: {"delta": "z"}.
-    """
+    """The first wrong line, or a few of which one is; None where the source cannot be had, or nothing is certain."""
     try:
-        judge = Judge(problem, problem.code, upstreams, answers, numerics, names or {})
+        judge = Judge(problem, problem.code, upstreams, answers, numerics)
     except UnreadableError:
         return None
     found = judge.miskept()
@@ -95,7 +96,6 @@ class Judge:
     upstreams: Sequence[Array]
     answers: Mapping[str, Array]
     numerics: Mapping[str, NumericGradient]
-    names: Mapping[str, str]
 
     def __post_init__(self) -> None:
         self.measured = Intermediates(self.code, self.upstreams)
@@ -108,7 +108,8 @@ class Judge:
             if variable.name:
                 self.forward.setdefault(last(variable.name), []).append(v)
         returned = [k for k, r in enumerate(self.records) if r.returned]
-        self.position = dict(zip(returned, self.problem.arrays if self.code.kind != "model" else (), strict=False))
+        pairs = zip(returned, self.answers if self.code.kind != "model" else (), strict=False)
+        self.position = {k: name for k, name in pairs if np.array_equal(self.records[k].value, self.answers[name])}
 
     # ---- what a record should be
 
@@ -135,8 +136,8 @@ class Judge:
     def subject(self, name: str) -> str:
         """The X of dX, if forward has this name, else ""."""
         own = last(name)
-        if own in self.names or own in self.forward:
-            return self.names.get(own, "")
+        if own in self.code.names or own in self.forward:
+            return self.code.names.get(own, "")
         endings = [own.removeprefix(d) for d in ("grad_", "d_", "d", "g") if own.startswith(d)]
         endings += [own.removesuffix("_grad")] if own.endswith("_grad") else []
         return next((x for x in endings if x in self.forward or f"d{x}" in self.numerics), "")
@@ -299,7 +300,9 @@ class Judge:
         record = self.records[k]
         if record.same is None or record.argument or record.statement is None or self.named(k):
             return False
-        made = record.statement
+        made, source = record.statement, self.records[record.same]
+        if source.statement is None and last(source.name) in UPSTREAM:
+            return True
         return not made.unpacks or (len(made.writes) > 1 and record.name not in self.forward and "[" not in record.name)
 
     def follows(self, header: Statement) -> bool:
@@ -314,9 +317,10 @@ class Judge:
     # ---- trials
 
     def final(self, k: int) -> bool:
-        """Whether the record is what backward answers."""
-        names = (self.position.get(k), f"d{self.subject(self.records[k].name)}")
-        return any(name in self.answers and equal(self.records[k].value, self.answers[name]) for name in names if name)
+        """Whether the record is what backward answers, perhaps in another shape."""
+        names = (self.position.get(k, ""), f"d{self.subject(self.records[k].name)}")
+        answers = [self.answers[name].ravel() for name in names if name in self.answers]
+        return any(equal(self.records[k].value.ravel(), answer) for answer in answers)
 
     def repairs(self, k: int) -> bool:
         """Whether it helps to give the record its right value; in a loop, all passes get theirs, in either order."""
@@ -370,7 +374,9 @@ class Judge:
             last(r.name) for q, r in enumerate(self.records[:k])
             if r.statement and q not in self.later and last(r.name) not in (name, "", *UPSTREAM) and self.named(q)
         ]  # fmt: skip
-        return Wrong(name, {s.line: s.text for s in suspects if s}, place, tuple(dict.fromkeys(before)))
+        finals = [{s.line for s in self.suspects(q)} for q in self.wrong() if self.final(q)]
+        shared = frozenset[int].intersection(*map(frozenset, finals)) if finals else frozenset()
+        return Wrong(name, {s.line: s.text for s in suspects if s}, place, tuple(dict.fromkeys(before)), shared)
 
     def runs_of(self, k: int) -> list[int]:
         """The records that the same line makes of the same name, in every pass of a loop."""

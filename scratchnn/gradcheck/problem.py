@@ -32,12 +32,14 @@ class Code:
     kind       "function": forward returns (y, cache) and backward gets (dy, cache); "layer": backward gets one upstream
                gradient per output; "model": backward gets the one that all outputs share
     arguments  forward's arguments and keyword arguments, the problem's own arrays among them
+    names      what backward calls a gradient, where that cannot be guessed → the array of forward that it belongs to
     """
 
     kind: str
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     arguments: Callable[[], tuple[Sequence[Any], Mapping[str, Any]]]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def outputs(self, forward: Callable[..., Any] | None = None) -> tuple[Array, ...]:
         """What forward returns, or another function in its place, without the cache."""
@@ -144,7 +146,8 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         )
     upstreams = problem.upstreams(seed)
     given = [u.copy() for u in upstreams]
-    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in problem.backward(upstreams).items()}
+    returned = problem.backward(upstreams)
+    answer = {name: np.copy(g) if isinstance(g, np.ndarray | float) else g for name, g in returned.items()}
     if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
         raise GradientError(
             f"{subject}: backward writes into the upstream gradient it was given, which is not its own: "

@@ -1,0 +1,161 @@
+"""The ways in which people call forward and backward, and how they name gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchnn.gradcheck import GradientError, check_function, check_layer
+
+RNG = np.random.default_rng(0)
+X, W, MASK = RNG.normal(size=(5, 3)), RNG.normal(size=(3, 4)), RNG.random((5, 4)) > 0.4
+LABELS = np.array([0, 2, 1, 0, 3])
+
+
+def masked(x, *, W, mask, times=1):
+    return times * mask * np.tanh(x @ W), (x, W, mask, times)
+
+
+def masked_backward(dy, cache):
+    x, W, mask, times = cache
+    delta = times * mask * dy * (1 - np.tanh(x @ W) ** 2)
+    return delta @ W.T, x.T @ delta
+
+
+def no_mask(dy, cache):
+    x, W, _, times = cache
+    delta = times * dy * (1 - np.tanh(x @ W) ** 2)
+    return delta @ W.T, x.T @ delta
+
+
+def test_constants_in_a_dict_are_passed_by_keyword() -> None:
+    report = check_function(masked, masked_backward, {"x": X, "W": W}, {"mask": MASK, "times": 2})
+    assert [array.name for array in report.arrays] == ["dx", "dW"]
+    with pytest.raises(GradientError, match=r"dW .*WRONG"):
+        check_function(masked, no_mask, {"x": X, "W": W}, {"mask": MASK})
+
+
+def test_the_order_of_the_inputs_is_that_of_the_gradients() -> None:
+    with pytest.raises(GradientError, match="shape"):
+        check_function(masked, masked_backward, {"W": W, "x": X}, {"mask": MASK})
+
+
+class Layer:
+    def __init__(self) -> None:
+        self.W = W.copy()
+        self.weight_update = np.zeros_like(W)
+
+    def forward(self, x, *, mask):
+        self.x, self.mask = x, mask
+        return mask * (x @ self.W)
+
+    def backward(self, dy):
+        self.weight_update = self.x.T @ (dy * self.mask)
+        return (dy * self.mask) @ self.W.T
+
+
+class Wrong(Layer):
+    def backward(self, dy):
+        self.weight_update = 2 * self.x.T @ (dy * self.mask)
+        return (dy * self.mask) @ self.W.T
+
+
+def test_a_gradient_of_a_layer_is_found_by_the_name_that_is_given() -> None:
+    without = check_layer(Layer(), X, constants={"mask": MASK})
+    assert without.unchecked == ["W"]
+    report = check_layer(Layer(), X, constants={"mask": MASK}, names={"weight_update": "W"})
+    assert [array.name for array in report.arrays] == ["dx", "dW"]
+    assert report.unchecked == []
+    with pytest.raises(GradientError, match=r"weight_update = 2 .*is the first that is wrong"):
+        check_layer(Wrong(), X, constants={"mask": MASK}, names={"weight_update": "W"})
+
+
+def dense(x, W):
+    h = x @ W
+    return np.tanh(h), (x, W, h)
+
+
+def dense_backward(dy, cache):
+    x, W, h = cache
+    delta = dy * (1 - np.tanh(h) ** 2)
+    return {"back": delta @ W.T, "W": x.T @ delta}
+
+
+def dense_wrong(dy, cache):
+    x, W, h = cache
+    delta = dy * (1 - np.tanh(h) ** 3)
+    back = delta @ W.T
+    return {"back": back, "W": x.T @ delta}
+
+
+def test_keys_and_variables_may_have_names_of_their_own() -> None:
+    names = {"back": "x", "delta": "h"}
+    check_function(dense, dense_backward, {"x": X, "W": W}, names=names)
+    with pytest.raises(GradientError, match=r"`delta = dy \* \(1 - np.tanh\(h\) \*\* 3\)`, is the first that is wrong"):
+        check_function(dense, dense_wrong, {"x": X, "W": W}, names=names)
+    with pytest.raises(GradientError, match="returned a dict with back, W, expected one array each for dx, dW"):
+        check_function(dense, dense_backward, {"x": X, "W": W})
+
+
+def cell(x, state):
+    h, c = state
+    new = np.tanh(x + 2 * c) * h
+    return new, (x, h, c)
+
+
+def cell_backward(dy, cache):
+    x, h, c = cache
+    dx = dy * h * (1 - np.tanh(x + 2 * c) ** 2)
+    return dx, (dy * np.tanh(x + 2 * c), 2 * dx)
+
+
+def cell_exchanged(dy, cache):
+    x, h, c = cache
+    dx = dy * h * (1 - np.tanh(x + 2 * c) ** 2)
+    return dx, (2 * dx, dy * np.tanh(x + 2 * c))
+
+
+def test_an_input_may_be_a_tuple() -> None:
+    state = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3))
+    report = check_function(cell, cell_backward, {"x": X, "state": state})
+    assert [array.name for array in report.arrays] == ["dx", "dstate[0]", "dstate[1]"]
+    with pytest.raises(GradientError, match=r"dstate\[0\] .*WRONG") as raised:
+        check_function(cell, cell_exchanged, {"x": X, "state": state})
+    assert "dstate[0] is what dstate[1] should be" in str(raised.value)
+    with pytest.raises(GradientError, match=r"backward gives nothing for dstate\[0\]"):
+        check_function(cell, lambda dy, cache: (cell_backward(dy, cache)[0],) * 2, {"x": X, "state": state})
+
+
+def scaled(x, s):
+    return float(np.sum(s * x**2)), (x, s)
+
+
+def test_numbers_are_inputs_and_losses() -> None:
+    def backward(dloss, cache):
+        x, s = cache
+        return 2 * dloss * s * x, float(dloss * np.sum(x**2))
+
+    def wrong(dloss, cache):
+        x, s = cache
+        return 2 * dloss * s * x, float(np.sum(x**2))
+
+    check_function(scaled, backward, {"x": X, "s": 0.7})
+    with pytest.raises(GradientError, match="ds is the same whatever the upstream gradient is"):
+        check_function(scaled, wrong, {"x": X, "s": 0.7})
+    with pytest.raises(TypeError, match="the input s is a int"):
+        check_function(scaled, backward, {"x": X, "s": 1})
+
+
+def picked(logits, labels):
+    return logits[np.arange(len(labels)), labels], (logits.shape, labels)
+
+
+def test_whole_numbers_change_in_the_second_problem() -> None:
+    def always_the_first_labels(dy, cache):
+        shape, labels = cache
+        d = np.zeros(shape)
+        d[np.arange(len(labels)), np.resize(LABELS, len(labels))] = dy
+        return d
+
+    with pytest.raises(GradientError, match="right for the inputs given"):
+        check_function(picked, always_the_first_labels, {"logits": RNG.normal(size=(5, 4))}, {"labels": LABELS})
