@@ -23,7 +23,7 @@ settings.load_profile("untimed")
 # Tests that compute, by the beginning of their names; less than a minute in all. python -m tests.matrix runs them under
 # every kernel of the matrix library.
 NUMERICAL = (
-    "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck", "init",
+    "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck.py", "init",
     "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
     "example_latent_classifier.py::test_the_converged_softmax",
 )  # fmt: skip

@@ -42,6 +42,19 @@ def other_values(make: MakeProblem, inputs: Sequence[Array], constants: Sequence
     return attempt(make, inputs, constants, lambda axis, length: length, seed + 2)
 
 
+def smallest(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:
+    """One example with two of everything else, or as much as forward needs, in numbers of two decimals."""
+    n = rows_of(inputs, constants)
+    for least in (2, 3, None):
+
+        def lengths(axis: int, length: int, least: int | None = least) -> int:
+            return 1 if n and not axis and length == n else min(length, least or length)
+
+        if problem := attempt(make, inputs, constants, lengths, seed, decimals=2):
+            return problem
+    return None
+
+
 def other_lengths(inputs: Sequence[Array], constants: Sequence[Any]) -> Iterator[Lengths]:
     """What to try, from the most that may change to the least."""
     n = rows_of(inputs, constants)
@@ -91,14 +104,20 @@ def moved(arrays: Sequence[Array]) -> Iterator[None]:
 
 
 def attempt(
-    make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], lengths: Lengths, seed: int
+    make: MakeProblem,
+    inputs: Sequence[Array],
+    constants: Sequence[Any],
+    lengths: Lengths,
+    seed: int,
+    decimals: int | None = None,
 ) -> Problem | None:
-    """The problem with arrays of these lengths, if forward takes them."""
+    """The problem with arrays of these lengths, if forward takes them; `decimals` rounds the inputs."""
     rng = np.random.default_rng([seed, UPSTREAM + 1])
     picks: Picks = {}
     try:
         before = [y.shape for y in outputs_of(make(inputs, constants).forward)]
         others = [mixed(x, lengths, rng) for x in inputs]
+        others = others if decimals is None else [np.round(x, decimals) for x in others]
         problem = make(others, [redrawn(c, lengths, picks, rng) for c in constants])
         after = outputs_of(problem.forward)
     except Exception:  # whatever a forward makes of inputs that its user did not give it

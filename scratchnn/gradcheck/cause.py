@@ -10,8 +10,10 @@ change, then what is left of the relations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from scratchnn.gradcheck.another import moved
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
@@ -23,6 +25,7 @@ from scratchnn.gradcheck.problem import Problem, check_contract, evidence
 from scratchnn.gradcheck.report import Report
 from scratchnn.machinery.parameters import Array
 
+MANY = 12  # entries of an array that are more than one works out by hand
 Numerics = Mapping[str, NumericGradient]
 
 
@@ -43,10 +46,12 @@ def explained(
     others: Iterable[Problem],
     seed: int,
     parameters: Sequence[Array] = (),
+    small: Callable[[], Problem | None] = lambda: None,
 ) -> Report:
     """The same report, with the line and with a diagnosis for every gradient that is wrong.
 
-    The first of the `others` that backward accepts is the second problem; the parameters have other values in it.
+    The first of the `others` that backward accepts is the second problem; the parameters have other values in it. Where
+    no cause is found, the `small` problem shows the mistake.
     """
     wrong = [array.name for array in report.arrays if not array.passed]
 
@@ -76,10 +81,39 @@ def explained(
                 causes = {array.diagnosis.label for array in arrays if array.diagnosis}
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
-                return replace(report, arrays=arrays, line=str(line) if line else "")
+                report = replace(report, arrays=arrays, line=str(line) if line else "")
+                break
+        unknown = [array.name for array in report.arrays if array.diagnosis and array.diagnosis.vague]
+        if unknown and (problem := small()):
+            report = replace(report, instance=in_numbers(problem, unknown))
     except Exception as error:  # the verdict stands, whatever happens in the search
         return replace(report, line=f"The search for the cause failed: {type(error).__name__}: {error}")
     return report
+
+
+def in_numbers(problem: Problem, names: Sequence[str]) -> str:
+    """What backward gives in a problem that can be worked out by hand, beside what is right; "" if that is too much."""
+    try:
+        upstreams, answers = check_contract(problem, seed=0)
+    except Exception:  # backward need not take such inputs
+        return ""
+    right = {name: numeric.value for name, numeric in problem.numeric(upstreams).items() if name in names}
+    known = {name.rpartition(".")[2].removeprefix("d"): array for name, array in problem.arrays.items()}
+    known |= {"dy" if len(upstreams) == 1 else f"dy[{k}]": u for k, u in enumerate(upstreams)}
+    if max(np.size(array) for array in (*known.values(), *right.values())) > MANY:
+        return ""
+    lines = ["In a problem that can be worked out by hand:", f"  {', '.join(written(*pair) for pair in known.items())}"]
+    for name, value in right.items():
+        same = np.allclose(answers[name], value, rtol=1e-6, atol=1e-9)
+        beside = "as is right" if same else f"right is {written('', value)}"
+        lines.append(f"  backward gives {written(name, answers[name])}, {beside}")
+    return "\n".join(lines)
+
+
+def written(name: str, array: Array) -> str:
+    """x = [[0.25, −1]]"""
+    digits = np.array2string(np.asarray(array), separator=", ", formatter={"float_kind": "{:.4g}".format})
+    return f"{name} = {' '.join(digits.split())}".removeprefix(" = ")
 
 
 def cause(name: str, first: Findings, second: Findings) -> Diagnosis:

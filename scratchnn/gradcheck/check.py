@@ -10,13 +10,15 @@ need tests of their own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.another import MakeProblem, moved, other_values, others
+from scratchnn.gradcheck.another import MakeProblem, moved, other_values, others, smallest
 from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.gradcheck.given import Constants, Given, argument_names
@@ -215,9 +217,8 @@ def check_problem(
     upstreams, answers = check_contract(here, seed)
     report = compare(here, upstreams, answers)
     if not report.passed:
-        report = explained(
-            report, here, upstreams, answers, others(make, inputs, constants, seed), seed + 1, parameters
-        )
+        tried, small = others(make, inputs, constants, seed), partial(smallest, make, inputs, constants, seed)
+        report = explained(report, here, upstreams, answers, tried, seed + 1, parameters, small)
         raise GradientError(str(report))
     expect_linear(here, upstreams)
     with moved(parameters):
@@ -290,12 +291,12 @@ def expect_linear(problem: Problem, upstreams: Sequence[Array]) -> None:
 
 def compare(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array]) -> Report:
     """Every entry of every answer, beside finite differences."""
-    numeric = problem.numeric(upstreams)
+    began, numeric = time.perf_counter(), problem.numeric(upstreams)
     arrays = [
         ArrayReport(name, answers[name], numeric[name], rounding_of([*upstreams, numeric[name].value]))
         for name in problem.arrays
     ]
-    return Report(problem.subject, arrays, problem.unchecked)
+    return Report(problem.subject, arrays, problem.unchecked, seconds=time.perf_counter() - began)
 
 
 def rounding_of(arrays: Sequence[Array]) -> float:

@@ -56,6 +56,11 @@ class Diagnosis:
     second: str
     place: str
 
+    @property
+    def vague(self) -> bool:
+        """Whether it says where, or how many, and not what is wrong."""
+        return self.label in ("UNKNOWN", "FEW") or self.label.startswith("ONLY-WHERE")
+
     @classmethod
     def unknown(cls, evidence: Evidence) -> Diagnosis:
         return cls(evidence.name, "UNKNOWN", unknown(evidence), "", "")

@@ -30,6 +30,7 @@ from scratchnn.gradcheck.problem import Problem
 from scratchnn.machinery.parameters import Array
 
 DIRECTIONS = 2  # random ones for every input
+MANY = 40  # places of a graph; in one of more, only arrays that have a name stand in for others
 LARGE = 120  # nodes; in a larger graph too many arrays could stand in the places of too many others
 Rules = Mapping[Any, Rule]  # link or node → what it does
 Asked = tuple["Level", str, bool]
@@ -212,7 +213,9 @@ class View:
         run = self.passes[node.site or node].index(node)
         if run not in self.cache:
             nodes = {place: passes[min(run, len(passes) - 1)] for place, passes in self.passes.items()}
-            found = {place: (title(other), other.value) for place, other in nodes.items() if other.value.ndim}
+            large = len(self.passes) > MANY  # places; then what has no name is not looked at
+            known = {place: n for place, n in nodes.items() if n.value.ndim and (n.name or not large)}
+            found = {place: (title(other), other.value) for place, other in known.items()}
             turned = {(p, "ᵀ"): (f"the transpose of {name}", a.T) for p, (name, a) in found.items() if a.ndim == 2}
             self.cache[run] = {**found, **turned}
         return self.cache[run]

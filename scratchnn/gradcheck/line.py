@@ -40,7 +40,7 @@ class Wrong:
     lines   line in the file → the text of its statement
     place   (k, n): the line is run n times, and is right before the k-th
     right   the names that come before it and are right
-    shared  those of the lines that all wrong answers have been made by
+    shared  those of the lines that all wrong answers have been made by; these are the `answers`
     """
 
     name: str
@@ -48,6 +48,7 @@ class Wrong:
     place: tuple[int, int]
     right: tuple[str, ...]
     shared: frozenset[int]
+    answers: tuple[str, ...]
 
     def __str__(self) -> str:
         verbs = ("comes", "is") if len(self.right) == 1 else ("come", "are")
@@ -57,7 +58,9 @@ class Wrong:
         if not most:
             return f"line {final}, `{self.lines[final]}`, is the first that is wrong{when}{known}."
         between = f"{', '.join(map(str, most))} and {final}"
-        return f"{self.name} is wrong, and the mistake is in one of the lines {between}{known}."
+        shared = [line for line in self.lines if line in self.shared] if len(self.answers) > 1 else []
+        one = f"; line {shared[0]} has part in {' and '.join(self.answers)}" if len(shared) == 1 else ""
+        return f"{self.name} is wrong, and the mistake is in one of the lines {between}{known}{one}."
 
 
 def agreed(first: Wrong | None, second: Wrong | None, one: bool) -> Wrong | None:
@@ -374,9 +377,11 @@ class Judge:
             last(r.name) for q, r in enumerate(self.records[:k])
             if r.statement and q not in self.later and last(r.name) not in (name, "", *UPSTREAM) and self.named(q)
         ]  # fmt: skip
-        finals = [{s.line for s in self.suspects(q)} for q in self.wrong() if self.final(q)]
-        shared = frozenset[int].intersection(*map(frozenset, finals)) if finals else frozenset()
-        return Wrong(name, {s.line: s.text for s in suspects if s}, place, tuple(dict.fromkeys(before)), shared)
+        finals = {q: frozenset(s.line for s in self.suspects(q)) for q in self.wrong() if self.final(q)}
+        shared = frozenset[int].intersection(*finals.values()) if finals else frozenset()
+        answers = tuple(dict.fromkeys(f"d{self.subject(self.records[q].name)}" for q in finals))
+        lines = {s.line: s.text for s in suspects if s}
+        return Wrong(name, lines, place, tuple(dict.fromkeys(before)), shared, answers)
 
     def runs_of(self, k: int) -> list[int]:
         """The records that the same line makes of the same name, in every pass of a loop."""

@@ -53,7 +53,9 @@ Point = list[tuple[Array, Array, Array, Array]]
 Move = Callable[[float], float]  # goes so far away from the point (0: back to it), returns how far it really went
 
 
-def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) -> NumericGradient:
+def numeric_gradient(
+    forward: Forward, array: Array, upstream: Sequence[Array], after_each: Callable[[], object] = lambda: None
+) -> NumericGradient:
     """The gradient of L = Σ u·y with respect to every entry of `array`, where y are the outputs of `forward`.
 
     `forward` reads `array`, whose entries are changed one at a time and put back. All must be float64.
@@ -68,6 +70,7 @@ def numeric_gradient(forward: Forward, array: Array, upstream: Sequence[Array]) 
             return float(array[index]) - x
 
         value[index], error[index], trouble[index] = slope(forward, move, upstream, here, noise, abs(x), far)
+        after_each()
     return NumericGradient(value, error, trouble == "kink", trouble)
 
 

@@ -13,9 +13,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.numeric import STEP, Forward, NumericGradient, numeric_gradient, outputs_of
+from scratchnn.gradcheck.shapes import misfit
 from scratchnn.machinery.parameters import Array
 
 UPSTREAM = 271_828  # beside the seed, so that upstream gradients are not the numbers of a user with the same seed
@@ -112,7 +114,13 @@ class Problem:
         return [rng.standard_normal(np.shape(y)) for y in outputs]
 
     def numeric(self, upstreams: Sequence[Array]) -> dict[str, NumericGradient]:
-        return {name: numeric_gradient(self.forward, array, upstreams) for name, array in self.arrays.items()}
+        """By finite differences, with a progress bar if it takes more than two seconds."""
+        entries = sum(array.size for array in self.arrays.values())
+        with tqdm(total=entries, unit="entry", desc=self.subject, delay=2, leave=False, disable=None) as bar:
+            return {
+                name: numeric_gradient(self.forward, array, upstreams, bar.update)
+                for name, array in self.arrays.items()
+            }
 
 
 def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, Array]]:
@@ -146,8 +154,14 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         )
     upstreams = problem.upstreams(seed)
     given = [u.copy() for u in upstreams]
-    returned = problem.backward(upstreams)
-    answer = {name: np.copy(g) if isinstance(g, np.ndarray | float) else g for name, g in returned.items()}
+    try:
+        returned = problem.backward(upstreams)
+    except ValueError as error:
+        if said := misfit(error, problem.code.backward, arrays):
+            raise GradientError(f"{subject}: {said}") from error
+        raise
+    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in returned.items()}
+    answer |= {name: np.array(g) for name, g in answer.items() if isinstance(g, float) and not np.ndim(arrays[name])}
     if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
         raise GradientError(
             f"{subject}: backward writes into the upstream gradient it was given, which is not its own: "

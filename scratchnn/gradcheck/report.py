@@ -85,13 +85,21 @@ class ArrayReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a check; `arrays` has one entry per gradient, `unchecked` the names of arrays without one, `line`
-    a sentence on where backward goes wrong first, if that is known."""
+    """The outcome of a check.
+
+    arrays     one entry per gradient
+    unchecked  the names of arrays without one
+    line       a sentence on where backward goes wrong first, if that is known
+    instance   the mistake in a few numbers, where its cause is not known
+    seconds    what the finite differences took
+    """
 
     subject: str
     arrays: list[ArrayReport] = field(default_factory=list)
     unchecked: Sequence[str] = ()
     line: str = ""
+    instance: str = ""
+    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -104,6 +112,8 @@ class Report:
 
     def __str__(self) -> str:
         names = ", ".join(array.name for array in self.arrays)
+        if self.seconds >= 2:
+            names += f" ({sum(array.errors.size for array in self.arrays):,} entries in {self.seconds:.0f} s)"
         ignored = f"; NOT CHECKED: {', '.join(self.unchecked)}" if self.unchecked else ""
         reason = [f"{name}: moving it changes the output, and no gradient was found for it" for name in self.unchecked]
         if self.passed:
@@ -118,6 +128,8 @@ class Report:
             lines += ["", self.line]
         for names, diagnosis in self.diagnoses():
             lines += ["", *explanation(names, diagnosis)]
+        if self.instance:
+            lines += ["", self.instance]
         if not self.diagnoses() and not self.line:
             lines += ["", "No second problem could be made of these inputs, so nothing is said about the cause."]
         return "\n".join(lines)
