@@ -17,7 +17,9 @@ from scratchnn.gradcheck.another import moved
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
 from scratchnn.gradcheck.edits import Search, diagnosed
 from scratchnn.gradcheck.facts import Evidence
+from scratchnn.gradcheck.intermediates import definition
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
+from scratchnn.gradcheck.notebook import excerpt
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import Problem, check_contract, evidence
 from scratchnn.gradcheck.report import Report
@@ -76,7 +78,10 @@ def explained(
                 causes = {array.diagnosis.label for array in arrays if array.diagnosis}
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
-                return replace(report, arrays=arrays, line=str(line) if line else "")
+                if line:
+                    file = definition(here.code.backward)[0].__code__.co_filename
+                    report = replace(report, line=str(line), source=excerpt(file, line.lines))
+                return replace(report, arrays=arrays)
     except Exception as error:  # the verdict stands, whatever happens in the search
         return replace(report, line=f"The search for the cause failed: {type(error).__name__}: {error}")
     return report
