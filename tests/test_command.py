@@ -12,7 +12,7 @@ from conftest import ROOT
 
 import scratchnn
 from scratchnn.exercises.__main__ import parser
-from scratchnn.scripts import train
+from scratchnn.scripts import check, train
 from scratchnn.scripts.command import COMMANDS, main
 
 
@@ -51,7 +51,11 @@ def test_help_lists_every_command_and_has_examples(arguments, capsys):
 
 def test_the_examples_are_what_the_commands_take(capsys):
     main([])
-    parsers = {"train": train.options, "exercises": parser("scratchnn exercises").parse_args}
+    parsers = {
+        "train": train.options,
+        "exercises": parser("scratchnn exercises").parse_args,
+        "check": lambda arguments: check.options(arguments, "scratchnn check"),
+    }
     for line in capsys.readouterr().out.partition("examples:\n")[2].splitlines():
         _, name, *arguments = line.split()
         try:
@@ -65,9 +69,9 @@ def test_the_version_is_the_library_s(capsys):
     assert capsys.readouterr().out == f"scratchnn {scratchnn.__version__}\n"
 
 
-@pytest.mark.parametrize("name", ["exercise", "--verison", "check"])
+@pytest.mark.parametrize("name", ["exercise", "--verison", "gradcheck"])
 def test_an_unknown_command_is_one_sentence_that_lists_the_known_ones(name, capsys):
-    assert refused(capsys, name) == f"error: there is no command {name}; there are: train, exercises"
+    assert refused(capsys, name) == f"error: there is no command {name}; there are: train, exercises, check"
 
 
 def test_python_m_scratchnn_is_the_same_command_under_its_own_name(tmp_path):
@@ -121,6 +125,7 @@ def test_a_command_imports_nothing_that_it_does_not_need(tmp_path):
 
     assert loaded("main(['--help'])") == set()
     assert loaded("main(['exercises', 'start'])") == EXERCISES
+    assert loaded("main(['check', 'none.py'])") == {"scratchnn.gradcheck"}
     assert loaded("import scratchnn.scripts.train") == TRAINING
 
 

@@ -19,7 +19,9 @@ from scratchnn.gradcheck.another import moved
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
 from scratchnn.gradcheck.edits import Search, diagnosed
 from scratchnn.gradcheck.facts import Evidence
+from scratchnn.gradcheck.intermediates import definition
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
+from scratchnn.gradcheck.notebook import excerpt
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import Problem, check_contract, evidence
 from scratchnn.gradcheck.report import Report
@@ -81,7 +83,10 @@ def explained(
                 causes = {array.diagnosis.label for array in arrays if array.diagnosis}
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
-                report = replace(report, arrays=arrays, line=str(line) if line else "")
+                report = replace(report, arrays=arrays)
+                if line:
+                    file = definition(here.code.backward)[0].__code__.co_filename
+                    report = replace(report, line=str(line), source=excerpt(file, line.lines))
                 break
         unknown = [array.name for array in report.arrays if array.diagnosis and array.diagnosis.vague]
         if unknown and (problem := small()):

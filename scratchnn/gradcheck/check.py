@@ -32,6 +32,7 @@ from scratchnn.gradcheck.problem import (
     as_tuple,
     check_contract,
     require_float64,
+    verdict_alone,
 )
 from scratchnn.gradcheck.report import ArrayReport, Report
 from scratchnn.machinery.checks import type_name
@@ -44,6 +45,7 @@ POINTS = 3  # other values of the same sizes, so that branches are reached that 
 EXHAUSTIVE = 20_000  # entries that a whole model is checked by, one by one
 
 
+@verdict_alone
 def check_layer(
     layer: Any, *inputs: Any, constants: Constants = (), names: Mapping[str, str] | None = None, seed: int = 0
 ) -> Report:
@@ -87,6 +89,7 @@ def check_layer(
         return check_problem(problem, [*given.arrays.values()], given.constants, seed, list(learned.arrays.values()))
 
 
+@verdict_alone
 def check_function(
     forward: Callable[..., tuple[Any, Any]],
     backward: Callable[[Any, Any], Any],
@@ -128,6 +131,7 @@ def check_function(
     return check_problem(problem, [*given.arrays.values()], given.constants, seed)
 
 
+@verdict_alone
 def check_model(
     model: Any, *batch: Array, directions: int | None = None, names: Mapping[str, str] | None = None, seed: int = 0
 ) -> Report:
@@ -180,7 +184,7 @@ def check_model(
             here = problem(batch, ())
             report = projected(here, *check_contract(here, seed), directions, seed)
             if not report.passed:
-                raise GradientError(str(report))
+                raise GradientError(report)
             return report
         entries = sum(array.size for array in learned.arrays.values())
         if entries > EXHAUSTIVE:
@@ -219,7 +223,7 @@ def check_problem(
     if not report.passed:
         tried, small = others(make, inputs, constants, seed), partial(smallest, make, inputs, constants, seed)
         report = explained(report, here, upstreams, answers, tried, seed + 1, parameters, small)
-        raise GradientError(str(report))
+        raise GradientError(report)
     expect_linear(here, upstreams)
     with moved(parameters):
         if there := next(others(make, inputs, constants, seed), None):
@@ -248,7 +252,8 @@ def expect_right(here: Problem, other: Problem, seed: int, directions: int) -> N
         else:
             second = compare(other, upstreams, answers)
     except (GradientError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from error
+        cause = None if isinstance(error, GradientError) else error  # the one has been said, the other has its frames
+        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from cause
     if not second.passed:
         raise GradientError(f"{elsewhere(here, other)}\n{second}")
 

@@ -141,7 +141,7 @@ class Search:
                     break
                 other = any(not np.allclose(given[n], g) for n, g in self.right.items() if n not in scoped)
                 times = "has the wrong sign" if number == "−1" else f"counts {number} times"
-                fact = f"for {scoped[0]} alone, " * other + f"{edit.what} {times if level is factor else edit.how}"
+                fact = f"{edit.what} {times if level is factor else edit.how}" + ", in this gradient alone" * other
                 fact += f"; besides, all of it {times}" * whole
                 label = f"EDIT:{fact}"
                 if fitted and set(re.split(r"[^\w.]+", number)) & {*self.numbers}:

@@ -6,6 +6,7 @@ one place, and the one pass of a loop, that is being moved. What is changed in p
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import inspect
@@ -24,6 +25,7 @@ from scratchnn.gradcheck.problem import Code
 from scratchnn.machinery.parameters import Array
 
 PROBE = "__probe__"
+FUTURE = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 MOST = 4000  # entries that are moved one by one, in all
 
 
@@ -159,11 +161,15 @@ def definition(function: Callable[..., Any]) -> tuple[FunctionType, ast.Function
     if not isinstance(function, FunctionType):
         raise UnreadableError
     file, code = function.__code__.co_filename, function.__code__
+    linecache.checkcache(file)  # a module may have been reloaded
     text = "".join(linecache.getlines(file, function.__globals__))
+    pytest = "@pytest_ar" in function.__globals__  # it has put other code in the place of each assert statement
     try:
-        tree, same = ast.parse(text), code in codes(compile(text, file, "exec", dont_inherit=True))
+        flags = code.co_flags & FUTURE  # an earlier cell of a notebook may have imported from __future__
+        tree, made = ast.parse(text), codes(compile(text, file, "exec", flags, dont_inherit=True))
     except SyntaxError:
         raise UnreadableError from None
+    same = code in made or (pytest and outline(code) in map(outline, made))
     for node in ast.walk(tree):
         if same and isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
@@ -176,6 +182,11 @@ def definition(function: Callable[..., Any]) -> tuple[FunctionType, ast.Function
 def codes(code: CodeType) -> list[CodeType]:
     inner = [const for const in code.co_consts if isinstance(const, CodeType)]
     return [code, *(found for part in inner for found in codes(part))]
+
+
+def outline(code: CodeType) -> tuple[str, int, list[str]]:
+    """What stays of a function when pytest changes its assert statements."""
+    return code.co_name, code.co_firstlineno, [name for name in code.co_varnames if not name.startswith("@")]
 
 
 class Rewriter(ast.NodeTransformer):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from scratchnn.gradcheck.facts import Evidence, Facts
+from scratchnn.gradcheck.notebook import shown_error
 from scratchnn.gradcheck.numeric import STEP, Forward, NumericGradient, numeric_gradient, outputs_of
 from scratchnn.gradcheck.shapes import misfit
 from scratchnn.machinery.parameters import Array
@@ -24,7 +25,31 @@ UPSTREAM = 271_828  # beside the seed, so that upstream gradients are not the nu
 
 
 class GradientError(AssertionError):
-    """A backward pass that is wrong, or breaks the contract. The message says where, by how much, and if known why."""
+    """A backward pass that is wrong, or breaks the contract. The message says where, by how much, and if known why.
+
+    It is made of the report, or of a sentence where the check came to no numbers.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return shown_error(self)  # IPython asks for it
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def verdict_alone(check: Callable[P, R]) -> Callable[P, R]:
+    """The check; its GradientError comes without the frames of the check, which tell its user nothing."""
+
+    @wraps(check)
+    def checked(*arguments: P.args, **named: P.kwargs) -> R:
+        __tracebackhide__ = True  # pytest leaves out this frame too
+        try:
+            return check(*arguments, **named)
+        except GradientError as error:
+            raise error.with_traceback(None) from error.__cause__
+
+    return checked
 
 
 @dataclass(frozen=True)

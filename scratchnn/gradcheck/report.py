@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scratchnn.gradcheck.diagnosis import Diagnosis
+from scratchnn.gradcheck.notebook import page
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.machinery.parameters import Array
 
@@ -60,36 +61,42 @@ class ArrayReport:
     def worst(self) -> tuple[int, ...]:
         return tuple(int(i) for i in np.unravel_index(np.argmax(self.excess), self.errors.shape))
 
-    def __str__(self) -> str:
+    def cells(self) -> list[str]:
+        """Name, shape, verdict, largest error, and what is to be said besides."""
         analytic, numeric, bar = (float(a[self.worst]) for a in (self.analytic, self.numeric.value, self.numeric.error))
-        verdict = "WRONG" if not self.passed else "ok   " if self.measured.any() else "not measured"
-        line = f"{self.name:16} {self.analytic.shape!s:14} {verdict}"
-        line += f"   largest error {self.errors[self.judged].max(initial=0.0):.1e}"
+        verdict = "WRONG" if not self.passed else "ok" if self.measured.any() else "not measured"
+        notes = []
         if self.passed and not self.analytic.any():
-            line += "; all zero, which says little: nothing here depends on it"
+            notes.append("all zero, which says little: nothing here depends on it")
         if not self.passed:
             wrong, ratio = int((self.excess > 0).sum()), f"{analytic / numeric:.6g}" if numeric else "-"
-            line += f"; {wrong} of {self.errors.size} entries wrong, worst at {list(self.worst)}: backward says "
-            line += f"{analytic:.9g}, finite differences {numeric:.9g} ± {bar:.0e}, ratio {ratio}"
+            note = f"{wrong} of {self.errors.size} entries wrong, worst at {list(self.worst)}: backward says "
+            notes.append(f"{note}{analytic:.9g}, finite differences {numeric:.9g} ± {bar:.0e}, ratio {ratio}")
         if not self.judged.all():
-            line += f"; {int(self.numeric.kink.sum())} of {self.errors.size} entries lie on a kink"
-            line += ": any value between the slopes on both sides is right there"
+            note = f"{int(self.numeric.kink.sum())} of {self.errors.size} entries lie on a kink"
+            notes.append(f"{note}: any value between the slopes on both sides is right there")
         for trouble, meaning in TROUBLES.items():
             missed = self.numeric.trouble == trouble
             if trouble == "noise":
                 missed |= ~self.measured & (self.numeric.trouble == "")
-            count = int(missed.sum())
-            line += f"; {count} of {self.errors.size} entries {meaning}" if count else ""
-        return line
+            if count := int(missed.sum()):
+                notes.append(f"{count} of {self.errors.size} entries {meaning}")
+        largest = f"{self.errors[self.judged].max(initial=0.0):.1e}"
+        return [self.name, str(self.analytic.shape), verdict, largest, "; ".join(notes)]
+
+    def __str__(self) -> str:
+        name, shape, verdict, largest, notes = self.cells()
+        return f"{name:16} {shape:14} {verdict:5}   largest error {largest}" + f"; {notes}" * bool(notes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The outcome of a check.
 
     arrays     one entry per gradient
     unchecked  the names of arrays without one
     line       a sentence on where backward goes wrong first, if that is known
+    source     the lines around it
     instance   the mistake in a few numbers, where its cause is not known
     seconds    what the finite differences took
     """
@@ -98,6 +105,7 @@ class Report:
     arrays: list[ArrayReport] = field(default_factory=list)
     unchecked: Sequence[str] = ()
     line: str = ""
+    source: Sequence[str] = ()
     instance: str = ""
     seconds: float = 0.0
 
@@ -111,28 +119,40 @@ class Report:
         return any(report.measured.any() for report in self.arrays)
 
     def __str__(self) -> str:
+        indent = "" if self.passed else "  "
+        lines = [self.head(), *(f"{indent}{line}" for line in [*map(str, self.arrays), *self.reasons()])]
+        for paragraph in [[self.line] if self.line else [], *self.causes()]:
+            lines += ["", *paragraph] if paragraph else []
+        return "\n".join(lines)
+
+    __repr__ = __str__  # the last line of a cell, or at the prompt
+
+    def _repr_html_(self) -> str:
+        return page(
+            self.head(), [a.cells() for a in self.arrays], self.reasons(), self.line, self.source, self.causes()
+        )
+
+    def head(self) -> str:
         names = ", ".join(array.name for array in self.arrays)
         if self.seconds >= 2:
             names += f" ({sum(array.errors.size for array in self.arrays):,} entries in {self.seconds:.0f} s)"
         ignored = f"; NOT CHECKED: {', '.join(self.unchecked)}" if self.unchecked else ""
-        reason = [f"{name}: moving it changes the output, and no gradient was found for it" for name in self.unchecked]
-        if self.passed:
-            head = f"{self.subject}: every gradient agrees with finite differences: {names}{ignored}"
-            if not self.measured:
-                head = f"{self.subject}: nothing could be measured, so nothing is known of {names}{ignored}"
-            return "\n".join([head, *map(str, self.arrays), *reason])
-        wrong = sum(not report.passed for report in self.arrays)
-        lines = [f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong{ignored}"]
-        lines += [f"  {line}" for line in [*map(str, self.arrays), *reason]]
-        if self.line:
-            lines += ["", self.line]
-        for names, diagnosis in self.diagnoses():
-            lines += ["", *explanation(names, diagnosis)]
-        if self.instance:
-            lines += ["", self.instance]
-        if not self.diagnoses() and not self.line:
-            lines += ["", "No second problem could be made of these inputs, so nothing is said about the cause."]
-        return "\n".join(lines)
+        if not self.passed:
+            wrong = sum(not report.passed for report in self.arrays)
+            return f"{self.subject}: {wrong} of {len(self.arrays)} gradients wrong{ignored}"
+        if not self.measured:
+            return f"{self.subject}: nothing could be measured, so nothing is known of {names}{ignored}"
+        return f"{self.subject}: every gradient agrees with finite differences: {names}{ignored}"
+
+    def reasons(self) -> list[str]:
+        return [f"{name}: moving it changes the output, and no gradient was found for it" for name in self.unchecked]
+
+    def causes(self) -> list[list[str]]:
+        """Why it is wrong, each cause in a few sentences."""
+        if self.passed or self.line or self.diagnoses():
+            found = [explanation(names, diagnosis) for names, diagnosis in self.diagnoses()]
+            return found + [self.instance.splitlines()] * bool(self.instance)
+        return [["No second problem could be made of these inputs, so nothing is said about the cause."]]
 
     def diagnoses(self) -> list[tuple[str, Diagnosis]]:
         """Each mistake once, with the names of all gradients that show it."""

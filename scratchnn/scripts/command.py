@@ -19,6 +19,7 @@ Neural networks in plain NumPy, every backward pass derived by hand and checked.
 commands:
   train        train the thesis's variational autoencoder; figures, numbers and a checkpoint come out
   exercises    write backward passes yourself, and learn whether they are right, and if not, why
+  check        check a backward pass of your own, in a file
 
 options:
   -h, --help   this text; after a command, what that command takes
@@ -29,6 +30,7 @@ examples:
   {0} train --data mnist --latent 20 --epochs 50
   {0} exercises start
   {0} exercises watch
+  {0} check mine.py:forward,backward --inputs x=5x3 W=3x4
 """
 
 
@@ -46,7 +48,13 @@ def exercises(arguments: Sequence[str], program: str) -> int:
     return status
 
 
-COMMANDS = {"train": train, "exercises": exercises}
+def check(arguments: Sequence[str], program: str) -> int:
+    from scratchnn.scripts import check
+
+    return check.main(arguments, program)
+
+
+COMMANDS = {"train": train, "exercises": exercises, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "scratchnn") -> int:

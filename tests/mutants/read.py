@@ -42,10 +42,10 @@ READ: dict[tuple[str, str], dict[str, str]] = {
         "dx": "the route from x to y (line 27) counts in the first pass alone",
     },
     ("convolution", "filters_summed_separately"): {
-        "dx": "for dx alone, the gradient of y is summed over axis 1",
+        "dx": "the gradient of y is summed over axis 1, in this gradient alone",
     },
     ("convolution", "kernel_turned_round_in_a_mean"): {
-        "dw": 'for dw alone, in line 27, the derivative of np.einsum("ncij,fc->nfij", x[:, :, u : u + OH, v : v + OW], w[:, :, u, v]) by w[:, :, u, v] uses the passes\' x[:, :, u : u + OH, v : v + OW] in reverse order; besides, all of it counts 1/N times',
+        "dw": 'in line 27, the derivative of np.einsum("ncij,fc->nfij", x[:, :, u : u + OH, v : v + OW], w[:, :, u, v]) by w[:, :, u, v] uses the passes\' x[:, :, u : u + OH, v : v + OW] in reverse order, in this gradient alone; besides, all of it counts 1/N times',
     },
     ("dropout", "as_at_test_time"): {
         "dx": "in line 21, the derivative of x * mask / KEEP is left out",
