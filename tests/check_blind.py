@@ -1,18 +1,23 @@
-"""Holds the gradient check against the blind cases; `python tests/check_blind.py` counts what it makes of them."""
+"""Holds the gradient check against the blind cases; `python tests/check_blind.py` counts what it says of them."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import json
 import linecache
+import re
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import blind
 from blind import Family, Right, Wrong
 
 from scratchnn.gradcheck import GradientError, Report, check_function, check_layer
@@ -40,15 +45,45 @@ def passes(family: Family, case: Wrong | Right) -> bool:
         return False
 
 
+def place(case: Wrong, report: Report, source: str) -> str:
+    """How the line that a report names compares with the case's."""
+    numbers = [int(number) for number in re.findall(r"\d+", report.line.split("`")[0].split(";")[0])]
+    if not numbers:
+        return "no line"
+    lines = [source.splitlines()[number - 1].strip() for number in numbers]
+    right = any(line in (case.line, *case.fair) for line in lines)
+    return ("line" if len(lines) == 1 else "range") if right else "wrong place"
+
+
+def outcome(family: Family, case: Wrong) -> dict[str, str]:
+    """What the check says of a wrong case, beside what is wrong with it."""
+    found = {"case": f"{family.name}: {case.name}", "cause": case.cause, "place": "no line"}
+    try:
+        found |= {"verdict": "passed", "said": str(check(family, case))}
+    except GradientError as error:
+        found |= {"verdict": "refused", "said": str(error)}
+        if isinstance(error.args[0], Report):
+            found["place"] = place(case, error.args[0], case.text(family))
+    return found
+
+
 def main() -> None:
-    for kind in ("wrong", "right"):
-        cases = [
-            (family, case) for family in blind.load() for case in (family.wrong if kind == "wrong" else family.rights())
-        ]
-        passed = [f"{family.name}: {case.name}" for family, case in cases if passes(family, case)]
-        print(f"{len(cases)} {kind} passes: {len(cases) - len(passed)} refused, {len(passed)} passed")
-        if kind == "wrong":
-            print(*passed, sep="\n")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", nargs="?", default="blind2", choices=("blind", "blind2"))
+    parser.add_argument("--out", type=Path, help="a file for what is said of every wrong pass, as JSON")
+    args = parser.parse_args()
+    families = importlib.import_module(args.set).load()
+    right = [(family, case) for family in families for case in family.rights()]
+    refused = [f"{f.name}: {case.name}" for f, case in tqdm(right, unit="right pass") if not passes(f, case)]
+    print(f"{len(right)} right passes: {len(refused)} refused", *refused, sep="\n  ")
+    wrong = [(family, case) for family in families for case in family.wrong]
+    found = [outcome(family, case) for family, case in tqdm(wrong, unit="wrong pass")]
+    passed = [each["case"] for each in found if each["verdict"] == "passed"]
+    print(f"{len(found)} wrong passes: {len(passed)} passed", *passed, sep="\n  ")
+    for where, count in Counter(each["place"] for each in found).most_common():
+        print(f"  {where:12} {count:4}")
+    if args.out:
+        args.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ the statistics of the first batch: all are right at first. And a relation that h
 right one by accident of the numbers does not hold again.
 
 What other inputs a forward pass takes is not known, so it is tried. Rows, the first axis of the first array, are
-examples by convention: there are 7 of them now. Every other length is made longer, the same length everywhere by the
-same amount, or twice as long, which keeps halves and groups whole. What forward refuses is not used, and neither is
-what makes outputs of unexpected shapes: then something was broadcast that is not meant to be.
+examples by convention: there are 7 of them now, or 13. Every other length is made longer, the same length everywhere by
+the same amount, or twice as long, which keeps halves and groups whole; none becomes N ± 1, for which it could be taken.
+What forward refuses is not used, and neither is what makes outputs of unexpected shapes: then something was broadcast
+that is not meant to be.
 """
 
 from __future__ import annotations
@@ -60,12 +61,11 @@ def other_lengths(inputs: Sequence[Array], constants: Sequence[Any]) -> Iterator
     n = rows_of(inputs, constants)
     if not n:
         return
-    rows = 7 if n != 7 else 5
-    for grown in (one_more, twice):
+    for grown, rows in ((one_more, 7 if n != 7 else 11), (twice, 13)):
         # the rows and the others apart, although they may be as many, as in a square matrix; then by length alone
         yield partial(lengthened, (0, n), rows, grown)
         yield partial(lengthened, (None, n), rows, grown)
-    yield partial(lengthened, (0, n), rows, lambda length: length)
+    yield partial(lengthened, (0, n), 7 if n != 7 else 11, lambda length: length)
 
 
 def lengthened(of_rows: tuple[int | None, int], rows: int, grown: Callable[[int], int], axis: int, length: int) -> int:
@@ -75,7 +75,7 @@ def lengthened(of_rows: tuple[int | None, int], rows: int, grown: Callable[[int]
 
 
 def one_more(length: int) -> int:
-    return length + (length > 1) + (length in (4, 6))  # 5 and 7 are numbers of rows
+    return 9 if 5 <= length <= 7 else length + (length > 1)  # 6 and 8 may be taken for N ± 1
 
 
 def twice(length: int) -> int:

@@ -84,7 +84,7 @@ def explained(
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
                 report = replace(report, arrays=arrays)
-                if line:
+                if line and causes != {"IGNORES-UPSTREAM"}:  # what is not used anywhere has no line
                     file = definition(here.code.backward)[0].__code__.co_filename
                     report = replace(report, line=str(line), source=excerpt(file, line.lines))
                 break

@@ -113,7 +113,7 @@ class Search:
 
     def matching(self, level: Level, scoped: Sequence[str], whole: bool) -> Iterator[Claim]:
         part = len(scoped) < len(self.answers)
-        if not any(self.wrong(name) for name in scoped) or (whole and level in (factor, two_cuts)):
+        if not any(self.wrong(name) for name in scoped) or (whole and level in (factor, exchanged, two_cuts)):
             return
         if part and level is exchanged:
             return  # the other one would have changed as well
@@ -289,19 +289,22 @@ def factor(view: View) -> Iterator[Edit]:
 def operand(view: View) -> Iterator[Edit]:
     """Every operand of a derivative exchanged for another array of its shape, or for that of the mirrored pass."""
     for group in view.groups if len(view.graph.nodes) <= LARGE else ():
-        first = group[0].child
-        if not (set(first.parents) <= view.kept or all(link.pointwise for link in group)):
+        first, own = group[0].child, [operands(link.child, view.kept) for link in group]
+        inner = not (set(first.parents) <= view.kept or all(link.pointwise for link in group))
+        if inner or len(set(map(len, own))) > 1:
             continue
-        for place, old in enumerate(operands(first, view.kept)):
-            others: list[tuple[str, Mapping[Link, Array]]] = []
-            for label, (name, array) in view.arrays(first).items():
-                passes = [view.arrays(link.child) for link in group]
-                if array is not old.value and array.shape == old.value.shape and all(label in p for p in passes):
-                    own = {link: arrays[label][1] for link, arrays in zip(group, passes, strict=True)}
-                    others.append((f"uses {name} where {title(old)} belongs", own))
+        arrays = [view.arrays(link.child) for link in group]
+        for place, passes in enumerate(zip(*own, strict=True)):
+            called = next((node.name for node in passes[::-1] if node.name), title(passes[0]))
+            others: list[tuple[str, dict[Link, Array]]] = []
+            for label, (name, array) in arrays[0].items():
+                fitting = array is not passes[0].value and array.shape == passes[0].value.shape
+                if fitting and all(label in known for known in arrays):
+                    chosen = {link: known[label][1] for link, known in zip(group, arrays, strict=True)}
+                    others.append((f"uses {'another ' * (name == called)}{name} where {called} belongs", chosen))
             if len(group) > 1:
-                last = [operands(link.child, view.kept)[place].value for link in reversed(group)]
-                others.append((f"uses the passes' {title(old)} in reverse order", dict(zip(group, last, strict=True))))
+                mirrored = {link: node.value for link, node in zip(group, passes[::-1], strict=True)}
+                others.append((f"uses the passes' {called} in reverse order", mirrored))
             for how, chosen in others:
                 if rules := changes(group, partial(with_operand, view, place, chosen)):
                     yield Edit(view, slope(view, group), how, first, rules)
@@ -336,7 +339,6 @@ FORMS: Mapping[str, Callable[[Array, Array], Array]] = {
     "is divided by, and not multiplied": lambda d, a: reciprocal(d),
     "is there where it should be 0, and 0 where it should be 1": lambda d, a: 1 - d,
     "is taken for {}": lambda d, a: a,
-    "is taken for 1/{}": lambda d, a: reciprocal(a),
     "is taken for 1 − {}": lambda d, a: 1 - a,
     "is taken for 1 − {}²": lambda d, a: 1 - a**2,
     "is taken for 1 + {}²": lambda d, a: 1 + a**2,
@@ -354,6 +356,8 @@ def other_slope(view: View) -> Iterator[Edit]:
         for how, form in FORMS.items() if all(link.pointwise for link in group) else ():
             for label, (name, array) in view.arrays(first).items() if "{}" in how else [(None, ("", np.ones(1)))]:
                 if fits(array, first.value.shape) and (rules := changes(group, partial(with_form, view, form, label))):
+                    if label == first.site and len({link.child.name for link in group}) > 1:
+                        name = "its result"  # a helper function that is called for several variables
                     yield Edit(view, slope(view, group), how.replace("{}", name), first, rules)
 
 
@@ -405,9 +409,9 @@ def exchanged(view: View) -> Iterator[Edit]:
         if one.value.shape == other.value.shape and title(one) != title(other):
             there, here = (lambda g, n=n: view.gradients[n] for n in (one, other))
             what, how = f"the gradient of {title(one)}", f"and that of {title(other)} are exchanged"
-            yield Edit(view, what, how, one, {one: here, other: there})
             yield Edit(view, what, f"is that of {title(other)}", one, {one: here})
             yield Edit(view, f"the gradient of {title(other)}", f"is that of {title(one)}", other, {other: there})
+            yield Edit(view, what, how, one, {one: here, other: there})
 
 
 def overwritten(view: View) -> Iterator[Edit]:
