@@ -34,10 +34,12 @@ from scratchnn import (
     Tanh,
     UpSampling2D,
 )
-from scratchnn.gradcheck import GradientError, check_layer, check_model
+from scratchnn.compiled import in_use
+from scratchnn.gradcheck import GradientError, check_function, check_layer, check_model
 from scratchnn.gradcheck.numeric import numeric_gradient
 from scratchnn.gradcheck.problem import UPSTREAM
 from scratchnn.layers import Layer
+from scratchnn.layers.pooling import max_pool_adjoint
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 
@@ -1014,3 +1016,28 @@ def test_a_model_may_be_a_plain_class(rng):
         TypeError, match=r"^check_model finds no parameters in a NothingToLearn: give it .*`W` and `dW`"
     ):
         check_model(NothingToLearn(), x)
+
+
+def test_a_compiled_loop_and_its_numpy_form_are_both_judged(rng, monkeypatch):
+    layer, x = MaxPool2D(2), rng.normal(size=(2, 1, 4, 4))
+    right = max_pool_adjoint.__wrapped__
+    monkeypatch.setitem(in_use, "max_pool_adjoint", lambda *args: 2 * right(*args))
+    with pytest.raises(GradientError, match=r"exactly 2 times the right gradient(.|\n)*their NumPy form is right"):
+        check_layer(layer, x)
+    monkeypatch.setitem(in_use, "max_pool_adjoint", right)
+    check_layer(layer, x)
+
+
+def test_a_size_that_is_written_as_a_number_has_a_line():
+    def forward(x):
+        return (x**2).mean(axis=1), x
+
+    def backward(dy, x):
+        n = 4
+        dx = dy[:, None] * 2 * x / n
+        return dx
+
+    with pytest.raises(GradientError, match=r"is a size written as a number(.|\n)*in one of the lines \d+ and \d+"):
+        check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 4))])
+    with pytest.raises(GradientError, match=r"It is right for other inputs, x \(7, 4\)"):
+        check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 3))])

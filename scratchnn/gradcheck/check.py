@@ -11,13 +11,14 @@ need tests of their own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from scratchnn.compiled import in_use, numpy_forms
 from scratchnn.gradcheck.another import MakeProblem, moved, other_values, others, smallest
 from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import Facts
@@ -211,12 +212,26 @@ def undisturbed(model: Any) -> Iterator[None]:
 def check_problem(
     make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int, parameters: Sequence[Array] = ()
 ) -> Report:
-    """Checks `make(inputs, constants)`, and others of its kind: what is kept from the call before, a number that is the
-    size of this problem, the statistics of the first batch do not show in one. Where the first is wrong, the second
-    serves the diagnosis.
+    """Checks `make(inputs, constants)`, and others of its kind; where compiled loops are in use, these and the NumPy
+    forms that they stand for, which can be read.
 
     `parameters` are arrays that every problem reads: they have other values in the others.
     """
+    with numpy_forms():
+        report = check_form(make, inputs, constants, seed, parameters)
+    if in_use:
+        try:
+            check_form(make, inputs, constants, seed, parameters)
+        except GradientError as error:
+            raise GradientError(f"{error}\nThis is so with compiled loops; their NumPy form is right.") from error
+    return report
+
+
+def check_form(
+    make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int, parameters: Sequence[Array]
+) -> Report:
+    """Several problems: what is kept from the call before, a number that is the size of this problem, the statistics of
+    the first batch do not show in one. Where the first is wrong, the second serves the diagnosis."""
     here = make(inputs, constants)
     upstreams, answers = check_contract(here, seed)
     report = compare(here, upstreams, answers)
@@ -226,9 +241,10 @@ def check_problem(
         raise GradientError(report)
     expect_linear(here, upstreams)
     with moved(parameters):
-        if there := next(others(make, inputs, constants, seed), None):
+        tried = others(make, inputs, constants, seed)
+        if there := next(tried, None):
             many = sum(array.size for array in there.arrays.values()) > ENTRY_BY_ENTRY
-            expect_right(here, there, seed + 1, DIRECTIONS if many else 0)
+            expect_right(here, there, seed + 1, DIRECTIONS if many else 0, tried)
         for again in range(POINTS):
             if there := other_values(make, inputs, constants, seed + again):
                 expect_right(here, there, seed + 1, DIRECTIONS)
@@ -243,17 +259,19 @@ def check_problem(
     return report
 
 
-def expect_right(here: Problem, other: Problem, seed: int, directions: int) -> None:
-    """GradientError unless another problem is right too, in all entries or along some directions."""
+def expect_right(here: Problem, other: Problem, seed: int, directions: int, more: Iterable[Problem] = ()) -> None:
+    """GradientError unless another problem is right too, in all entries or along some directions; `more` problems serve
+    the diagnosis."""
     try:
         upstreams, answers = check_contract(other, seed)
         if directions:
             second = projected(other, upstreams, answers, directions, seed, relative=True)
         else:
             second = compare(other, upstreams, answers)
+        if not second.passed and shapes_of(here) != shapes_of(other):
+            second = explained(compare(other, upstreams, answers), other, upstreams, answers, more, seed)
     except (GradientError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        cause = None if isinstance(error, GradientError) else error  # the one has been said, the other has its frames
-        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from cause
+        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from error
     if not second.passed:
         raise GradientError(f"{elsewhere(here, other)}\n{second}")
 

@@ -97,7 +97,7 @@ class Report:
     unchecked  the names of arrays without one
     line       a sentence on where backward goes wrong first, if that is known
     source     the lines around it
-    instance   the mistake in a few numbers, where its cause is not known
+    instance   the mistake in a few numbers, where its cause is not known, or why nothing is said
     seconds    what the finite differences took
     """
 
@@ -149,10 +149,8 @@ class Report:
 
     def causes(self) -> list[list[str]]:
         """Why it is wrong, each cause in a few sentences."""
-        if self.passed or self.line or self.diagnoses():
-            found = [explanation(names, diagnosis) for names, diagnosis in self.diagnoses()]
-            return found + [self.instance.splitlines()] * bool(self.instance)
-        return [["No second problem could be made of these inputs, so nothing is said about the cause."]]
+        found = [explanation(names, diagnosis) for names, diagnosis in self.diagnoses()]
+        return found + [self.instance.splitlines()] * bool(self.instance)
 
     def diagnoses(self) -> list[tuple[str, Diagnosis]]:
         """Each mistake once, with the names of all gradients that show it."""
