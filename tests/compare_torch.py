@@ -256,13 +256,11 @@ class F(torch.autograd.Function):
         {
             "no lower end": ("inside = (x > -1) & (x < 1)", "inside = x < 1", "except where x < "),
             "the output for the gradient": ("dx = dy * inside", "dx = dy * x.clamp(-1, 1)", "taken for `x.clamp"),
-            "a reshape that needs memory in a row": (
-                "dx = dy * inside", "dx = (dy.view(-1) * inside.view(-1)).view(x.shape)", "view size is not compatible",
-            ),
+            "or for and": ("inside = (x > -1) & (x < 1)", "inside = (x > -1) | (x < 1)", "left out"),
         },
     ),
     Function(
-        "clipped gradient",
+        "product",
         """
 class F(torch.autograd.Function):
     @staticmethod
@@ -282,6 +280,9 @@ class F(torch.autograd.Function):
             "values clipped": ("dx = dy * w", "dx = dy.clamp(-5, 5) * w", "clipped"),
             "the norm clipped": ("dx = dy * w", "dx = dy * w * (100 / (dy.norm() + 1e-9)).clamp(max=1)", "clipped"),
             "a guard that clips": ("dx = dy * w", "dx = torch.where(dy.abs() < 99, dy, 0.0) * w", "clipped"),
+            "a view that needs rows in memory": (
+                "dx = dy * w", "dx = (dy.view(-1) * w.expand_as(x).reshape(-1)).view(x.shape)", "view size is not",
+            ),
         },
     ),
     Function(
@@ -310,7 +311,7 @@ class F(torch.autograd.Function):
         {
             "the first y": ("dh = dy * y * (1 - y)", "dh = dy * F.kept * (1 - F.kept)", "kept from an earlier call"),
             "sums over all calls": (
-                "dW = x.t() @ dh", "dW = F.sum = getattr(F, 'sum', 0) + x.t() @ dh", "adds to what was",
+                "dW = x.t() @ dh", "dW = F.sum = getattr(F, 'sum', 0) + x.t() @ dh", "adds to what was|not reentrant",
             ),
             "h for y": ("dh = dy * y * (1 - y)", "dh = dy * y * (1 - x @ W)", "1 − h|h in place of y"),
         },
