@@ -284,7 +284,7 @@ MLP = {"x": "ND", "W": "DD", "V": "DD"}
 MLP_MISTAKES = [
     ({"slope": lambda a, h: 1}, {"dx", "dW"}, "the derivative of np.tanh(a) is left out"),
     ({"slope": lambda a, h: 1 - a**2}, {"dx", "dW"}, "taken for 1 − a²"),
-    ({"slope": lambda a, h: 1 - np.tanh(h) ** 2}, {"dx", "dW"}, "uses h where a belongs"),
+    ({"slope": lambda a, h: 1 - np.tanh(h) ** 2}, {"dx", "dW"}, "is taken at h and not at a"),
     ({"slope": lambda a, h: (1 - h**2) ** 2}, {"dx", "dW"}, "multiplied in twice"),
     ({"turn": lambda V: V}, {"dx", "dW"}, "uses the transpose of V where V belongs"),
     ({"scale": lambda x: 1 / len(x)}, {"dx", "dW"}, "counts 1/N times"),

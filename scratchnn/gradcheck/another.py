@@ -43,6 +43,18 @@ def other_values(make: MakeProblem, inputs: Sequence[Array], constants: Sequence
     return attempt(make, inputs, constants, lambda axis, length: length, seed + 2)
 
 
+def other_numbers(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:
+    """A problem with another stride, number of heads and so on: whole numbers among the constants, one larger."""
+    others = [c + 1 if isinstance(c, int) and not isinstance(c, bool) else c for c in constants]
+    if all(c is other for c, other in zip(constants, others, strict=True)):
+        return None
+    problem = make([x.copy() for x in inputs], others)
+    try:
+        return problem if all(np.isfinite(y).all() for y in outputs_of(problem.forward)) else None
+    except Exception:  # it may be the number of something else that is given
+        return None
+
+
 def smallest(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:
     """One example with two of everything else, or as much as forward needs, in numbers of two decimals."""
     n = rows_of(inputs, constants)
@@ -56,22 +68,54 @@ def smallest(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any
     return None
 
 
+def unread(problem: Problem) -> bool:
+    """Whether forward leaves out the end of an array that it is given: then it takes any length, and backward need
+    not."""
+    before = outputs_of(problem.forward)
+    positional, named = problem.code.arguments()
+    given = (*problem.arrays.values(), *positional, *named.values())
+    for array in [a for a in given if isinstance(a, np.ndarray) and a.size > 1]:
+        for axis in range(array.ndim):
+            kept, along = array.copy(), np.moveaxis(array, axis, 0)
+            try:
+                along[-1] = along[-1] + 0.1 if array.dtype.kind == "f" else along[0]
+                after = outputs_of(problem.forward)
+            except Exception:  # then it has been read
+                continue
+            finally:
+                array[...] = kept
+            moved_at_all = array.dtype.kind == "f" or (along[-1] != along[0]).any()
+            if moved_at_all and all(map(np.array_equal, before, after)):
+                return True
+    return False
+
+
 def other_lengths(inputs: Sequence[Array], constants: Sequence[Any]) -> Iterator[Lengths]:
     """What to try, from the most that may change to the least."""
     n = rows_of(inputs, constants)
     if not n:
         return
-    for grown, rows in ((one_more, 7 if n != 7 else 11), (twice, 13)):
-        # the rows and the others apart, although they may be as many, as in a square matrix; then by length alone
-        yield partial(lengthened, (0, n), rows, grown)
-        yield partial(lengthened, (None, n), rows, grown)
-    yield partial(lengthened, (0, n), 7 if n != 7 else 11, lambda length: length)
+    rows = 7 if n != 7 else 11
+
+    # the sides of an image apart, although they may be as long
+    yield partial(lengthened, (0, n), rows, lambda axis, length: one_more(length) + (axis == 3) * (length > 1))
+    # the rows and the others apart, although they may be as many, as in a square matrix; then by length alone
+    for grown, many in ((one_more, rows), (twice, 13)):
+        yield partial(lengthened, (0, n), many, partial(anywhere, grown))
+        yield partial(lengthened, (None, n), many, partial(anywhere, grown))
+    # a layer's parameters keep their sizes, and what they are multiplied with
+    yield partial(lengthened, (0, n), rows, lambda axis, length: length if axis < 2 else one_more(length) + (axis == 3))
+    yield partial(lengthened, (0, n), rows, lambda _, length: length)
 
 
-def lengthened(of_rows: tuple[int | None, int], rows: int, grown: Callable[[int], int], axis: int, length: int) -> int:
+def anywhere(grown: Callable[[int], int], axis: int, length: int) -> int:
+    return grown(length)
+
+
+def lengthened(of_rows: tuple[int | None, int], rows: int, grown: Lengths, axis: int, length: int) -> int:
     """The new length of an axis: that of the rows if it is theirs, by number (any, if None) and length."""
     number, n = of_rows
-    return rows if length == n and number in (axis, None) else grown(length)
+    return rows if length == n and number in (axis, None) else grown(axis, length)
 
 
 def one_more(length: int) -> int:
@@ -84,7 +128,7 @@ def twice(length: int) -> int:
 
 def rows_of(inputs: Sequence[Array], constants: Sequence[Any]) -> int:
     """The number of examples, if there is more than one."""
-    arrays = [np.asarray(a) for a in (*inputs, *constants)]
+    arrays = [a for a in (*inputs, *constants) if isinstance(a, np.ndarray)]
     n = next((len(a) for a in arrays if a.ndim), 0)
     return n if n > 1 else 0
 
@@ -159,6 +203,8 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
         if new != length:
             raise ValueError("there are no more different places to draw")
         return constant.copy()
+    if constant.ndim > 1 and (constant >= 0).all() and np.allclose(constant.sum(axis=-1), 1):
+        return redrawn_shares(constant, lengths, rng)
     array = constant
     for axis, length in enumerate(constant.shape):
         new = lengths(axis, length)
@@ -167,3 +213,11 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
         if not axis or new != length:
             array = np.take(array, picks[axis, length], axis)
     return np.sort(array) if places and (np.diff(constant) >= 0).all() else array.copy()
+
+
+def redrawn_shares(constant: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
+    """Rows that add up to 1, such as labels one-hot, still do."""
+    *rows, classes = (lengths(axis, length) for axis, length in enumerate(constant.shape))
+    if np.isin(constant, (0, 1)).all():
+        return np.eye(classes, dtype=constant.dtype)[rng.integers(classes, size=rows)]
+    return rng.dirichlet(np.ones(classes), size=rows).astype(constant.dtype)

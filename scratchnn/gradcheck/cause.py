@@ -89,7 +89,10 @@ def explained(
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
                 report = replace(report, arrays=arrays)
-                if line and causes != {"IGNORES-UPSTREAM"}:  # what is not used anywhere has no line
+                nowhere = (
+                    causes == {"IGNORES-UPSTREAM"} and line and len(line.lines) > 1
+                )  # what is not used has no line
+                if line and not nowhere:
                     file = definition(here.code.backward)[0].__code__.co_filename
                     report = replace(report, line=str(line), source=excerpt(file, line.lines))
                 break
@@ -115,23 +118,24 @@ def in_numbers(problem: Problem, names: Sequence[str]) -> str:
         upstreams, answers = check_contract(problem, seed=0)
     except Exception:  # backward need not take such inputs
         return ""
-    right = {name: numeric.value for name, numeric in problem.numeric(upstreams).items() if name in names}
+    numerics = {name: numeric for name, numeric in problem.numeric(upstreams).items() if name in names}
     known = {name.rpartition(".")[2].removeprefix("d"): array for name, array in problem.arrays.items()}
     known |= {"dy" if len(upstreams) == 1 else f"dy[{k}]": u for k, u in enumerate(upstreams)}
-    if max(np.size(array) for array in (*known.values(), *right.values())) > MANY:
+    if max(np.size(array) for array in (*known.values(), *(answers[name] for name in numerics))) > MANY:
         return ""
     lines = ["In a problem that can be worked out by hand:", f"  {', '.join(written(*pair) for pair in known.items())}"]
-    for name, value in right.items():
-        same = np.allclose(answers[name], value, rtol=1e-6, atol=1e-9)
-        beside = "as is right" if same else f"right is {written('', value)}"
-        lines.append(f"  backward gives {written(name, answers[name])}, {beside}")
-    return "\n".join(lines)
+    for name, numeric in numerics.items():
+        if not is_near(answers[name], numeric):
+            digits = 4 if written("", answers[name]) != written("", numeric.value) else 10
+            given, right = written(name, answers[name], digits), written("", numeric.value, digits)
+            lines.append(f"  backward gives {given}, right is {right}")
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
-def written(name: str, array: Array) -> str:
+def written(name: str, array: Array, digits: int = 4) -> str:
     """x = [[0.25, −1]]"""
-    digits = np.array2string(np.asarray(array), separator=", ", formatter={"float_kind": "{:.4g}".format})
-    return f"{name} = {' '.join(digits.split())}".removeprefix(" = ")
+    text = np.array2string(np.asarray(array), separator=", ", formatter={"float_kind": f"{{:.{digits}g}}".format})
+    return f"{name} = {' '.join(text.split())}".removeprefix(" = ")
 
 
 def cause(name: str, first: Findings, second: Findings) -> Diagnosis:

@@ -44,6 +44,7 @@ class Claim:
     label: str
     fact: str
     place: str
+    number: str = ""  # the name of the factor in the fact, if there is one
 
 
 @dataclass(frozen=True)
@@ -250,8 +251,8 @@ def support(e: Evidence, any_way: bool = False) -> Iterator[Claim]:
         return
     for name, mask in masks(e):
         inside = mask & e.judged
-        if wrong[~inside].any() or wrong.sum() < 0.9 * inside.sum():
-            continue
+        if wrong[~inside].any() or wrong.sum() < 0.9 * inside.sum() or (wrong.sum() < 3 and "axis" not in name):
+            continue  # fewer may have a sign in common by accident
         a, n = e.answer[wrong], e.numeric[wrong]
         c = float(np.vdot(a, n) / np.vdot(n, n)) if n.any() else 0.0
         how = ""
@@ -381,7 +382,7 @@ def compounds(e: Evidence) -> Iterator[Claim]:
         rest = replace(e, answer=e.answer / number)
         if rest.matches(rest.numeric, 1 / number):
             continue  # one mistake, and a scale
-        for level in (rearranged, swapped, sums, support, factors, formulas, expressions):
+        for level in (rearranged, sums, support, factors, formulas, expressions):
             for claim in level(rest):
                 yield Claim(
                     f"{claim.label} & SCALE:{name}",

@@ -54,9 +54,14 @@ def diagnosed(first: Search, second: Search, name: str) -> Diagnosis | None:
     for whole, scope, level in itertools.product((False, True), ("", name), LEVELS):
         claims = first.claims(level, scope, whole)
         seconds = {claim.label: claim for claim in second.claims(level, scope, whole)} if claims else {}
-        for claim in claims:
-            if claim.label in seconds:
-                return Diagnosis(name, claim.label, claim.fact, seconds[claim.label].fact, claim.place)
+        shared = [claim for claim in claims if claim.label in seconds]
+        if shared:
+            best, there = shared[0], seconds[shared[0].label].fact
+            # several sizes may be equal in both problems
+            own = best.fact.split(" counts ")[0]
+            others = [c.number for c in shared[1:] if c.number and c.fact.split(" counts ")[0] == own][:3]
+            either = f" (or {', '.join(others)})" if best.number and others else ""
+            return Diagnosis(name, best.label, best.fact + either, there + either, best.place)
     return None
 
 
@@ -113,7 +118,9 @@ class Search:
 
     def matching(self, level: Level, scoped: Sequence[str], whole: bool) -> Iterator[Claim]:
         part = len(scoped) < len(self.answers)
-        if not any(self.wrong(name) for name in scoped) or (whole and level in (factor, exchanged, two_cuts)):
+        if not any(self.wrong(name) for name in scoped) or (
+            whole and level in (factor, overwritten, exchanged, two_cuts)
+        ):
             return
         if part and level is exchanged:
             return  # the other one would have changed as well
@@ -146,7 +153,8 @@ class Search:
                 label = f"EDIT:{fact}"
                 if fitted and set(re.split(r"[^\w.]+", number)) & {*self.numbers}:
                     fact = fact.replace(times, f"counts {c[k]:.6g} times, as much as {number}")
-                yield Claim(label, fact, f"line {edit.node.line}: {edit.node.code}" if edit.node.line else "")
+                place = f"line {edit.node.line}: {edit.node.code}" if edit.node.line else ""
+                yield Claim(label, fact, place, number)
 
     def named(self, c: float) -> Iterator[str]:
         """The names of a factor, but for 0 and 1."""
@@ -215,7 +223,7 @@ class View:
             nodes = {place: passes[min(run, len(passes) - 1)] for place, passes in self.passes.items()}
             large = len(self.passes) > MANY  # places; then what has no name is not looked at
             known = {place: n for place, n in nodes.items() if n.value.ndim and (n.name or not large)}
-            found = {place: (title(other), other.value) for place, other in known.items()}
+            found = {place: (title(n), n.value) for place, n in known.items() if n.name or n.function}
             turned = {(p, "ᵀ"): (f"the transpose of {name}", a.T) for p, (name, a) in found.items() if a.ndim == 2}
             self.cache[run] = {**found, **turned}
         return self.cache[run]
@@ -269,7 +277,8 @@ def missing(view: View) -> Iterator[Edit]:
 def left_out(view: View) -> Iterator[Edit]:
     for group in view.groups:
         what, link = slope(view, group), group[0]
-        constant = np.ptp(np.concatenate([link.values for link in group])) < 1e-12
+        values = np.concatenate([link.values for link in group])
+        constant = not values.size or np.ptp(values) < 1e-12
         if constant or all(link.pointwise for link in group):
             yield Edit(view, what, "is left out", link.child, weighted(group, lambda k: np.ones(len(k.values))))
         elif link.child.value.shape == link.parent.value.shape:
@@ -301,7 +310,8 @@ def operand(view: View) -> Iterator[Edit]:
                 fitting = array is not passes[0].value and array.shape == passes[0].value.shape
                 if fitting and all(label in known for known in arrays):
                     chosen = {link: known[label][1] for link, known in zip(group, arrays, strict=True)}
-                    others.append((f"uses {'another ' * (name == called)}{name} where {called} belongs", chosen))
+                    how = f"uses {'another ' * (name == called)}{name} where {called} belongs"
+                    others.append((f"is taken at {name} and not at {called}" if len(own[0]) == 1 else how, chosen))
             if len(group) > 1:
                 mirrored = {link: node.value for link, node in zip(group, passes[::-1], strict=True)}
                 others.append((f"uses the passes' {called} in reverse order", mirrored))
@@ -334,10 +344,11 @@ def changes(group: Sequence[Link], make: Callable[[Link], Rule]) -> Rules | None
     return rules if np.isfinite(new).all() and not np.allclose(new, c * old, rtol=1e-9, atol=0) else None
 
 
+TURNED = "is there where it should be 0, and 0 where it should be 1"
 FORMS: Mapping[str, Callable[[Array, Array], Array]] = {
     "is multiplied in twice": lambda d, a: d**2,
     "is divided by, and not multiplied": lambda d, a: reciprocal(d),
-    "is there where it should be 0, and 0 where it should be 1": lambda d, a: 1 - d,
+    TURNED: lambda d, a: 1 - d,
     "is taken for {}": lambda d, a: a,
     "is taken for 1 − {}": lambda d, a: 1 - a,
     "is taken for 1 − {}²": lambda d, a: 1 - a**2,
@@ -356,9 +367,12 @@ def other_slope(view: View) -> Iterator[Edit]:
         for how, form in FORMS.items() if all(link.pointwise for link in group) else ():
             for label, (name, array) in view.arrays(first).items() if "{}" in how else [(None, ("", np.ones(1)))]:
                 if fits(array, first.value.shape) and (rules := changes(group, partial(with_form, view, form, label))):
-                    if label == first.site and len({link.child.name for link in group}) > 1:
-                        name = "its result"  # a helper function that is called for several variables
-                    yield Edit(view, slope(view, group), how.replace("{}", name), first, rules)
+                    if label == first.site and (not first.name or len({link.child.name for link in group}) > 1):
+                        name = "its result"  # as of a helper function that is called for several variables
+                    zeros_and_ones = all(np.isin(link.values, (0, 1)).all() for link in group)
+                    said = "is taken for 1 minus itself" if how == TURNED and not zeros_and_ones else how
+                    name = name if name.isidentifier() or how.endswith(" {}") else f"({name})"
+                    yield Edit(view, slope(view, group), said.replace("{}", name), first, rules)
 
 
 def with_form(view: View, form: Callable[[Array, Array], Array], label: Any, link: Link) -> Rule:
@@ -378,7 +392,7 @@ def fits(array: Array, shape: tuple[int, ...]) -> bool:
 def product(view: View) -> Iterator[Edit]:
     for what, node, place, rules in view.flows():
         for name, array in view.arrays(node).values():
-            if fits(array, node.value.shape) and np.ptp(array):
+            if fits(array, node.value.shape) and (array != array.flat[:1]).any():
                 more, less = partial(np.multiply, array), partial(np.multiply, reciprocal(array))
                 yield Edit(view, what, f"has the factor {name} once too often", place, then(rules, more))
                 yield Edit(view, what, f"lacks the factor {name}", place, then(rules, less))
@@ -443,14 +457,5 @@ def two_cuts(view: View) -> Iterator[Edit]:
 
 
 LEVELS: tuple[Level, ...] = (
-    missing,
-    left_out,
-    factor,
-    operand,
-    other_slope,
-    product,
-    rearranged,
-    overwritten,
-    exchanged,
-    two_cuts,
-)
+    missing, left_out, factor, overwritten, operand, other_slope, product, rearranged, exchanged, two_cuts,
+)  # fmt: skip

@@ -290,9 +290,8 @@ class Tape:
         parents: list[Node] = []
 
         def hidden(item: Any) -> Any:
-            if not isinstance(item, Traced) and not (
-                np.ndim(item) and getattr(item, "dtype", np.dtype(int)).kind in "fb"
-            ):
+            constant = isinstance(item, np.ndarray) and item.ndim and item.dtype.kind in "fb"
+            if not constant and not isinstance(item, Traced):
                 return item
             parents.append(item.node if isinstance(item, Traced) else self.leaf(item))
             return Slot(len(parents) - 1)
@@ -367,24 +366,22 @@ def traced(problem: Problem) -> Graph:
     # copies of everything, in which the arrays are replaced
     memo: dict[int, Any] = {key: Traced(node, tape) for key, (_, node) in tape.leaves.items()}
     forward, (arguments, named) = copy.deepcopy((code.forward, code.arguments()), memo)
-    # the module's numpy is replaced for the time of the run
+    # the module's numpy is replaced for the time of the run; JAX's has the same functions under the same names
     makers = {name: tape.maker(getattr(np, name)) for name in MAKERS}
     module, numpy = function.__globals__, types.SimpleNamespace(**{**vars(np), **makers})
-    own = {
-        name: value
-        for name, value in module.items()
-        if any(value is known for known in (np, *map(vars(np).get, MAKERS)))
-    }
+    libraries = [library for name in ("numpy", "jax.numpy") if (library := sys.modules.get(name))]
+    made = [vars(library).get(name) for library in libraries for name in MAKERS]
+    own = {name: value for name, value in module.items() if any(value is known for known in (*libraries, *made))}
     before = sys.gettrace()
     try:
-        module.update({name: numpy if value is np else makers[value.__name__] for name, value in own.items()})
+        module.update({name: numpy if value in libraries else makers[value.__name__] for name, value in own.items()})
         sys.settrace(tape.follow)
         returned = forward(*arguments, **named)
     finally:
         sys.settrace(before)
         module.update(own)
     outputs: Any = as_tuple(returned[0] if code.kind == "function" else returned)
-    if not all(np.array_equal(y.node.value, p) for y, p in zip(outputs, plain, strict=True)):
+    if not all(np.allclose(y.node.value, p, rtol=1e-12, atol=1e-14) for y, p in zip(outputs, plain, strict=True)):
         raise ValueError("other results")
     kept, links, depends = set(tape.nodes), [], set(inputs.values())
     for node in tape.nodes:

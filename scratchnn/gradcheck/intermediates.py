@@ -60,7 +60,8 @@ class Intermediates:
         self.sloped: dict[int, tuple[Array, NumericGradient] | None] = {}
         try:
             self.right = [np.array(y) for y in code.outputs()]
-            self.forward = rewritten(code.forward, self)
+            around = getattr(code.forward, "around", lambda made: made)  # of frameworks.py
+            self.forward = around(rewritten(code.forward, self))
             same = self.unmoved()
         except Exception as error:  # whatever a learner's code raises
             raise UnreadableError from error
@@ -71,14 +72,15 @@ class Intermediates:
     def probe(self, place: int, value: Any) -> Any:
         self.runs[place] += 1
         run, (name, use, in_place) = self.runs[place], self.places[place]
-        if self.noting and numeric(value):
-            self.variables.append(Variable(place, run, name, use, np.array(value)))
+        if self.noting and (array := plain(value)) is not None:
+            self.variables.append(Variable(place, run, name, use, np.array(array)))
         if self.moved != (place, run):
             return value
-        if isinstance(value, np.ndarray) and in_place:
-            value[...] = self.given
+        given = like(value, self.given)
+        if in_place and hasattr(value, "__setitem__") and not hasattr(value, "at"):  # JAX's arrays never change
+            value[...] = given
             return value
-        return self.given.copy() if isinstance(value, np.ndarray) else type(value)(self.given)
+        return given
 
     def outputs(self) -> tuple[Array, ...]:
         self.runs.clear()
@@ -118,8 +120,28 @@ class Intermediates:
             self.moved = None
 
 
-def numeric(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.number | float | int) and np.asarray(value).dtype.kind in "biufc"
+def plain(value: Any) -> Array | None:
+    """The NumPy array of a number, an array, or a tensor of PyTorch or JAX, which it shares memory with; the three
+    numbers of a slice; else None."""
+    if isinstance(value, slice):
+        ends = [0 if end is None else end for end in (value.start, value.stop, value.step)]
+        return np.array(ends) if all(isinstance(end, int) for end in ends) else None
+    if isinstance(value, type | np.bool_) or not (isinstance(value, float | int) or hasattr(value, "__array__")):
+        return None
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, RuntimeError):  # as a tensor on another device, or of a type that NumPy has not
+        return None
+    return array if array.dtype.kind in "biufc" else None
+
+
+def like(value: Any, array: Array) -> Any:
+    """A copy of the array as what `value` is: a number, an array, a tensor of PyTorch or JAX."""
+    if isinstance(value, np.ndarray):
+        return array.copy()
+    if hasattr(value, "new_tensor"):
+        return value.new_tensor(array)
+    return value.at[...].set(array) if hasattr(value, "at") else type(value)(array)
 
 
 # ---- rewriting

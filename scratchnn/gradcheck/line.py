@@ -112,6 +112,7 @@ class Judge:
                 self.forward.setdefault(last(variable.name), []).append(v)
         returned = [k for k, r in enumerate(self.records) if r.returned]
         pairs = zip(returned, self.answers if self.code.kind != "model" else (), strict=False)
+        # names must do where a part that is no array, or is not asked for, has shifted them
         self.position = {k: name for k, name in pairs if np.array_equal(self.records[k].value, self.answers[name])}
 
     # ---- what a record should be
@@ -122,7 +123,7 @@ class Judge:
             return [self.numerics[self.position[k]]]
         name, found = self.records[k].name, list[Target]()
         x, size = self.subject(name), self.records[k].value.size
-        if last(name) in UPSTREAM:
+        if last(name) in UPSTREAM and last(name) not in self.numerics:
             found = [*map(exact, self.upstreams)]
         elif x:
             own = [self.numerics[f"d{x}"]] if f"d{x}" in self.numerics else []
@@ -179,6 +180,8 @@ class Judge:
             return None
         if any(self.near(value, g) for g in wanted):
             return True
+        if self.records[k].call:
+            return None  # a function that is called has names of its own
         return False if all(self.far(value, g) for g in wanted) else None
 
     def wrong(self) -> Iterator[int]:
@@ -224,8 +227,13 @@ class Judge:
             known = (*self.of_name(record), *rows, self.problem.sizes.get(own, np.nan))
             return record.statement.header == "For" or any(equal(record.value, v) for v in known)
         if named is not None:
-            return named or (k in self.later and self.valued(k))
+            return named or (k in self.later and self.valued(k) and not self.overwrites(k))
         return not self.misnamed(k) and (self.kept(record.value) or self.valued(k))
+
+    def overwrites(self, k: int) -> bool:
+        """Whether it takes the place of what the line has made in the pass before, and nothing has read that."""
+        own = [q for q in self.runs_of(k) if q < k]
+        return self.records[k].before is None and bool(own) and not any(own[-1] in r.reads for r in self.records)
 
     def given_back(self, value: Array) -> bool:
         """Whether it is one of the answers, and that is wrong."""
@@ -264,6 +272,7 @@ class Judge:
     def suspects(self, k: int) -> list[Statement]:
         """The statements of which one is wrong if this record is wrong, in the order of the code."""
         found: dict[int, Statement] = {}
+        zeros: dict[int, Statement] = {}
         seen: set[int] = set()
 
         def blame(statement: Statement | None) -> None:
@@ -271,7 +280,7 @@ class Judge:
                 return  # what is missing after zeros has no line
             found[statement.line] = statement
             for header in statement.around:
-                if not self.follows(header):
+                if not self.follows(header) and "needs_input_grad" not in header.text:  # a check asks for all
                     found[header.line] = header
                     for q in {q for r in self.records if r.statement is header for q in r.reads}:
                         visit(q)
@@ -288,14 +297,20 @@ class Judge:
             seen.add(k)
             record = self.records[k]
             source = record.same
-            if source is None or self.records[source].name != record.name or self.named(source):
+            other = k in self.position and f"d{self.subject(record.name)}" != self.position[k]
+            if source is None or self.records[source].name != record.name or self.named(source) or other:
                 blame(record.statement)
             blame(record.call)
             for q in (*(record.reads if source is None else (source,)), record.before):
                 if q is not None:
                     visit(q)
+            begun = self.records[record.before].statement if record.before is not None else None
+            if begun and begun.zeros:
+                zeros[begun.line] = begun
 
         walk(k)
+        if len(found) > 1:  # a part may be missing in what is added up
+            found |= zeros
         return [found[line] for line in sorted(found)]
 
     def chosen(self, k: int) -> bool:

@@ -6,9 +6,8 @@ The slope of L along one entry x of an array is estimated from both sides,
 
 A large h has a large truncation error, the h² term; a small h divides the noise, which is the rounding of L, by a small
 number. Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the
-precision of float64. Where they are not, nothing says beforehand which h is best. So several are tried, from ε^(1/3)
-downwards as long as the truncation error is the larger one, and upwards as long as the noise is; the estimate with the
-smallest error bar counts. Two things are known about each:
+precision of float64. Elsewhere several are tried, downwards as long as the truncation error is the larger one, and
+upwards as long as the noise is; the estimate with the smallest error bar counts. Two things are known about each:
 
 - Its error bar. |c(h) − c(h/2)| is ¾ of the h² term, so twice that bounds the truncation error. For the noise, the
   outputs y are compared and not L = Σ u·y: those that do not depend on x cancel exactly. Of the others it is measured
@@ -54,7 +53,7 @@ Move = Callable[[float], float]  # goes so far away from the point (0: back to i
 
 
 def numeric_gradient(
-    forward: Forward, array: Array, upstream: Sequence[Array], after_each: Callable[[], object] = lambda: None
+    forward: Forward, array: Array, upstream: Sequence[Array], after_each: Callable[[], object] = bool
 ) -> NumericGradient:
     """The gradient of L = Σ u·y with respect to every entry of `array`, where y are the outputs of `forward`.
 
@@ -127,7 +126,7 @@ def slope(
     kinks = sorted((t for t in inside if t.kink), key=lambda t: t.noise)
     smooth = [t for t in inside if t.smooth and not (kinks and t.error > 0.01 * abs(kinks[0].jump))]  # not blurred
     if not smooth and kinks:
-        return kinks[0].central, kinks[0].error + abs(kinks[0].jump) / 2, "kink"
+        return kinks[0].central, kinks[0].error + kinks[0].width / 2, "kink"
     best = min(smooth or inside, key=lambda t: t.error)
     if not smooth:
         return best.central, best.error, "bends too sharply"
@@ -139,6 +138,7 @@ def slope(
 class Trial:
     """What the steps h and h/2 tell. central: c(h); jump: the slope to the right less that to the left; size: Σ |u·Δy|
     per step, what c(h) would be if nothing cancelled; smooth: whether the jump halves with h; kink: whether it stays.
+    width: Σ |u·jump of y|, as each output may have either slope, with its error.
     """
 
     h: float
@@ -147,6 +147,7 @@ class Trial:
     noise: float
     size: float
     jump: float
+    width: float
     smooth: bool
     kink: bool
 
@@ -156,33 +157,36 @@ class Trial:
 
     @classmethod
     def at(cls, h: float, forward: Forward, move: Move, point: Point) -> Trial:
-        right, left, blur, size = one_sided(h, forward, move, point)
-        near_right, near_left, near_blur, _ = one_sided(h / 2, forward, move, point)
+        right, left, blur, size, width = one_sided(h, forward, move, point)
+        near_right, near_left, near_blur, *_ = one_sided(h / 2, forward, move, point)
         central, jump, near = (right + left) / 2, right - left, near_right - near_left
         truncation = 2 * abs(central - (near_right + near_left) / 2)
         sure = 2 * near_blur + GOOD * size
         smooth = bool(abs(near - jump / 2) <= sure + truncation / 4 and truncation <= max(0.1 * size, sure))
-        return cls(h, central, truncation, blur, size, jump, smooth, bool(abs(near) > 0.75 * abs(jump) > sure))
+        width += 4 * max(abs(right - near_right), abs(left - near_left))
+        kink = bool(1.5 * abs(jump) > abs(near) > 0.75 * abs(jump) > sure)
+        return cls(h, central, truncation, blur, size, jump, width, smooth, kink)
 
 
-def one_sided(h: float, forward: Forward, move: Move, point: Point) -> tuple[float, float, float, float]:
-    """The slopes to the right and to the left, a bound on what noise did to them, and Σ |u·Δy| per step; not finite
+def one_sided(h: float, forward: Forward, move: Move, point: Point) -> tuple[float, float, float, float, float]:
+    """The slopes to the right and to the left, a bound on their noise, Σ |u·Δy| per step and Σ |u·jump of y|; not finite
     where forward is not."""
     below, low = outputs_at(-h, forward, move)
     above, high = outputs_at(h, forward, move)
     if not (low and high):
-        return np.nan, np.nan, np.nan, np.nan
-    right = left = blur = size = 0.0
+        return np.nan, np.nan, np.nan, np.nan, np.nan
+    right = left = blur = size = width = 0.0
     for (u, y, carried, still), y_below, y_above in zip(point, low, high, strict=True):
         right += float(np.sum(u * (y_above - y))) / above
         left += float(np.sum(u * (y_below - y))) / below
         size += float(np.sum(np.abs(u * (y_above - y_below)))) / (above - below)
+        width += float(np.sum(np.abs(u * ((y_above - y) / above - (y_below - y) / below))))
         moved = (y_above != y) | (y != y_below)
         own = ROUNDINGS * EPSILON * np.maximum(np.abs(y_below), np.abs(y_above))
         shared = float(np.max(carried, where=moved, initial=0.0))  # those that move together share their noise
         # one that stood still, and depends on what moves, may have been about to move by half a unit
         blur += float(np.sum(np.abs(u) * np.where(moved, own + shared, still)))
-    return right, left, blur / above, size
+    return right, left, blur / above, size, width
 
 
 def noise_of(forward: Forward, array: Array) -> list[Array]:

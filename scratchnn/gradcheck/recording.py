@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.gradcheck.intermediates import UnreadableError, definition, numeric
+from scratchnn.gradcheck.intermediates import UnreadableError, definition, like, plain
 from scratchnn.gradcheck.problem import Code
 from scratchnn.machinery.parameters import Array
 
@@ -118,10 +118,10 @@ class Tracer:
         self.stack.append(state)
         for name, value in flat(frame.f_locals).items():
             if caller and name in code.co_freevars and name in caller.names:
-                state.names[name], state.known[name] = caller.names[name], (value, np.array(value))
+                state.names[name], state.known[name] = caller.names[name], (value, copied(value))
             else:
                 reads = tuple(caller.reads.values()) if caller else ()
-                self.add(state, Record(name, np.array(value), state.call, reads, argument=True), value)
+                self.add(state, Record(name, copied(value), state.call, reads, argument=True), value)
         return self.local
 
     def local(self, frame: FrameType, event: str, result: Any) -> Any:
@@ -145,20 +145,20 @@ class Tracer:
         for name, value in flat(values).items() if statement else ():
             assert statement is not None
             old, new = state.known.get(name, (None, None))
-            changed = old is not value or not np.array_equal(new, value, equal_nan=True)  # type: ignore[arg-type]
+            changed = old is not value or not np.array_equal(new, plain(value), equal_nan=True)  # type: ignore[arg-type]
             if not changed and (statement.header or name not in statement.writes):
                 continue
-            in_place = old is value and isinstance(value, np.ndarray) and changed
+            in_place = old is value and changed
             before = state.names.get(name) if in_place or name in statement.reads else None
             reads = (*(k for read, k in state.reads.items() if read != name), *state.results)
             if len(self.records) in self.changes:
                 value = replaced(values, name, value, self.changes[len(self.records)], in_place)
-            self.add(state, Record(name, np.array(value), statement, reads, before, call=state.call), value, in_place)
+            self.add(state, Record(name, copied(value), statement, reads, before, call=state.call), value, in_place)
 
     def add(self, state: Frame, record: Record, value: Any, in_place: bool = False) -> None:
         k = len(self.records)
         state.names[record.name], state.known[record.name] = k, (value, record.value)
-        if isinstance(value, np.ndarray):
+        if not isinstance(value, float | int | np.number):  # an array, or a tensor
             record.same = self.objects[id(value)][0] if id(value) in self.objects and not in_place else None
             self.objects[id(value)] = k, value
         self.records.append(record)
@@ -168,19 +168,23 @@ class Tracer:
         values = result if isinstance(result, tuple) else (result,)
         parts = statement.parts if len(statement.parts) == len(values) else (("", statement.reads),) * len(values)
         for (name, names), value in zip(parts, values, strict=True):
-            if numeric(value):
+            if plain(value) is not None:
                 reads = (*state.reading(names).values(), *state.results)
                 if self.stack:
                     self.stack[-1].results.append(len(self.records))
-                made = Record(name, np.array(value), statement, reads, call=state.call, returned=not self.stack)
+                made = Record(name, copied(value), statement, reads, call=state.call, returned=not self.stack)
                 self.add(Frame(None), made, value)
+
+
+def copied(value: Any) -> Array:
+    return np.array(plain(value))
 
 
 def flat(values: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     """The numbers and arrays among the variables, with those in self, lists and dictionaries under their own names."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        if numeric(value):
+        if plain(value) is not None:
             found[name] = value
         elif name == "self" and hasattr(value, "__dict__"):
             found |= flat({f"self.{key}": part for key, part in vars(value).items()})
@@ -193,9 +197,9 @@ def flat(values: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
 def replaced(values: dict[str, Any], name: str, value: Any, new: Array, in_place: bool) -> Any:
     """Gives a variable of a running function another value; returns what it is now."""
     if in_place or (name not in values and ("[" in name or not name.startswith("self."))):
-        value[...] = new
+        value[...] = like(value, new)
         return value
-    made = new.copy() if isinstance(value, np.ndarray) else type(value)(new)
+    made = like(value, new)
     if name in values:
         values[name] = made
     else:

@@ -54,6 +54,14 @@ class ArrayReport:
         return np.asarray(self.errors - allowed)
 
     @property
+    def beyond(self) -> float:
+        """The largest error, in units of what is allowed."""
+        allowed = self.errors - self.excess
+        return float(
+            np.max(np.divide(self.errors, allowed, out=np.where(self.errors > 0, np.inf, 0.0), where=allowed > 0))
+        )
+
+    @property
     def passed(self) -> bool:
         return bool((self.excess <= 0).all())
 

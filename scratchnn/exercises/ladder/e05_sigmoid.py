@@ -37,13 +37,6 @@ EXERCISE = Exercise(
     inputs=lambda s, rng: {"x": rng.normal(size=(s.N, s.D))},
     facts=lambda q: Facts(
         arrays={"y": q.y, "(1 − y)": 1 - q.y, "y′": q.y * (1 - q.y), "e^(−x)": np.exp(-q.x), "x": q.x},
-        formulas={
-            "dx": {
-                "x(1 − x), with the input in place of the output": q.dy * q.x * (1 - q.x),
-                "tanh's derivative, 1 − y²": q.dy * (1 - q.y**2),
-                "the slope at y instead of x": q.dy * np.exp(-q.y) / (1 + np.exp(-q.y)) ** 2,
-            }
-        },
     ),
     probes={"x = 0": lambda v: {**v, "x": 0 * v["x"]}},
     hints=(

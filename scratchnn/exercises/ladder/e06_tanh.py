@@ -44,14 +44,6 @@ EXERCISE = Exercise(
             "cosh(x)": np.cosh(q.x),
             "x": q.x,
         },
-        formulas={
-            "dx": {
-                "1 − x², with the input in place of the output": q.dy * (1 - q.x**2),
-                "the sigmoid's derivative, y(1 − y)": q.dy * q.y * (1 - q.y),
-                "tan's derivative, 1 + y²": q.dy * (1 + q.y**2),
-                "the slope at y instead of x": q.dy * (1 - np.tanh(q.y) ** 2),
-            }
-        },
     ),
     probes={"x = 0": lambda v: {**v, "x": 0 * v["x"]}},
     hints=(

@@ -49,7 +49,6 @@ def facts(q: SimpleNamespace) -> Facts:
         },
         masks={"prediction < target": error < 0, "prediction > target": error > 0},
         arrays={"the error": error, "the prediction": q.prediction, "the loss": q.y[:, None]},
-        formulas={"dprediction": {"the derivative of the mean absolute error": dloss / q.D * np.sign(error)}},
     )
 
 

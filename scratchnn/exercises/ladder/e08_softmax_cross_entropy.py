@@ -51,13 +51,7 @@ def facts(q: SimpleNamespace) -> Facts:
         terms={"dlogits": {"softmax": dloss * p, "one-hot": -dloss * one_hot}},
         masks={"the class is the label": one_hot == 1, "the class is not the label": one_hot == 0},
         arrays={"p": p, "(1 − p)": 1 - p},
-        formulas={
-            "dlogits": {
-                "p(1 − p), as for a sigmoid": dloss * p * (1 - p),
-                "the derivative by p, −1/p at the label": -dloss * one_hot / p,
-                "p minus the number of the label": dloss * (p - q.labels[:, None]),
-            }
-        },
+        formulas={"dlogits": {"p minus the number of the label": dloss * (p - q.labels[:, None])}},
     )
 
 

@@ -48,11 +48,7 @@ EXERCISE = Exercise(
         },
         arrays={"y": q.y, "(1 − y)": 1 - q.y},
         formulas={
-            "dx": {
-                "the Jacobian's diagonal alone, y(1 − y)": q.dy * q.y * (1 - q.y),
-                "y dy summed over the examples instead of the classes": q.y * (q.dy - np.sum(q.y * q.dy, axis=0)),
-                "the sum of dy without its factor y": q.y * (q.dy - np.sum(q.dy, axis=1, keepdims=True)),
-            }
+            "dx": {"y dy summed over the examples instead of the classes": q.y * (q.dy - np.sum(q.y * q.dy, axis=0))}
         },
     ),
     probes={"N = 1": lambda v: {**v, "x": v["x"][:1]}},

@@ -44,13 +44,6 @@ def facts(q: SimpleNamespace) -> Facts:
     return Facts(
         terms={"dx": {"direct route": q.dy, "route through tanh": q.dy * q.w * slope}},
         arrays={"w": q.w, "dy": q.dy},
-        formulas={
-            "dx": {
-                "1 − x² as the slope of tanh": q.dy + q.dy * q.w * (1 - q.x**2),
-                "no w on the route through tanh": q.dy + q.dy * slope,
-            },
-            "dw": {"x in the place of tanh(x)": np.sum(q.dy * q.x, axis=0)},
-        },
     )
 
 

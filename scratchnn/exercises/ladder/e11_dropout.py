@@ -44,7 +44,6 @@ EXERCISE = Exercise(
     facts=lambda q: Facts(
         masks={"the entry is dropped": q.mask == 0, "the entry is kept": q.mask == 1},
         arrays={"x": q.x, "dy": q.dy},
-        formulas={"dx": {"the mask turned round": q.dy * (1 - q.mask) / KEEP}},
         numbers={"keep": KEEP, "keep²": KEEP**2, "keep/(1 − keep)": KEEP / (1 - KEEP)},
     ),
     probes={"nothing dropped": lambda v: {**v, "mask": np.ones_like(v["mask"])}},

@@ -44,12 +44,7 @@ def facts(q: SimpleNamespace) -> Facts:
     return Facts(
         terms={"dlog_var": {"σ²": 0.5 * dkl * np.exp(q.log_var), "log_var itself": -0.5 * dkl}},
         arrays={"σ": np.exp(0.5 * q.log_var), "mean": q.mean, "dkl": dkl},
-        formulas={
-            "dlog_var": {
-                "σ in the place of σ²": dkl * 0.5 * (np.exp(0.5 * q.log_var) - 1),
-                "log_var in the place of σ²": dkl * 0.5 * (q.log_var - 1),
-            }
-        },
+        formulas={"dlog_var": {"σ in the place of σ²": dkl * 0.5 * (np.exp(0.5 * q.log_var) - 1)}},
     )
 
 

@@ -43,7 +43,6 @@ def facts(q: SimpleNamespace) -> Facts:
     sigma = np.exp(0.5 * q.log_var)
     return Facts(
         arrays={"σ": sigma, "eps": q.eps, "dz": q.dy},
-        formulas={"dlog_var": {"log_var in the place of σ": q.dy * q.eps * 0.5 * q.log_var}},
     )
 
 

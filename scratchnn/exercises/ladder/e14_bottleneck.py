@@ -61,7 +61,6 @@ def facts(q: SimpleNamespace) -> Facts:
         "log_var in the KL": (none, -0.5 * dkl + none),
     }
     dheads = {name: np.concatenate(halves, axis=1) for name, halves in routes.items()}
-    exchanged = np.roll(sum(dheads.values()), q.Z, axis=1)
     to_log_var = np.arange(2 * q.Z) >= q.Z
     return Facts(
         terms={
@@ -74,11 +73,6 @@ def facts(q: SimpleNamespace) -> Facts:
             "the column belongs to log_var": np.tile(to_log_var, (q.D, 1)),
             "the entry belongs to mean": ~to_log_var,
             "the entry belongs to log_var": to_log_var,
-        },
-        formulas={
-            "dh": {"the two heads exchanged": exchanged @ q.W.T},
-            "dW": {"the two heads exchanged": q.h.T @ exchanged},
-            "db": {"the two heads exchanged": exchanged.sum(axis=0)},
         },
     )
 

@@ -70,7 +70,6 @@ def facts(q: SimpleNamespace) -> Facts:
     kl = np.concatenate([dloss * mean, dloss * 0.5 * (sigma**2 - 1)], axis=1)
     dheads = {"reconstruction": reconstruction(dloss * (p - q.x)), "KL": kl}
     wrong = {
-        "the logits in the place of the probabilities": dloss * (logits - q.x),
         "sigmoid's slope p(1 − p) once too often": dloss * (p - q.x) * p * (1 - p),
     }
     to_log_var = np.arange(2 * q.Z) >= q.Z

@@ -62,7 +62,6 @@ def facts(q: SimpleNamespace) -> Facts:
 
     window = np.arange(P)
     begins, middle, ends = (scattered(q.dy * (place == k), 2 * window + k) for k in range(3))
-    everywhere = np.sum([scattered(q.dy, 2 * window + k) for k in range(3)], axis=0)
     wins = scattered(np.ones((N, P)), 2 * window + place)
     return Facts(
         terms={
@@ -72,14 +71,7 @@ def facts(q: SimpleNamespace) -> Facts:
                 "the window that it ends": ends,
             },
         },
-        formulas={
-            "dx": {
-                "dy given to every entry of its window": everywhere,
-                "dy divided among the entries of its window, as for a mean": everywhere / 3,
-                "windows one step apart instead of two": scattered(q.dy, window + place),
-                "the place in the window taken for the place in x": scattered(q.dy, place),
-            }
-        },
+        formulas={"dx": {"windows one step apart instead of two": scattered(q.dy, window + place)}},
         masks={
             "an entry is not the maximum of any window": wins == 0,
             "an entry is the maximum of two windows": wins == 2,

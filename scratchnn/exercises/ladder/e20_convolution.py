@@ -63,28 +63,12 @@ def rounds(x: Array, w: Array, dy: Array) -> dict[tuple[int, ...], Array]:
     return found
 
 
-def overwritten(parts: list[Array]) -> Array:
-    """Every entry as the last of the parts that reaches it has it."""
-    total = np.zeros_like(parts[0])
-    for part in parts:
-        total = np.where(part != 0, part, total)
-    return total
-
-
 def facts(q: SimpleNamespace) -> Facts:
     parts = rounds(q.x, q.w, q.dy)
-    unturned = rounds(q.x, q.w[:, :, ::-1, ::-1], q.dy)
     windows = sum((part != 0) * 1.0 for part in parts.values())
     N, _, OH, OW = q.dy.shape
     return Facts(
         terms={"dx": {f"kernel entry [{u}, {v}]": part for (u, v), part in parts.items()}},
-        formulas={
-            "dx": {
-                "the kernel turned round once too often or too seldom": np.sum([*unturned.values()], axis=0),
-                "= in place of +=, kernel entry by kernel entry": overwritten([*parts.values()]),
-                "= in place of +=, window by window": overwritten([*parts.values()][::-1]),
-            }
-        },
         masks={"it lies at the border, where fewer windows reach": windows < len(parts)},
         arrays={"windows": windows},
         numbers={"(OH·OW)": OH * OW, "(N·OH·OW)": N * OH * OW},

@@ -49,7 +49,6 @@ def backward(dy, cache):
 from types import SimpleNamespace
 
 from scratchnn.exercises.exercise import Exercise
-from scratchnn.exercises.ladder.e20_convolution import overwritten
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.machinery.parameters import Array
 
@@ -76,7 +75,6 @@ def rounds(x: Array, w: Array, dy: Array, s: int) -> dict[tuple[int, ...], Array
 
 def facts(q: SimpleNamespace) -> Facts:
     parts = rounds(q.x, q.w, q.dy, q.stride)
-    unturned = rounds(q.x, q.w[:, :, ::-1, ::-1], q.dy, q.stride)
     N, _, OH, OW = q.dy.shape
     last = q.w.shape[2] - 1
     windows = sum((part != 0) * 1 for part in parts.values())
@@ -87,13 +85,6 @@ def facts(q: SimpleNamespace) -> Facts:
             "dx": {
                 "the kernel's last row": np.sum([part for (u, _), part in parts.items() if u == last], axis=0),
                 "the kernel's other rows": np.sum([part for (u, _), part in parts.items() if u < last], axis=0),
-            }
-        },
-        formulas={
-            "dx": {
-                "the kernel turned round once too often or too seldom": np.sum([*unturned.values()], axis=0),
-                "= in place of +=, kernel entry by kernel entry": overwritten([*parts.values()]),
-                "= in place of +=, window by window": overwritten([*parts.values()][::-1]),
             }
         },
         masks={
