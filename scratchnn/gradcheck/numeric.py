@@ -200,8 +200,7 @@ def noise_of(forward: Forward, array: Array) -> list[Array]:
     size = np.where(start, np.abs(start), np.mean(np.abs(start)) or 1.0)
     noise = [np.zeros_like(y) for y in outputs_of(forward)]
     for spacing in (1e-9, 1e-7):
-        # whole units in the last place, so that the points are where they should be; away from 0, where many functions
-        # have a kink
+        # whole units in the last place, which are exact; away from 0, where many functions have a kink
         unit = np.spacing(size)
         wanted = spacing * np.minimum(1.0, size) * rng.uniform(1, 2, array.shape)
         direction = np.copysign(unit * np.ceil(wanted / unit), start)
