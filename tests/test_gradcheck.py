@@ -120,6 +120,31 @@ def test_at_a_kink_a_slope_outside_of_the_two_is_wrong(slope):
         check_layer(SlopeAtZero(slope), np.array([[0.0, 1.0, -1.0]]))
 
 
+def test_at_kinks_of_several_outputs_each_may_have_the_slope_of_either_side():
+    """b is added to rows that are all at the kink: a backward may take one side for this row, the other for that."""
+    x = np.array([[1.0], [1.0]])
+
+    def forward(x, b):
+        return np.abs(x - b), (x, b)
+
+    def mixed(dy, cache):
+        x, b = cache
+        signs = np.where(x == b, (-1.0) ** np.arange(len(x))[:, None], np.sign(x - b))
+        return dy * signs, -(dy * signs).sum(axis=0)
+
+    assert check_function(forward, mixed, [x, np.array([1.0])]).passed
+    with pytest.raises(GradientError, match="WRONG"):
+        check_function(forward, lambda dy, cache: (mixed(dy, cache)[0], 5 + 0 * dy[0]), [x, np.array([1.0])])
+
+
+def test_a_slope_that_grows_without_end_is_no_kink():
+    x = np.array([1e-9, 3e-9, 0.5])
+    numeric = numeric_gradient(lambda: [np.cbrt(x)], x, [np.ones(3)])
+    right = x ** (-2 / 3) / 3
+    assert not numeric.kink.any()
+    assert (np.abs(numeric.value - right) <= numeric.error).all() and (numeric.error < 1e-3 * right).all()
+
+
 def test_the_inputs_are_left_as_they_were(rng):
     layer, x = dense(3, 4, rng), rng.normal(size=(5, 3))
     before = x.copy(), layer.params.copy()

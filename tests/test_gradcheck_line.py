@@ -390,3 +390,107 @@ def test_names_can_be_given() -> None:
 
 def test_nothing_is_said_of_the_solution() -> None:
     assert found(judge.problem("elbo", reference("elbo"), 0)) is None
+
+
+SUMS = """
+import numpy as np
+
+
+def forward(x, W):
+    h = np.tanh(x @ W)
+    y = np.zeros((len(x), 2))
+    for k in range(2):
+        window = slice(k, k + 2)
+        y[:, k] = h[:, window].sum(axis=1)
+    return y, (x, W, h)
+
+
+def backward(dy, cache):
+    x, W, h = cache
+    dh = np.zeros_like(h)
+    for k in range(2):
+        window = slice(k, k + 2)
+        dh[:, window] += dy[:, [k]]
+    da = dh * (1 - h**2)
+    return da @ W.T, x.T @ da
+"""
+SUMS_VALUES = {"x": RNG.normal(size=(4, 3)), "W": RNG.normal(size=(3, 3))}
+
+
+def test_a_slice_may_be_what_is_wrong() -> None:
+    spoilt, line = planted(SUMS, "slice(k, k + 2)\n        dh", "slice(0, k + 2)\n        dh")
+    claim = found(problem_of(spoilt, SUMS_VALUES))
+    assert claim is not None and line in claim.lines
+    spoilt, line = planted(SUMS, "dh[:, window] += dy", "dh[:, window] += 2 * dy")
+    claim = found(problem_of(spoilt, SUMS_VALUES))
+    assert claim is not None and line in claim.lines and line - 1 not in claim.lines
+
+
+PARTS = """
+import numpy as np
+
+
+def forward(x, E, G):
+    outs = [np.tanh(x @ E[k]) for k in range(2)]
+    gate = x @ G
+    return (outs[0] + outs[1]) * gate, (x, E, G, outs, gate)
+
+
+def backward(dy, cache):
+    x, E, G, outs, gate = cache
+    dE, dx = np.zeros_like(E), np.zeros_like(x)
+    for k in range(2):
+        da = dy * gate * (1 - outs[k] ** 2)
+        dE[k] = x.T @ da
+        dx += da @ E[k].T
+    dgate = dy * (outs[0] + outs[1])
+    dx += dgate @ G.T
+    return dx, dE, x.T @ dgate
+"""
+
+
+def test_what_a_loop_writes_over_is_wrong() -> None:
+    """What is left is right as the gradient of one part, and so is the line that adds the rest to it."""
+    values = {"x": RNG.normal(size=(4, 3)), "E": RNG.normal(size=(2, 3, 3)), "G": RNG.normal(size=(3, 3))}
+    assert found(problem_of(PARTS, values)) is None
+    spoilt, line = planted(PARTS, "dx += da", "dx = da")
+    claim = found(problem_of(spoilt, values))
+    assert claim is not None and line in claim.lines
+
+
+HELPER = """
+import numpy as np
+
+
+def half(dx, W):
+    dh = 2 * dx
+    return dh @ W.T
+
+
+def forward(x, W):
+    h = x @ W
+    return np.tanh(h), (x, W, h)
+
+
+def backward(dy, cache):
+    x, W, h = cache
+    da = dy * (1 - np.tanh(h) ** 2)
+    dx = half(da, W)
+    return dx, x.T @ da
+"""
+
+
+def test_a_name_in_a_helper_function_is_not_that_of_forward() -> None:
+    """In `half`, dx is right and called as something else is in forward: it is not the first that is wrong."""
+    claim = found(problem_of(HELPER, SUMS_VALUES))
+    line = HELPER[: HELPER.index("dh = 2 * dx")].count("\n") + 1
+    assert claim is not None and claim.name == "dx" and line in claim.lines
+
+
+def test_one_mistake_is_in_a_line_that_all_that_is_wrong_shares() -> None:
+    spoilt, line = planted(MLP, "da = dh *", "da = 3 * dh *")
+    spoilt = re.sub(r"\bda\b", "delta", spoilt)  # a name that says nothing
+    claim = found(problem_of(spoilt, MLP_VALUES))
+    assert claim is not None and len(claim.lines) > 1
+    narrowed = agreed(claim, claim, one=True)
+    assert narrowed is not None and [*narrowed.lines] == [line]

@@ -81,3 +81,73 @@ def test_a_permutation_stays_one():
     assert all(sorted(each) == [*range(len(each))] for each in seen)
     with pytest.raises(GradientError, match="not linear in the upstream gradient"):
         check_function(lambda x: (2 * x, None), lambda dy, cache: 2 * np.clip(dy, -50, 50), [x])
+
+
+def test_labels_one_hot_and_shares_stay_so():
+    rng = np.random.default_rng(1)
+    x, W, labels, shares = (
+        rng.normal(size=(5, 4)),
+        rng.normal(size=(4, 4)),
+        np.eye(4)[[0, 3, 1, 1, 2]],
+        np.full((5, 4), 0.25),
+    )
+    seen = []
+
+    def noting(inputs, constants):
+        seen.append(constants)
+        return made(inputs, constants)
+
+    assert len([*others(noting, [x, W], [labels, shares], seed=0)]) > 2
+    assert {len(labels) for labels, _ in seen} == {5, 7, 13}
+    for labels, shares in seen:
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+        assert set(np.unique(labels)) <= {0, 1} and (labels.sum(axis=1) == 1).all()
+
+
+def pair(x, places, backward):
+    """Products of two columns of x; `places` has exactly two columns, and forward does not mind more."""
+
+    def forward(x, places):
+        return x[:, places[0, 0]] * x[:, places[0, 1]], (x, places)
+
+    return check_function(forward, backward, {"x": x}, [places])
+
+
+def test_what_forward_does_not_read_need_not_be_taken_in_other_lengths():
+    x, places = np.random.default_rng(0).normal(size=(5, 2)), np.array([[1, 0]])
+
+    def backward(dy, cache):
+        x, ((one, other),) = cache[0], cache[1]
+        dx = np.zeros_like(x)
+        dx[:, one], dx[:, other] = dy * x[:, other], dy * x[:, one]
+        return dx
+
+    assert pair(x, places, backward).passed
+
+
+def test_whole_numbers_among_the_constants_have_other_values_once():
+    def forward(x, power):
+        return x**power, (x, power)
+
+    def backward(dy, cache):
+        x, power = cache
+        return power * x ** (power - 1) * dy
+
+    x = np.random.default_rng(0).uniform(1, 2, (5, 3))
+    assert check_function(forward, backward, [x], [2]).passed
+    with pytest.raises(GradientError, match="or a constant of forward written as a number"):
+        check_function(forward, lambda dy, cache: 2 * cache[0] * dy, [x], [2])
+
+
+def test_constants_of_any_kind_are_taken():
+    tree = ((0, 1), 2)
+
+    def forward(x, tree):
+        return x[tree[0][0]] * x[tree[0][1]] + x[tree[1]], x
+
+    def backward(dy, x):
+        dx = np.zeros_like(x)
+        dx[0], dx[1], dx[2] = dy * x[1], dy * x[0], dy
+        return dx
+
+    assert check_function(forward, backward, [np.random.default_rng(0).normal(size=(3, 4))], [tree]).passed

@@ -57,10 +57,10 @@ def diagnosed(first: Search, second: Search, name: str) -> Diagnosis | None:
         shared = [claim for claim in claims if claim.label in seconds]
         if shared:
             best, there = shared[0], seconds[shared[0].label].fact
-            # several sizes may be equal in both problems
-            own = best.fact.split(" counts ")[0]
-            others = [c.number for c in shared[1:] if c.number and c.fact.split(" counts ")[0] == own][:3]
-            either = f" (or {', '.join(others)})" if best.number and others else ""
+            own, size = best.fact.split(" counts ")[0], re.compile(r"(1/)?[\w.\[\]]+")
+            others = [c.number for c in shared[1:] if size.fullmatch(c.number) and c.fact.split(" counts ")[0] == own]
+            several = others and "shape" in best.number  # sizes that are equal in both problems
+            either = f" (or {', '.join(others[:3])})" if several else ""
             return Diagnosis(name, best.label, best.fact + either, there + either, best.place)
     return None
 
@@ -369,7 +369,7 @@ def other_slope(view: View) -> Iterator[Edit]:
                 if fits(array, first.value.shape) and (rules := changes(group, partial(with_form, view, form, label))):
                     if label == first.site and (not first.name or len({link.child.name for link in group}) > 1):
                         name = "its result"  # as of a helper function that is called for several variables
-                    zeros_and_ones = all(np.isin(link.values, (0, 1)).all() for link in group)
+                    zeros_and_ones = all(np.allclose(link.values, link.values > 0.5) for link in group)
                     said = "is taken for 1 minus itself" if how == TURNED and not zeros_and_ones else how
                     name = name if name.isidentifier() or how.endswith(" {}") else f"({name})"
                     yield Edit(view, slope(view, group), said.replace("{}", name), first, rules)
