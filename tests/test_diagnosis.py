@@ -208,7 +208,7 @@ def fits(label: str, alone: str | None) -> bool:
     no_claim = {"UNKNOWN", "PROBE"}
     # what the answer is, where it is wrong, and what change gives it, are facts whatever the cause; the rest must name
     # the cause or the sign
-    return kinds <= before | no_claim | {"SCALE", "IS", "ONLY-WHERE", "EDIT"}
+    return kinds <= before | no_claim | {"SCALE", "ONLY-WHERE", "EDIT"}
 
 
 def test_the_names_of_factors_are_distinct_in_every_exercise():

@@ -13,10 +13,8 @@ explain a little with much:
     support     a is wrong exactly on a known set of entries, and 0 there, or not 0, or too large by one factor
     factors     a/n is a known array, or its square, or one over it
     formulas    a is one of the wrong formulas that somebody wrote down
-    expressions a is a product of known arrays, or a simple function of one times the upstream gradient
     vague       a is wrong exactly on a known set of entries
     few         all but a few entries are right
-    compounds   these once more for a divided by a named number: two mistakes at once
     probes      in which simpler problem is the answer right?
 
 No relation is believed on one problem: it must hold on two, with other numbers and, where possible, other sizes. That
@@ -29,11 +27,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from scratchnn.gradcheck.facts import MATCH, NAMED, TERM, Evidence, candidates, names, simple_candidates
+from scratchnn.gradcheck.facts import MATCH, NAMED, TERM, Evidence, candidates, names
 from scratchnn.machinery.parameters import Array
 
 
@@ -325,72 +323,6 @@ def formulas(e: Evidence) -> Iterator[Claim]:
             yield Claim(f"FORMULA:{name}", f"{e.name} equals «{name}»", "compare this with your derivation")
 
 
-def expressions(e: Evidence) -> Iterator[Claim]:
-    """What the answer is, rather than how it differs: a product of two known arrays, or dy times a function of one."""
-    place = "compare this with your derivation: is every array in it the right one, and the right way round?"
-    for name, array in products(e):
-        if e.matches(array):
-            yield Claim(f"IS:{name}", f"{e.name} is {name}", place)
-    dy = e.facts.arrays.get("dy")
-    if dy is None or dy.shape != e.answer.shape:
-        return
-    if e.matches(dy):
-        yield Claim("IS:dy", f"{e.name} is dy, passed on as it is", "what did forward do to its input?")
-    for name, v in e.facts.arrays.items():
-        if name != "dy" and v.shape == dy.shape:
-            for written, value in functions(name, v):
-                if e.matches(dy * value):
-                    yield Claim(f"IS:dy · {written}", f"{e.name} is dy · {written}", place)
-
-
-def products(e: Evidence) -> Iterator[tuple[str, Array]]:
-    """All matrix products of two known arrays, either of them transposed, that have the answer's shape."""
-    sides = [
-        side
-        for name, array in e.facts.arrays.items()
-        if array.ndim == 2
-        for side in ((name, array), (f"{name}ᵀ", array.T))
-    ]
-    for (one, a), (other, b) in itertools.product(sides, sides):
-        fits = a.shape[1] == b.shape[0] and (a.shape[0], b.shape[1]) == e.answer.shape
-        if fits and one.rstrip("ᵀ") != other.rstrip("ᵀ"):
-            yield f"{one} {other}", a @ b
-
-
-def functions(name: str, v: Array) -> Iterator[tuple[str, Array]]:
-    """Derivatives of common functions, and what they are mistaken for."""
-    with np.errstate(all="ignore"):
-        s, t = 1 / (1 + np.exp(-v)), np.tanh(v)
-        table = {
-            "{v}": v, "(1 − {v})": 1 - v, "{v}²": v**2, "(1 − {v}²)": 1 - v**2, "{v} (1 − {v})": v * (1 - v),
-            "e^{v}": np.exp(v), "log {v}": np.log(np.abs(v)), "1/{v}": 1 / v, "({v} > 0)": v > 0, "({v} < 0)": v < 0,
-            "sigmoid({v})": s, "sigmoid({v}) (1 − sigmoid({v}))": s * (1 - s), "(1 − tanh²({v}))": 1 - t**2,
-            "tanh({v})": t, "max({v}, 0)": np.maximum(v, 0),
-        }  # fmt: skip
-    for written, value in table.items():
-        if np.isfinite(value).all():
-            yield written.format(v=name), value * 1.0
-
-
-def compounds(e: Evidence) -> Iterator[Claim]:
-    """Two mistakes at once: the answer without a named factor is explained by one of the other relations."""
-    if np.abs(e.answer - e.numeric)[e.judged].max() < 1e-3 * np.abs(e.numeric).max():
-        return  # nearly right: no factor is wrong here
-    for name, number in simple_candidates(e):
-        if number == 1:
-            continue
-        rest = replace(e, answer=e.answer / number)
-        if rest.matches(rest.numeric, 1 / number):
-            continue  # one mistake, and a scale
-        for level in (rearranged, sums, support, factors, formulas, expressions):
-            for claim in level(rest):
-                yield Claim(
-                    f"{claim.label} & SCALE:{name}",
-                    f"two things at once: {e.name} has an extra factor {name}, and apart from that {claim.fact}",
-                    claim.place,
-                )
-
-
 def probes(e: Evidence) -> Iterator[Claim]:
     for name, is_right in e.probes.items():
         if is_right():
@@ -418,4 +350,4 @@ def unknown(e: Evidence) -> str:
 
 
 FIRST: tuple[Level, ...] = (upstream, relations, swapped, sums, support, factors)
-LEVELS: tuple[Level, ...] = (formulas, expressions, vague, few, compounds, probes)
+LEVELS: tuple[Level, ...] = (formulas, vague, few, probes)

@@ -31,6 +31,7 @@ from scratchnn.machinery.parameters import Array
 
 DIRECTIONS = 2  # random ones for every input
 MANY = 40  # places of a graph; in one of more, only arrays that have a name stand in for others
+MOST = 1500  # changes of one kind that are tried; only in long loops there are more
 LARGE = 120  # nodes; in a larger graph too many arrays could stand in the places of too many others
 Rules = Mapping[Any, Rule]  # link or node → what it does
 Asked = tuple["Level", str, bool]
@@ -125,7 +126,7 @@ class Search:
         if part and level is exchanged:
             return  # the other one would have changed as well
         if level not in self.edits:
-            edits = [edit for view in self.views for edit in level(view)]
+            edits = [edit for view in self.views for edit in itertools.islice(level(view), MOST)]
             moves = np.array([edit.view.moves(edit) for edit in edits])
             self.edits[level] = edits, *moves.reshape(len(edits), 2, len(self.views[0].rows)).swapaxes(0, 1)
         edits, before, after = self.edits[level]

@@ -107,11 +107,3 @@ def candidates(e: Evidence) -> Iterator[tuple[str, float]]:
     for name, number in {**simple, **named}.items():
         yield name, number
         yield f"−{name}", -number
-
-
-def simple_candidates(e: Evidence) -> Iterator[tuple[str, float]]:
-    """The factors that a second mistake is looked for behind: signs, 2, sizes, constants and their inverses."""
-    simple = {"1", "2", "1/2"} | {name for size in (*e.sizes, *e.facts.numbers) for name in (size, f"1/{size}")}
-    for name, number in candidates(e):
-        if name.removeprefix("−") in simple:
-            yield name, number

@@ -70,6 +70,8 @@ class Intermediates:
             raise UnreadableError
 
     def probe(self, place: int, value: Any) -> Any:
+        if not self.noting and not (self.moved and self.moved[0] == place):
+            return value
         self.runs[place] += 1
         run, (name, use, in_place) = self.runs[place], self.places[place]
         if self.noting and (array := plain(value)) is not None:

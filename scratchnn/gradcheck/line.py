@@ -180,14 +180,13 @@ class Judge:
             return None
         if any(self.near(value, g) for g in wanted):
             return True
-        if self.records[k].call:
-            return None  # a function that is called has names of its own
         return False if all(self.far(value, g) for g in wanted) else None
 
     def wrong(self) -> Iterator[int]:
-        """The gradients that are wrong when the code is done with them, in the order of the code."""
+        """The gradients that are wrong when the code is done with them, in the order of the code; a function that is
+        called has names of its own."""
         for k, record in enumerate(self.records):
-            done = record.statement is not None and k not in self.later and not record.argument
+            done = record.statement is not None and k not in self.later and not record.argument and not record.call
             if done and self.named(k) is False:
                 yield k
 

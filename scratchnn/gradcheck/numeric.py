@@ -169,7 +169,7 @@ class Trial:
 
 
 def one_sided(h: float, forward: Forward, move: Move, point: Point) -> tuple[float, float, float, float, float]:
-    """The slopes to the right and to the left, a bound on their noise, Σ |u·Δy| per step and Σ |u·jump of y|; not finite
+    """The slopes to the right and to the left, a bound on their noise, Σ |u·Δy| per step, Σ |u·jump of y|; not finite
     where forward is not."""
     below, low = outputs_at(-h, forward, move)
     above, high = outputs_at(h, forward, move)
