@@ -1,23 +1,46 @@
 """The variational autoencoder: an encoder, a decoder, and one bound that trains both.
 
-We want a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z drawn from
-N(0, I) and x from the decoder. The integral cannot be computed; a bound on it can. For any distribution q(z|x):
+*The bound.* We want a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z
+drawn from N(0, I) and x from the decoder. Of such draws hardly any makes anything like this x. So an encoder says which
+z do, as a distribution q(z|x), and is put into the integral:
 
     log p(x) = log ∫ q(z|x) [p(x|z) p(z) / q(z|x)] dz
              ≥ ∫ q(z|x) log [p(x|z) p(z) / q(z|x)] dz                 Jensen: log is concave
              = E_q[log p(x|z)]  −  KL(q(z|x) ‖ p(z))        =: ELBO   AEVB (3)
 
-and the gap of the bound is exactly KL(q(z|x) ‖ p(z|x)), AEVB (1): it is 0 when q is the true posterior. The two terms
-pull in opposite directions. The first asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
-image towards N(0, I), from which new images are drawn. We minimise −ELBO, in nats.
+*The gap.* p(x|z) p(z) is also p(z|x) p(x). With that in the second line,
 
-The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with a single draw of z, and
-with −log p(x|z) of that draw, the reconstruction, reconstruction + KL is an unbiased estimate of −ELBO. A draw has no
-derivative by mean and σ, unless it is written as z = mean + σ·eps with eps from N(0, I): then the
-randomness is an input, and z a smooth function of mean and log_var. This is the reparameterisation trick.
+    ELBO = E_q[log p(x) + log p(z|x) − log q(z|x)]
+         = log p(x)  −  KL(q(z|x) ‖ p(z|x))                           AEVB (1)
+
+The bound is reached where q is the true posterior. It is missed by two parts: the posterior need not be a Gaussian with
+independent dimensions (approximation), and one encoder for all images need not give each the best of these
+(amortisation).
+
+*Three readings.* The first term asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
+image towards N(0, I), from which new images are drawn: a regularised autoencoder. In nats of a message, KL is what it
+costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the distortion. And it is EM: the best q
+for a given decoder is the posterior, which closes the gap (E-step); a decoder that raises the bound for this q raises
+log p(x) at least as much (M-step). Here both take a step at once.
+
+*What KL measures.* Over all images, q(z) being the mean of their q(z|x), it is what z says about x, and how far all z
+together are from the prior:
+
+    mean KL(q(z|x) ‖ p(z)) = I(x; z)  +  KL(q(z) ‖ p(z))
+
+So it need not be 0 for z that are together drawn from N(0, I): with means from N(0, ½) and σ² = ½ they are, and the
+mean KL is I(x; z) = ½ log 2 = 0.347.
+
+*One draw.* The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with one draw:
+reconstruction, −log p(x|z) of that draw, plus KL is an unbiased estimate of −ELBO. A draw has no derivative by mean and
+σ, unless it is written as z = mean + σ·eps with eps from N(0, I), which does not depend on them: then
+
+    ∂/∂mean E_q[f(z)] = ∂/∂mean E_eps[f(mean + σ eps)] = E_eps[∂f(mean + σ eps)/∂mean]
+
+and the derivative of one draw is an unbiased estimate of the gradient. This is the reparameterisation trick.
 
 The equations are those of Kingma & Welling, "Auto-Encoding Variational Bayes", 2014 (AEVB); its φ and θ are
-`vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`.
+`vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`. We minimise −ELBO, in nats.
 """
 
 from __future__ import annotations
@@ -76,9 +99,7 @@ class KLToStandardNormal(Module):
         dmean    = dkl_n mean
         dlog_var = dkl_n ½ (e^(log_var) − 1)
     Watch
-        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged. That the z of
-        all images together are draws from N(0, I) is not enough: with means from N(0, ½) and σ² = ½ they are, and the
-        mean KL is ½ log 2 = 0.347: what z says about x.
+        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged.
     """
 
     def forward(self, mean: Array, log_var: Array) -> Array:

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from exact import linear_gaussian
 
@@ -61,6 +62,107 @@ def test_the_elbo_equals_log_p_at_the_true_posterior(rng):
 def test_the_elbo_is_below_log_p_elsewhere(rng):
     model, x, log_p = linear_gaussian(rng, tilt=0.2)
     assert (exact_elbo(model, x) < log_p - 1e-3).all()
+
+
+def gaussian_kl(mean, var, other_mean, other_var):
+    """KL(N(mean, var) ‖ N(other_mean, other_var)), dimensions summed."""
+    return 0.5 * np.sum(np.log(other_var / var) + (var + (mean - other_mean) ** 2) / other_var - 1, axis=1)
+
+
+def test_the_gap_of_the_bound_is_the_kl_from_q_to_the_posterior(rng):
+    model, x, log_p = linear_gaussian(rng, tilt=0.2, widening=0.3)
+    exact, _, _ = linear_gaussian(np.random.default_rng(20180101))  # the same numbers, and the posterior for encoder
+    (mean, log_var), (right_mean, right_log_var) = model.encode(x), exact.encode(x)
+    gap = gaussian_kl(mean, np.exp(log_var), right_mean, np.exp(right_log_var))
+    assert (gap > 1e-2).all()
+    np.testing.assert_allclose(log_p - exact_elbo(model, x), gap, rtol=1e-9)
+
+
+def test_independent_dimensions_miss_a_posterior_that_is_correlated(rng):
+    """The approximation gap: of all Gaussians with independent dimensions the one with the posterior's mean and the
+    variances 1/Λ_jj comes nearest, Λ being the posterior's precision, and it misses ½ (Σ log Λ_jj − log det Λ)."""
+    model, x, _ = linear_gaussian(rng)
+    W, b, s2 = rng.normal(size=(3, 2)), rng.normal(size=3), 0.3
+    precision = np.eye(2) + W.T @ W / s2
+    to_mean = W @ np.linalg.inv(precision) / s2
+    model.decoder.layers[0].W = np.concatenate([W.T, np.zeros((2, 3))], axis=1)
+    model.decoder.layers[0].b = np.concatenate([b, np.full(3, np.log(s2))])
+    model.encoder.layers[0].W = np.concatenate([to_mean, np.zeros((3, 2))], axis=1)
+    model.encoder.layers[0].b = np.concatenate([-b @ to_mean, -np.log(np.diag(precision))])
+    log_p = scipy.stats.multivariate_normal(b, W @ W.T + s2 * np.eye(3)).logpdf(x)
+    gap = 0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
+    assert gap > 0.1
+    np.testing.assert_allclose(log_p - exact_elbo(model, x), gap, rtol=1e-9)
+    model.encoder.layers[0].b = model.encoder.layers[0].b + np.array([0, 0, 0.1, 0])
+    assert (log_p - exact_elbo(model, x) > gap + 1e-4).all()
+
+
+def test_mean_kl_is_what_z_says_of_x_and_how_far_all_z_are_from_the_prior(rng):
+    mean, log_var = rng.normal(size=(5, 1)), rng.normal(size=(5, 1)) - 1
+    z, dz = np.linspace(-15, 15, 20_001, retstep=True)
+    q = scipy.stats.norm.pdf(z, mean, np.exp(log_var / 2))  # (5, places)
+    together, prior = q.mean(axis=0), scipy.stats.norm.pdf(z)
+
+    def kl(q, p):
+        return np.sum(scipy.special.rel_entr(q, p)) * dz
+
+    information = np.mean([kl(each, together) for each in q])
+    mean_kl = KLToStandardNormal().forward(mean, log_var).mean()
+    np.testing.assert_allclose(mean_kl, information + kl(together, prior), rtol=1e-9)
+    assert information > 0.1 and kl(together, prior) > 0.01
+
+
+def test_draws_that_are_together_from_the_prior_may_still_say_something():
+    """Means from N(0, ½) and σ² = ½: together N(0, 1). The expectation over the means by Gauss and Hermite."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+    mean = np.sqrt(0.5) * nodes[:, None]
+    kl = KLToStandardNormal().forward(mean, np.full(mean.shape, np.log(0.5)))
+    np.testing.assert_allclose(weights @ kl / weights.sum(), 0.5 * np.log(2), rtol=1e-12)
+
+
+def exact_gradient(model: VAE, x: np.ndarray) -> np.ndarray:
+    """The expectation over eps of the gradient of −ELBO, summed over x: it is quadratic in eps as well."""
+    total = np.zeros_like(model.params)
+    corners = [*itertools.product([-1.0, 1.0], repeat=model.n_z)]
+    for corner in corners:
+        model.forward(x, np.tile(corner, (len(x), 1)))
+        model.backward(np.ones(len(x)))
+        total += model.grads / len(corners)
+    return total
+
+
+def test_the_gradient_of_one_draw_is_right_on_average(rng):
+    model, x, _ = linear_gaussian(rng, tilt=0.2, widening=0.3)
+    found, h = exact_gradient(model, x), 1e-5
+    for k in range(len(model.params)):
+        before = model.params[k]
+        model.params[k] = before + h
+        above = -exact_elbo(model, x).sum()
+        model.params[k] = before - h
+        below = -exact_elbo(model, x).sum()
+        model.params[k] = before
+        assert abs(found[k] - (above - below) / (2 * h)) < 1e-6 * (1 + abs(found[k]))
+
+
+def test_at_the_posterior_a_step_of_the_decoder_is_one_of_log_p(rng):
+    """EM: the E-step closes the gap, and then the ELBO has the gradient of log p by the decoder's parameters."""
+    model, x, _ = linear_gaussian(rng)
+    decoder = model.decoder.layers[0]
+
+    def log_p() -> float:
+        W, b, s2 = decoder.W[:, :3].T, decoder.b[:3], np.exp(decoder.b[3])
+        return scipy.stats.multivariate_normal(b, W @ W.T + s2 * np.eye(3)).logpdf(x).sum()
+
+    exact_gradient(model, x)
+    gradient = exact_gradient(model, x)[len(model.encoder.params) :]
+    index = len(gradient) - 6  # the decoder's first bias, which moves the mean of x
+    h, before = 1e-5, decoder.b[0]
+    slopes = []
+    for step in (h, -h):
+        decoder.b[0] = before + step
+        slopes.append(log_p())
+    decoder.b[0] = before
+    np.testing.assert_allclose(-gradient[index], (slopes[0] - slopes[1]) / (2 * h), rtol=1e-6)
 
 
 def test_both_terms_are_per_example_and_do_not_depend_on_the_batch(rng):
