@@ -6,6 +6,7 @@ The keys of the mutants (tests/mutants/) were written before the diagnosis was r
 from __future__ import annotations
 
 import itertools
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -146,6 +147,41 @@ def test_the_smallest_mistakes_are_called_by_their_name(name):
 
 
 # ---- nothing is claimed that is not known
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.9, 0.2])
+def test_a_factor_near_one_that_has_a_name_or_with_a_name_in_one_problem_is_not_called_so(factor, rng):
+    text = message(lambda x: (np.sin(x), x), lambda dy, x: factor * dy * np.cos(x), {"x": rng.normal(size=(5, 3))})
+    assert f"dx is exactly {factor} times the right gradient, everywhere.\n" in text
+
+
+def test_what_is_wrong_elsewhere_too_is_not_said_to_be_right_there(rng):
+    def backward(dy, x):
+        dx = np.where(x < 0, 3, 2) * dy * x
+        dx.flat[np.argmax(x)] *= 7
+        return dx
+
+    text = message(lambda x: (x**2, x), backward, {"x": rng.normal(size=(5, 3))})
+    assert "except where" not in text
+    assert re.search(r"In a problem that can be worked out by hand:\n.*\n  backward gives dx = .*, right is \[\[", text)
+
+
+def relu_message(slope, rng) -> str:
+    """What is said of a ReLU with this derivative, for an input with two zeros."""
+    x = rng.normal(size=(5, 3))
+    x[1, 1] = x[2, 2] = 0
+    return message(lambda x: (np.maximum(x, 0), x), lambda dy, x: dy * slope(x), {"x": x})
+
+
+@pytest.mark.parametrize("at_zero", [1.2, 7, -3])
+def test_what_is_wrong_on_a_kink_alone_is_not_explained_by_what_is_right(at_zero, rng):
+    text = relu_message(lambda x: np.where(x == 0, at_zero, x > 0), rng)
+    assert "I do not recognise this mistake in dx: 2 of 15 entries are wrong." in text
+    assert float(text.split("largest error ")[1].split(";")[0]) > 0.01
+
+
+def test_beside_wrong_entries_those_on_a_kink_are_not_judged(rng):
+    assert "dx is right except where x < 0" in relu_message(lambda x: np.where(x > 0, 1, 9), rng)
 
 
 def test_a_thousand_garbage_gradients_get_no_diagnosis():

@@ -163,6 +163,22 @@ def test_sharp_bends_are_measured_with_shorter_steps():
         assert not numeric.kink[0] and abs(numeric.value[0] - derivative(x)) <= numeric.error[0]
 
 
+def test_beside_a_large_constant_slopes_are_measured_with_longer_steps():
+    """The shortest step that is tried has an error bar of 0.3."""
+    numeric = slopes(lambda t: 1e9 + t, [0.5])
+    assert abs(numeric.value[0] - 1) <= numeric.error[0] < 1e-6 and not numeric.trouble[0]
+
+
+def test_a_step_counts_as_it_was_made_and_not_as_it_was_meant():
+    """Beside a kink at a distance of 2⁻³⁰ the step is so short that adding it to 1 changes it by a millionth."""
+    numeric = slopes(lambda t: np.abs(t - 1), [1 + 2.0**-30])
+    assert abs(numeric.value[0] - 1) <= numeric.error[0] < 1e-8
+
+
+def test_what_drowns_in_rounding_is_called_so():
+    assert [*slopes(lambda t: 1 + 1e-15 * np.sin(t), [0.5, 1.0]).trouble] == ["noise", "noise"]
+
+
 @pytest.mark.parametrize("size", [10.0, 20.0])
 def test_right_layers_pass_where_they_are_saturated(size, rng):
     """Losses near 0 are differences of numbers that are not: their rounding must be allowed for."""
@@ -209,6 +225,13 @@ def test_forward_passes_that_cannot_be_checked_are_named(rng):
         check_layer(Tanh(), np.array([[np.nan, 1.0]]))
     with pytest.raises(ValueError, match=r"has shape \(0, 3\): there is nothing to check"):
         check_layer(Tanh(), np.zeros((0, 3)))
+
+
+def test_a_small_entry_is_judged_by_its_own_size(rng):
+    """One that is ten thousand times smaller than the others is wrong in the sixth digit."""
+    w = np.array([1.0, 1e-4])
+    with pytest.raises(GradientError, match="5 of 10 entries wrong"):
+        check_function(lambda x: (x * w, None), lambda dy, _: dy * w * [1, 1 + 1e-6], [rng.normal(size=(5, 2))])
 
 
 def test_a_wrong_answer_cannot_hide_among_entries_that_cannot_be_judged(rng):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scratchnn.gradcheck import GradientError, check_function
 from scratchnn.gradcheck.edits import Search, diagnosed
 from scratchnn.gradcheck.graph import record, traced
 from scratchnn.gradcheck.problem import Code, Problem, as_tuple
@@ -216,11 +217,35 @@ def sorts(x):
     return y, None
 
 
-@pytest.mark.parametrize("forward", [to_plain, through_a_view, buffered, sorts])
+def loses_a_route(x):
+    return x * np.max(x[0].tolist()), None
+
+
+def sees_that_it_is_recorded(x):
+    return 2 * x + (type(x) is np.ndarray), None
+
+
+@pytest.mark.parametrize(
+    "forward", [to_plain, through_a_view, buffered, sorts, loses_a_route, sees_that_it_is_recorded]
+)
 def test_nothing_is_said_of_a_forward_that_cannot_be_followed(forward):
     problem = problem_of(forward, None, sized({"x": "ND"}, 0))
     upstreams = problem.upstreams(0)
     assert record(problem, upstreams, problem.numeric(upstreams)) is None
+
+
+def bent_twice(x):
+    y = 10 * np.maximum(x, 0)
+    return np.maximum(y, -9 * y), None
+
+
+def test_on_a_kink_a_recorded_forward_may_have_another_slope():
+    """The mean of the slopes is 5, the product of the means of both kinks −20."""
+    inputs = sized({"x": "ND"}, 0)
+    inputs["x"][1, 2] = 0
+    problem = problem_of(bent_twice, None, inputs)
+    upstreams = problem.upstreams(0)
+    assert record(problem, upstreams, problem.numeric(upstreams)) is not None
 
 
 # ---- planted mistakes
@@ -267,6 +292,27 @@ def test_a_mistake_in_a_normalisation_is_named(change, fact):
         assert fact in facts["dx"]
 
 
+def test_a_number_that_is_one_over_n_in_one_problem_is_not_called_so():
+    def backward(dy, cache):
+        return norm_backward(dy, cache, through_var=0.2)
+
+    assert found(norm, backward, NORM) == {}
+    with pytest.raises(GradientError) as raised:
+        check_function(norm, backward, sized(NORM, 0))
+    assert "1/N" not in str(raised.value)
+
+
+def test_one_wrong_entry_is_not_explained():
+    """Too many changes give one number."""
+
+    def backward(dy, x):
+        dx = dy * np.cos(x)
+        dx[0] = 0
+        return dx
+
+    assert found(lambda x: (np.sin(x), x), backward, {"x": "N"}) == {}
+
+
 def mlp(x, W, V):
     a = x @ W
     h = np.tanh(a)
@@ -284,6 +330,7 @@ MLP = {"x": "ND", "W": "DD", "V": "DD"}
 MLP_MISTAKES = [
     ({"slope": lambda a, h: 1}, {"dx", "dW"}, "the derivative of np.tanh(a) is left out"),
     ({"slope": lambda a, h: 1 - a**2}, {"dx", "dW"}, "taken for 1 − a²"),
+    ({"slope": lambda a, h: h * (1 - h)}, {"dx", "dW"}, "taken for h (1 − h)"),
     ({"slope": lambda a, h: 1 - np.tanh(h) ** 2}, {"dx", "dW"}, "is taken at h and not at a"),
     ({"slope": lambda a, h: (1 - h**2) ** 2}, {"dx", "dW"}, "multiplied in twice"),
     ({"turn": lambda V: V}, {"dx", "dW"}, "uses the transpose of V where V belongs"),

@@ -97,6 +97,18 @@ def test_keys_and_variables_may_have_names_of_their_own() -> None:
         check_function(dense, dense_backward, {"x": X, "W": W})
 
 
+def test_a_dict_has_no_more_keys_than_gradients() -> None:
+    with pytest.raises(GradientError, match="returned a dict with back, W, b, expected one array each for dx, dW"):
+        check_function(
+            dense, lambda dy, cache: {**dense_backward(dy, cache), "b": 0}, {"x": X, "W": W}, names={"back": "x"}
+        )
+
+
+def test_one_array_may_be_two_inputs() -> None:
+    """Each is moved alone."""
+    check_function(lambda x, z: (x * z, (x, z)), lambda dy, cache: (dy * cache[1], dy * cache[0]), {"x": X, "z": X})
+
+
 def cell(x, state):
     h, c = state
     new = np.tanh(x + 2 * c) * h
@@ -159,3 +171,28 @@ def test_whole_numbers_change_in_the_second_problem() -> None:
 
     with pytest.raises(GradientError, match="right for the inputs given"):
         check_function(picked, always_the_first_labels, {"logits": RNG.normal(size=(5, 4))}, {"labels": LABELS})
+
+
+class Clips(Layer):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        np.clip(self.W, -1, 1, out=self.W)
+        return dx
+
+
+@pytest.mark.parametrize(
+    ("backward", "message"),
+    [
+        (lambda dy, x: (2 * dy).T, r"gives dx the shape \(3, 5\), it must be \(5, 3\)"),
+        (lambda dy, x: (2 * dy).astype(int), "gives dx as int64: a gradient is made of floats"),
+        (lambda dy, x: 2 * dy * np.nan, "gives NaN or infinite values in dx"),
+    ],
+)
+def test_what_is_no_gradient_is_called_so(backward, message) -> None:
+    with pytest.raises(GradientError, match=message):
+        check_function(lambda x: (2 * x, x), backward, {"x": X})
+
+
+def test_a_layer_may_not_write_into_its_parameters() -> None:
+    with pytest.raises(GradientError, match="backward writes into W, which is not its own"):
+        check_layer(Clips(), X, constants={"mask": MASK}, names={"weight_update": "W"})

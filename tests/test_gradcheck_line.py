@@ -15,6 +15,7 @@ import pytest
 
 from scratchnn.exercises import judge
 from scratchnn.exercises.exercise import path_of, reference
+from scratchnn.gradcheck import GradientError, check_function
 from scratchnn.gradcheck.check import described
 from scratchnn.gradcheck.given import in_order
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
@@ -222,6 +223,7 @@ CONSTRUCTS = [
     (MLP, MLP_VALUES, [
         ("da = dh * (1 - h**2)", "da = dh * (1 - h)", True),
         ("dh = dy @ W2.T", "dh = 2 * dy @ W2.T", True),
+        ("dh = dy @ W2.T", "dh = 1.01 * dy @ W2.T", True),
         ("dW1 = x.T @ da", "dW1 = x.T @ dh", True),
         ("db1 = da.sum(axis=0)", "db1 = da.mean(axis=0)", True),
         ("dW2 = h.T @ dy", "dW2 = -h.T @ dy", True),
@@ -355,14 +357,50 @@ def test_nothing_is_said_if_the_file_has_changed_since() -> None:
     assert found(problem) is None
 
 
+DOUBLED = """
+import functools
+
+def doubled(function):
+    @functools.wraps(function)
+    def inner(*arguments):
+        y, cache = function(*arguments)
+        return 2 * y, cache
+    return inner
+
+@doubled"""
+
+
+def test_nothing_is_said_if_forward_without_its_decorator_gives_something_else() -> None:
+    text = (DOUBLED + MLP).replace("    x, h, W1, W2 = cache\n", "    x, h, W1, W2 = cache\n    dy = 2 * dy\n")
+    assert found(problem_of(text, MLP_VALUES)) is None
+    spoilt, _ = planted(text, "dx = da @ W1.T", "dx = -da @ W1.T")
+    assert found(problem_of(spoilt, MLP_VALUES)) is None
+
+
 def test_a_factor_that_is_left_for_later_is_no_mistake() -> None:
     """dh has the factor 2 too much by intention; the mistake is another."""
     deferred = MLP.replace("dh = dy @ W2.T", "dh = 2 * dy @ W2.T").replace("(1 - h**2)", "(1 - h**2) / 2")
     assert found(problem_of(deferred, MLP_VALUES)) is None
-    spoilt, line = planted(deferred, "db1 = da.sum(axis=0)", "db1 = da.mean(axis=0)")
-    claim = found(problem_of(spoilt, MLP_VALUES))
-    assert claim is not None
-    assert [*claim.lines] == [line]
+    for wrong in (
+        "da.mean(axis=0)",
+        "2 * da.sum(axis=0)",
+    ):  # without the factor, the second would be right, and da wrong
+        spoilt, line = planted(deferred, "db1 = da.sum(axis=0)", f"db1 = {wrong}")
+        claim = found(problem_of(spoilt, MLP_VALUES))
+        assert claim is not None
+        assert [*claim.lines] == [line]
+
+
+def test_nothing_is_said_if_another_line_is_wrong_in_the_second_problem() -> None:
+    text, _ = planted(MLP, "dh = dy @ W2.T", "dh = dy @ W2.T * (2 if len(x) == 5 else 1)")
+    text, _ = planted(text, "da = dh * (1 - h**2)", "da = dh * (1 - h**2) * (1 if len(x) == 5 else 2)")
+    problems = [problem_of(text, {**MLP_VALUES, "x": normal(n, 3)}) for n in (5, 7)]
+    claims = [found(problem) for problem in problems]
+    assert all(claims) and agreed(*claims, one=False) is None
+    made = module(text)
+    with pytest.raises(GradientError) as raised:
+        check_function(made.forward, made.backward, MLP_VALUES)
+    assert "line" not in str(raised.value)
 
 
 def test_a_debugger_gets_its_trace_function_back() -> None:

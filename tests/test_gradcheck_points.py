@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from check_blind import passes
 
-from scratchnn.gradcheck import GradientError, check_function
+from scratchnn.gradcheck import GradientError, check_function, check_layer
 from scratchnn.gradcheck.another import other_values, others
 from scratchnn.gradcheck.problem import Code, Problem
 
@@ -49,6 +49,42 @@ def test_an_upstream_gradient_is_not_made_of_the_users_numbers():
     assert check_function(forward, backward, [x], seed=0).passed
 
 
+class Scale:
+    """Backward forgets gamma, which is 1 at first."""
+
+    def __init__(self):
+        self.gamma = np.ones(3)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dy):
+        self.dgamma = (dy * self.x).sum(axis=0)
+        return dy
+
+
+def test_parameters_have_other_values_in_other_problems():
+    with pytest.raises(GradientError, match="right for the inputs given"):
+        check_layer(Scale(), np.random.default_rng(0).normal(size=(5, 3)))
+
+
+def test_an_answer_that_changes_once_others_were_seen_is_caught():
+    """Right for inputs that are new, in every problem."""
+    seen = []
+
+    def forward(x):
+        if not any(np.array_equal(x, other) for other in seen):
+            seen.append(x.copy())
+        return x**2, x
+
+    def backward(dy, x):
+        return 2 * dy * x if np.array_equal(x, seen[-1]) else 4 * dy * x
+
+    with pytest.raises(GradientError, match="right at first, and another answer for the same inputs after others"):
+        check_function(forward, backward, [np.random.default_rng(0).normal(size=(3, 2))])
+
+
 def made(inputs, constants):
     def forward(x, W, *rest):
         return x @ W, None
@@ -66,6 +102,21 @@ def test_another_problem_has_other_lengths_that_fit():
     assert (n, d, e) == (7, 5, 6) or len({n, d, e} & {4, 3, 5}) < 3
     assert d == same != 3 and n != 4
     assert problem.arrays["dx"].min() >= 2 and problem.arrays["dx"].max() <= 3
+    assert not np.isin(problem.arrays["dx"], x).any()
+
+
+@pytest.mark.parametrize("length", range(2, 12))
+def test_no_other_length_is_that_of_the_examples_or_next_to_it(length):
+    inputs = [np.random.default_rng(1).normal(size=shape) for shape in ((20, length), (length, 20))]
+    n, d = next(others(made, inputs, [], seed=0)).arrays["dx"].shape
+    assert abs(n - d) > 1
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_second_problem_outside_of_the_domain_is_not_used():
+    """The constants are drawn apart from the inputs, and the logarithm of a difference is not a number then."""
+    c = np.arange(10.0).reshape(5, 2)
+    check_function(lambda x, c: (np.log(x - c), x - c), lambda dy, d: dy / d, [c + 0.5], [c])
 
 
 def test_a_permutation_stays_one():
@@ -78,6 +129,7 @@ def test_a_permutation_stays_one():
         return made(inputs, constants)
 
     assert other_values(noting, [x, W], [order], seed=0) is not None
+    assert len(next(others(noting, [x, W], [order], seed=0)).arrays["dx"]) == len(seen[-1]) == 7
     assert all(sorted(each) == [*range(len(each))] for each in seen)
     with pytest.raises(GradientError, match="not linear in the upstream gradient"):
         check_function(lambda x: (2 * x, None), lambda dy, cache: 2 * np.clip(dy, -50, 50), [x])

@@ -99,6 +99,16 @@ def test_another_shape_than_that_of_the_gradient_is_said():
         check_function(forward, backward, INPUTS)
 
 
+def test_of_two_ways_that_fit_the_one_with_the_shape_of_the_gradient_is_said():
+    def backward(dy, cache):
+        x, W = cache
+        dW = x @ dy
+        return dy @ W.T, dW
+
+    with pytest.raises(GradientError, match=r"`x.T @ dy` would fit, and has shape \(3, 3\)$"):
+        check_function(lambda x, W: (x @ W, (x, W)), backward, {"x": INPUTS["x"], "W": np.eye(3)})
+
+
 def test_what_else_a_backward_raises_reaches_its_writer():
     def own(dy, cache):
         raise ValueError("mine")

@@ -89,7 +89,7 @@ class ArrayReport:
                 missed |= ~self.measured & (self.numeric.trouble == "")
             if count := int(missed.sum()):
                 notes.append(f"{count} of {self.errors.size} entries {meaning}")
-        largest = f"{self.errors[self.judged].max(initial=0.0):.1e}"
+        largest = f"{self.errors[self.judged | (self.excess > 0)].max(initial=0.0):.1e}"
         return [self.name, str(self.analytic.shape), verdict, largest, "; ".join(notes)]
 
     def __str__(self) -> str:
