@@ -210,7 +210,7 @@ MUTATIONS = [
     ),
     Mutation(
         "another",
-        "rows = 7 if n != 7 else 11",
+        "rows = 7 if n != 7 else 13",
         "rows = n",
         "there are as many examples as before",
     ),

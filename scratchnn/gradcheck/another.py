@@ -6,7 +6,7 @@ right one by accident of the numbers does not hold again.
 
 What other inputs a forward pass takes is not known, so it is tried. Rows, the first axis of the first array, are
 examples by convention: there are 7 of them now, or 13. Every other length is made longer, the same length everywhere by
-the same amount, or twice as long, which keeps halves and groups whole; none becomes N ± 1, for which it could be taken.
+the same amount, or twice as long, which keeps halves and groups whole; few become N ± 1, for which they could be taken.
 What forward refuses is not used, and neither is what makes outputs of unexpected shapes: then something was broadcast
 that is not meant to be.
 """
@@ -95,7 +95,7 @@ def other_lengths(inputs: Sequence[Array], constants: Sequence[Any]) -> Iterator
     n = rows_of(inputs, constants)
     if not n:
         return
-    rows = 7 if n != 7 else 11
+    rows = 7 if n != 7 else 13
 
     # the sides of an image apart, although they may be as long
     yield partial(lengthened, (0, n), rows, lambda axis, length: one_more(length) + (axis == 3) * (length > 1))
