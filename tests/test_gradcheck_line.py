@@ -21,7 +21,6 @@ from scratchnn.gradcheck.given import in_order
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
 from scratchnn.gradcheck.problem import Code, Problem
 
-pytestmark = pytest.mark.numerical
 COUNT = iter(range(10**6))
 
 

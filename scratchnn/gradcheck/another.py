@@ -24,18 +24,25 @@ from scratchnn.gradcheck.numeric import outputs_of
 from scratchnn.gradcheck.problem import UPSTREAM, Problem
 from scratchnn.machinery.parameters import Array
 
+MANY = 1000  # entries that are measured one by one without one's noticing
 MakeProblem = Callable[[Sequence[Array], Sequence[Any]], Problem]
 Lengths = Callable[[int, int], int]  # what becomes of an axis: (its number, its length)
 Picks = dict[tuple[int, int], Array]  # (number, length) of an axis → the places on it that are drawn
 
 
 def others(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Iterator[Problem]:
-    """Problems of other sizes if forward takes them, then one of the same sizes; none if it takes nothing else."""
+    """Problems of other sizes if forward takes them, then one of the same sizes, then large ones; none if it takes
+    nothing else."""
+    large = []
     for lengths in other_lengths(inputs, constants):
         if problem := attempt(make, inputs, constants, lengths, seed + 1):
-            yield problem
+            if sum(array.size for array in problem.arrays.values()) <= MANY:
+                yield problem
+            else:
+                large.append(problem)
     if problem := other_values(make, inputs, constants, seed):
         yield problem
+    yield from large
 
 
 def other_values(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:

@@ -78,7 +78,9 @@ def explained(
                 if all(is_near(its_answers[name], numerics[name]) for name in wrong):
                     sizes = ", ".join(f"{name.removeprefix('d')} {x.shape}" for name, x in other.arrays.items())
                     right = f"It is right for other inputs, {sizes}: is a size written as a number?"
-                    report = replace(report, instance=right)
+                    if all(x.shape == here.arrays[name].shape for name, x in other.arrays.items()):
+                        right = "It is right for other values of the same sizes: what is special about these?"
+                    report = replace(report, instance=report.instance or right)
                     continue
                 second = findings(other, its_upstreams, its_answers, numerics, first.line is not None)
                 arrays = [
