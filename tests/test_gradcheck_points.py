@@ -11,13 +11,14 @@ from scratchnn.gradcheck import GradientError, check_function, check_layer
 from scratchnn.gradcheck.another import other_values, others
 from scratchnn.gradcheck.problem import Code, Problem
 
-HIDDEN = [(family, case) for family in blind.load() for case in family.wrong if case.shows != "plain"]
+# half of them; python tests/check_blind.py tries all
+HIDDEN = [(family, case) for family in blind.load() for case in family.wrong if case.shows != "plain"][::2]
 HARD = [
     (family, case)
     for family in blind.load()
     for case in family.rights()
     if case.kink or case.difficult or family.keys or family.name == "coupling_views"
-]
+][::2]
 
 
 def ids(cases):
