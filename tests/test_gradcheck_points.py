@@ -178,6 +178,17 @@ def test_what_forward_does_not_read_need_not_be_taken_in_other_lengths():
     assert pair(x, places, backward).passed
 
 
+def test_a_table_of_a_fixed_number_of_rows_is_wrong_although_not_all_rows_are_read():
+    def backward(dy, places):
+        dW = np.zeros((5, 3))
+        np.add.at(dW, places, dy)
+        return dW
+
+    W, places = np.random.default_rng(0).normal(size=(5, 3)), np.array([0, 2, 2, 1])
+    with pytest.raises(GradientError, match="is a size written as a number"):
+        check_function(lambda W, places: (W[places], places), backward, [W], [places])
+
+
 def test_whole_numbers_among_the_constants_have_other_values_once():
     def forward(x, power):
         return x**power, (x, power)
