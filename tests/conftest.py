@@ -20,7 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a c
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# Tests that compute, by the beginning of their names; less than a minute in all. python -m tests.matrix runs them under
+# Tests that compute, by the beginning of their names; a few minutes in all. python -m tests.matrix runs them under
 # every kernel of the matrix library.
 NUMERICAL = (
     "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck.py", "init",

@@ -361,7 +361,7 @@ MUTATIONS = [
     ),
     Mutation(
         "recording",
-        "changed = old is not value or not np.array_equal(new, plain(value), equal_nan=True)",
+        "changed = new is None or old is not value or not np.array_equal(new, now, equal_nan=True)",
         "changed = old is not value",
         "what is written in place is not seen",
     ),

@@ -109,6 +109,15 @@ def test_of_two_ways_that_fit_the_one_with_the_shape_of_the_gradient_is_said():
         check_function(lambda x, W: (x @ W, (x, W)), backward, {"x": INPUTS["x"], "W": np.eye(3)})
 
 
+def test_a_singular_matrix_is_no_matter_of_shapes():
+    def backward(dy, cache):
+        x, W, _ = cache
+        return np.linalg.solve(np.zeros((5, 5)), dy) @ W.T, x.T @ dy, dy.sum(axis=0)
+
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        check_function(forward, backward, INPUTS)
+
+
 def test_what_else_a_backward_raises_reaches_its_writer():
     def own(dy, cache):
         raise ValueError("mine")

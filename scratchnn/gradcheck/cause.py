@@ -91,10 +91,8 @@ def explained(
                 one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
                 line = agreed(first.line, second.line, one)
                 report = replace(report, arrays=arrays)
-                nowhere = (
-                    causes == {"IGNORES-UPSTREAM"} and line and len(line.lines) > 1
-                )  # what is not used has no line
-                if line and not nowhere:
+                unused = causes == {"IGNORES-UPSTREAM"}  # what is used nowhere is not missing in some lines
+                if line and not (unused and len(line.lines) > 1):
                     file = definition(here.code.backward)[0].__code__.co_filename
                     report = replace(report, line=str(line), source=excerpt(file, line.lines))
                 break

@@ -143,6 +143,7 @@ def check_model(
     `model.forward(*batch)` returns the loss of every example (N,), or its terms as a tuple of such arrays, and
     `model.backward(dloss)`, with dloss (N,), writes the gradients. The noise belongs to the batch, as an input. If the
     model has `term_names`, the terms are called so. Arrays of whole numbers, such as labels, may be part of the batch.
+    `names` is that of `check_layer`.
 
     A large model is checked along `directions` random directions for each of its arrays instead of entry by entry. One
     wrong entry among a million is easily missed so: check a small model of the same kind entry by entry as well.

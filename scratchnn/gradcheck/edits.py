@@ -240,7 +240,11 @@ class View:
 
 
 def then(rules: Rules, change: Rule) -> Rules:
-    return {key: lambda g, rule=rule: change(rule(g)) for key, rule in rules.items()}  # type: ignore[misc]
+    return {key: partial(chained, rule, change) for key, rule in rules.items()}
+
+
+def chained(first: Rule, second: Rule, g: Array) -> Array:
+    return second(first(g))
 
 
 def weighted(group: Sequence[Link], values: Callable[[Link], Array]) -> Rules:
@@ -287,8 +291,12 @@ def left_out(view: View) -> Iterator[Edit]:
             yield Edit(view, what, "is taken on its diagonal alone", link.child, rules)
         for c, how in ((-1, "has the wrong sign"), (2, "counts 2 times"), (0.5, "counts 1/2 times")):
             if len(group) > 1:
-                rules = weighted(group, lambda k, c=c: c * k.values)  # type: ignore[misc]
+                rules = weighted(group, partial(scaled, c))
                 yield Edit(view, route(group), how, link.child, rules)
+
+
+def scaled(c: float, link: Link) -> Array:
+    return c * link.values
 
 
 def factor(view: View) -> Iterator[Edit]:
@@ -436,12 +444,17 @@ def overwritten(view: View) -> Iterator[Edit]:
         for end, order in (("last", 1), ("first", -1)):
             passes = group[::order]
             if one_target:
-                later = {link: [other.cols for other in passes[k + 1 :]] for k, link in enumerate(passes)}
-                rules = weighted(group, lambda k, w=later: k.values * ~np.isin(k.cols, np.concatenate([[], *w[k]])))  # type: ignore[misc]
+                rules = weighted(group, partial(unless_written_later, passes))
                 yield Edit(view, route(group), f"counts in the {end} pass alone", group[0].child, rules)
             elif any(len(np.unique(link.cols)) < len(link.cols) for link in group):
                 rules = {link: partial(assigned, link, order) for link in group}
                 yield Edit(view, route(group), f"counts in the {end} use of an entry alone", group[0].child, rules)
+
+
+def unless_written_later(passes: Sequence[Link], link: Link) -> Array:
+    """A link's values, but for entries that a later pass writes."""
+    later = [other.cols for other in passes[passes.index(link) + 1 :]]
+    return link.values * ~np.isin(link.cols, np.concatenate([[], *later]))
 
 
 def assigned(link: Link, order: int, g: Array) -> Array:

@@ -199,8 +199,11 @@ def derivative(
         index = np.clip(numbers, 1, x.size).astype(int) - 1
         if np.allclose(once, step.ravel()[index]):
             return Link(node, parent, np.arange(size), index, np.ones(size))
-    units = np.eye(x.size).reshape(-1, *x.shape)
-    columns = [at(unit) - offset if linear else slopes(lambda h, unit=unit: at(x + h * unit)) for unit in units]  # type: ignore[misc]
+
+    def column(unit: Array) -> Array:
+        return at(unit) - offset if linear else slopes(lambda h: at(x + h * unit))
+
+    columns = [column(unit) for unit in np.eye(x.size).reshape(-1, *x.shape)]
     matrix = np.array(columns).reshape(x.size, size).T
     rows, cols = np.nonzero(matrix)
     return Link(node, parent, rows, cols, matrix[rows, cols])

@@ -53,7 +53,7 @@ Move = Callable[[float], float]  # goes so far away from the point (0: back to i
 
 
 def numeric_gradient(
-    forward: Forward, array: Array, upstream: Sequence[Array], after_each: Callable[[], object] = bool
+    forward: Forward, array: Array, upstream: Sequence[Array], after_each: Callable[[], object] = lambda: None
 ) -> NumericGradient:
     """The gradient of L = Σ u·y with respect to every entry of `array`, where y are the outputs of `forward`.
 

@@ -145,7 +145,9 @@ class Tracer:
         for name, value in flat(values).items() if statement else ():
             assert statement is not None
             old, new = state.known.get(name, (None, None))
-            changed = old is not value or not np.array_equal(new, plain(value), equal_nan=True)  # type: ignore[arg-type]
+            now = plain(value)
+            assert now is not None
+            changed = new is None or old is not value or not np.array_equal(new, now, equal_nan=True)
             if not changed and (statement.header or name not in statement.writes):
                 continue
             in_place = old is value and changed

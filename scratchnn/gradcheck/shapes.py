@@ -18,6 +18,9 @@ import numpy as np
 
 from scratchnn.machinery.parameters import Array
 
+COMPLAINTS = ("shape", "dimension", "broadcast", "aligned", "mismatch")  # how NumPy says that arrays do not fit
+Operation = ast.BinOp | ast.Call
+
 
 def misfit(error: Exception, backward: Any, arrays: Mapping[str, Array]) -> str:
     """What did not fit in backward when it raised this error; "" if it was something else, or cannot be found out.
@@ -25,8 +28,8 @@ def misfit(error: Exception, backward: Any, arrays: Mapping[str, Array]) -> str:
     `arrays`: gradient name → the array that the gradient belongs to.
     """
     found = raised_in(error, inspect.unwrap(backward).__code__.co_filename)
-    if not isinstance(error, ValueError) or not found:
-        return ""
+    if not isinstance(error, ValueError) or not found or not any(word in str(error) for word in COMPLAINTS):
+        return ""  # as of a singular matrix
     line, frame = found
     try:
         tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)))
@@ -41,13 +44,10 @@ def misfit(error: Exception, backward: Any, arrays: Mapping[str, Array]) -> str:
                 return f"line {line}, `{ast.unparse(expression)}`, does not fit: {said}" + advice(
                     expression, arguments, wanted
                 )
-        for target in getattr(statement, "targets", ()):
-            if isinstance(target, ast.Subscript):
-                place, given = ast.unparse(target), ast.unparse(statement.value)  # type: ignore[attr-defined]
-                room, shape = (np.shape(value(ast.parse(text, mode="eval").body, frame)) for text in (place, given))
-                return (
-                    f"line {line}, `{ast.unparse(statement)}`, does not fit: {place} has shape {room}, {given} {shape}"
-                )
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+            place, given = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
+            room, shape = (np.shape(value(ast.parse(text, mode="eval").body, frame)) for text in (place, given))
+            return f"line {line}, `{ast.unparse(statement)}`, does not fit: {place} has shape {room}, {given} {shape}"
     except Exception:  # what cannot be computed a second time
         return ""
     return ""
@@ -63,7 +63,7 @@ def raised_in(error: Exception, file: str) -> tuple[int, FrameType] | None:
     return found
 
 
-def expressions(node: ast.AST) -> Iterator[ast.expr]:
+def expressions(node: ast.AST) -> Iterator[Operation]:
     """Operations and calls, the inner ones first; a write into an array is the last."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.stmt):
@@ -74,16 +74,14 @@ def expressions(node: ast.AST) -> Iterator[ast.expr]:
         yield ast.BinOp(ast.parse(ast.unparse(node.target), mode="eval").body, node.op, node.value)
 
 
-def operands(expression: ast.expr, frame: FrameType) -> list[tuple[str, Any]]:
-    """Text and value of what an operation or a function is given."""
+def operands(expression: Operation, frame: FrameType) -> list[tuple[str, Any]]:
+    """Text and value of what an operation or a function is given; of a method, the array that it is one of as well."""
     if isinstance(expression, ast.BinOp):
         parts = [expression.left, expression.right]
     else:
-        assert isinstance(expression, ast.Call)
-        method = isinstance(expression.func, ast.Attribute) and isinstance(
-            value(expression.func.value, frame), np.ndarray
-        )
-        parts = [expression.func.value] * method + expression.args  # type: ignore[attr-defined]
+        function, parts = expression.func, list(expression.args)
+        if isinstance(function, ast.Attribute) and isinstance(value(function.value, frame), np.ndarray):
+            parts = [function.value, *parts]
     return [(ast.unparse(part), value(part, frame)) for part in parts]
 
 
@@ -106,12 +104,14 @@ def targets(statement: ast.stmt) -> list[str]:
     return [node.id if isinstance(node, ast.Name) else getattr(node, "attr", "") for node in nodes if node]
 
 
-def advice(expression: ast.expr, arguments: list[tuple[str, Array]], wanted: tuple[int, ...] | None) -> str:
+def advice(expression: Operation, arguments: list[tuple[str, Array]], wanted: tuple[int, ...] | None) -> str:
     """What would fit, with as few changes as possible; of the shape that is wanted, if that is known."""
-    product = isinstance(expression, ast.Call) and ast.unparse(expression.func) in ("np.dot", "np.matmul")
-    if not product and not isinstance(expression, ast.BinOp):
+    if isinstance(expression, ast.BinOp):
+        matrix = isinstance(expression.op, ast.MatMult)
+    elif ast.unparse(expression.func) in ("np.dot", "np.matmul"):
+        matrix = True
+    else:
         return ""
-    matrix = product or isinstance(expression.op, ast.MatMult)  # type: ignore[attr-defined]
     (_, a), (_, b) = arguments
     fitting: list[tuple[bool, int, str, tuple[int, ...]]] = []
     for (one, x), (other, y) in itertools.product(variants(*arguments[0]), variants(*arguments[1])):
@@ -128,11 +128,11 @@ def advice(expression: ast.expr, arguments: list[tuple[str, Array]], wanted: tup
     return f"; `{text}` would fit, and has shape {shape}" + (f", where {wanted} is wanted" if of_other_shape else "")
 
 
-def with_operands(expression: ast.expr, one: str, other: str) -> ast.expr:
+def with_operands(expression: Operation, one: str, other: str) -> Operation:
     left, right = (ast.parse(text, mode="eval").body for text in (one, other))
     if isinstance(expression, ast.BinOp):
         return ast.BinOp(left, expression.op, right)
-    return ast.Call(expression.func, [left, right], [])  # type: ignore[attr-defined]
+    return ast.Call(expression.func, [left, right], [])
 
 
 def variants(text: str, array: Array) -> Iterator[tuple[str, Array]]:

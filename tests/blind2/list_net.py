@@ -79,7 +79,7 @@ FAMILY = Family(
             line="drelevance[row, : n - 1] = (p * (dp - (p * dp).sum()))[:-1]",
         ),
         Wrong(
-            "divided anew for each list",
+            "divided again for each list",
             old="        dscores[row, :n] = d / shape[0] * (q - p) / tau\n        dp = -d / shape[0] * logq\n",
             new="""        d = d / shape[0]
         dscores[row, :n] = d * (q - p) / tau
