@@ -1,5 +1,5 @@
 """What a trained model is worth: bounds.py (floors, log p(x)), latent.py (what codes hold), classification.py,
-generation.py (what generated images are worth)."""
+generation.py (what generated images are worth), quadrature.py (log p(x) and the posterior for few dimensions)."""
 
 from scratchnn.evaluation.bounds import (
     ImportanceWeighted,
@@ -19,11 +19,14 @@ from scratchnn.evaluation.latent import (
     reconstruction_error,
     t_sne,
 )
+from scratchnn.evaluation.quadrature import OnGrid, QuadratureError, on_grid
 
 __all__ = [
     "ImportanceWeighted",
     "LatentUse",
+    "OnGrid",
     "PrincipalComponents",
+    "QuadratureError",
     "accuracy",
     "bernoulli_floor",
     "confusion_matrix",
@@ -32,6 +35,7 @@ __all__ = [
     "importance_weighted",
     "latent_use",
     "mean_image_loss",
+    "on_grid",
     "precision_and_recall",
     "predicted_classes",
     "principal_components",

@@ -75,12 +75,16 @@ def training_parser(
     return training
 
 
-def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+def forgiving_terminal() -> None:
+    """A terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # a terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line
             stream.reconfigure(errors="replace", line_buffering=True)
+
+
+def run(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+    forgiving_terminal()
     try:
         main(None)
     except (DataError, CheckpointError, DivergedError, MissingExtraError, OptionError, OutputError) as error:

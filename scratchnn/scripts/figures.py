@@ -53,13 +53,18 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def save(figure: Figure, path: Path, settings: Mapping[str, Any]) -> None:
-    """Writes the figure as PNG of 256 colours, whole or not at all.
+    """Writes the figure as PNG, whole or not at all.
 
     The file carries, as text, the command that is running, the settings of the run it shows, and the fingerprint of
     the function that has drawn it: `provenance.read` returns them.
     """
+    write_png(figure, path, text_of(figure, settings))
+
+
+def write_png(figure: Figure, path: Path, texts: Mapping[str, str]) -> None:
+    """Writes the figure as PNG of 256 colours, with these texts in it, whole or not at all."""
     text = PngImagePlugin.PngInfo()
-    for name, value in text_of(figure, settings).items():
+    for name, value in texts.items():
         text.add_itxt(name, value)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")

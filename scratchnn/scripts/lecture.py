@@ -1,0 +1,61 @@
+"""What the lectures of examples/lectures/ share: they run from top to bottom, print their numbers, and draw one figure.
+
+A lecture is a script, and its cells (`# %%`) are those of a notebook. As a script it takes --help and --out and writes
+its figure as a file; in a notebook the figure appears below the cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from scratchnn.scripts import cli, figures
+from scratchnn.scripts.provenance import command
+from scratchnn.training import Trainer
+from scratchnn.training.loop import describe
+from scratchnn.training.runs import OutputError, prepare_folder
+
+FOLDER = Path("runs") / "lectures"
+
+
+class Lecture:
+    """A lecture by the name of its file, `Lecture("elbo_tour")` in its first cell."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_script = Path(sys.argv[0]).name == f"{name}.py"
+        if self.is_script:
+            cli.forgiving_terminal()
+            parser = cli.parser(
+                sys.modules["__main__"].__doc__ or "",
+                f"  python examples/lectures/{name}.py        no arguments needed",
+            )
+            parser.add_argument("--out", type=Path, default=FOLDER, help=f"folder for the figure (default: {FOLDER})")
+            self.out: Path = parser.parse_args().out
+            try:
+                prepare_folder(self.out)
+            except OutputError as error:
+                sys.exit(f"error: {error}")
+
+    def show(self, figure: Any) -> None:
+        """Writes the figure to NAME.png and says so; in a notebook, shows it."""
+        if self.is_script:
+            path = self.out / f"{self.name}.png"
+            figures.write_png(figure, path, {"Command": command()})
+            print(f"\nfigure: {path}")
+        else:
+            notebook: Any = importlib.import_module("IPython.display")
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png")
+            notebook.display(notebook.Image(drawn.getvalue()))
+
+
+def train(trainer: Trainer, images: Any, epochs: int, batch_size: int = 100, held_out: Any = None) -> None:
+    """`trainer.fit` with the progress bar, and of its lines only the last."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer.fit(images, epochs=epochs, batch_size=batch_size, held_out=held_out)
+    print(describe(trainer.history[-1], epochs))
