@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -272,8 +276,8 @@ def test_parts_of_draws_are_the_rows_of_the_whole_draw_in_any_order(n, parts, se
 @pytest.mark.parametrize("leaver", [0, 1])
 def test_no_part_waits_for_one_that_has_left(leaver):
     turns, rng = Turns(2), np.random.default_rng(0)
-    gone, stays = (InTurn(rng, slice(part, part + 1), turns, part) for part in (leaver, 1 - leaver))
-    gone.leave()
+    stays = InTurn(rng, slice(0, 1), turns, 1 - leaver)
+    turns.leave(leaver)
     assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
 
 
@@ -327,8 +331,10 @@ def test_a_part_that_fails_is_told_of_when_the_others_have_finished():
         time.sleep(0.05)
         finished.append(r)
 
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    trainer.step(batch_for(model))  # starts the threads
     with pytest.raises(ZeroDivisionError):
-        ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2).everywhere(work, 2)
+        trainer.everywhere(work, 2)
     assert finished == [1]
 
 
@@ -415,6 +421,78 @@ def test_an_error_on_a_thread_is_the_error_of_the_step():
     labels[-1] = 3
     with pytest.raises(ValueError, match="labels"):
         ParallelTrainer(model, Adam(model), rng, threads=2).step((x, labels))
+
+
+class Interrupts:
+    """Raises KeyboardInterrupt before the n-th line that this thread runs in files of these names, counted from 0."""
+
+    def __init__(self, n: int, names: tuple[str, ...]) -> None:
+        self.left, self.names, self.raised = n, names, False
+
+    def __call__(self, frame: Any, event: str, argument: Any) -> Any:
+        if not frame.f_code.co_filename.endswith(self.names) or self.raised:
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                self.raised = True
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_an_interrupt_at_any_line_of_a_step_ends_it_and_the_next_step_is_whole(threads):
+    """In the main thread, which is where Python raises one: our own lines, and those of the thread pool. The steps that
+    were begun are finished: after so many of them the parameters are those of a training without interrupts."""
+    files = ("training/parallel.py", "concurrent/futures/thread.py", "concurrent/futures/_base.py", "threading.py")
+    model, rng = made(vae)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.01), rng, threads=threads)
+    other, other_rng = made(vae)
+    uninterrupted = ParallelTrainer(other, SGD(other, lr=0.01), other_rng, threads=threads)
+    batch, line, steps, made_steps = batch_for(model), 0, 0, 0
+    while True:
+        before = model.params.copy()
+        interrupts = Interrupts(line, files)
+        tracing = sys.gettrace()
+        sys.settrace(interrupts)
+        try:
+            trainer.step(batch)
+        except (KeyboardInterrupt, RuntimeError):  # RuntimeError: a lock that the interrupted line was to take back
+            assert interrupts.raised
+        finally:
+            sys.settrace(tracing)
+        if trainer.process == os.getpid():
+            trainer.conductor.submit(int).result(timeout=20)  # no thread waits for anything
+        steps += not np.array_equal(model.params, before)
+        while made_steps < steps:
+            uninterrupted.step(batch)
+            made_steps += 1
+        np.testing.assert_array_equal(model.params, other.params)
+        if not interrupts.raised:
+            break
+        line += 1
+    assert line > 30
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_of_the_process_has_threads_of_its_own():
+    code = """
+import os, warnings
+warnings.simplefilter("ignore")
+import test_parallel as t
+trainer = t.after_a_step(t.vae, 2)
+child = os.fork()
+trainer.step(t.batch_for(trainer.model))
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+print(trainer.model.params.sum())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, cwd=Path(__file__).parent
+    )
+    assert done.returncode == 0, done.stderr
+    of_child, of_parent = done.stdout.split()
+    assert of_child == of_parent
 
 
 def test_an_overflow_is_reported_in_one_sentence_and_without_warnings(recwarn):

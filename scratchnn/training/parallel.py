@@ -35,9 +35,11 @@ during `fit`, and no more threads than cores are of use.
 from __future__ import annotations
 
 import copy
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from math import inf
 from threading import Condition
 from typing import Any
@@ -117,6 +119,12 @@ class Turns:
         self.made: list[float] = [0] * parts
         self.changed = Condition()
 
+    def leave(self, part: int) -> None:
+        """No other part has to wait for this one any more: it is done, or has failed, or was never begun."""
+        with self.changed:
+            self.made[part] = inf
+            self.changed.notify_all()
+
 
 class InTurn(Noise):
     """Draws for these rows when it is their turn: all parts before have drawn as well, and all others once less."""
@@ -135,12 +143,6 @@ class InTurn(Noise):
             made[part] += 1
             self.turns.changed.notify_all()
         return array
-
-    def leave(self) -> None:
-        """No other part has to wait for this one any more: it is done, or has failed."""
-        with self.turns.changed:
-            self.turns.made[self.part] = inf
-            self.turns.changed.notify_all()
 
 
 def replica_of(model: Any, grads: Array) -> Any:
@@ -186,7 +188,7 @@ class ParallelTrainer(Trainer):
         # the first has the model's own gradients, to which those of the others are added
         others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
         self.replicas = [replica_of(model, grads) for grads in (model.grads, *others)]
-        self.pool = ThreadPoolExecutor(max(1, threads - 1))  # the first part is computed where `fit` runs
+        self.process = -1  # the one that the threads belong to
         # every layer of the model, and its copies; those that draw for themselves; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
         self.drawing = [
@@ -195,6 +197,21 @@ class ParallelTrainer(Trainer):
         self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
 
     def step(self, batch: Any) -> dict[str, float]:
+        """One step of training, made by other threads than this one.
+
+        An interrupt comes to the main thread, in any line of it. There it finds one call that waits, and no part of a
+        step, for which others would wait in vain; what has been begun is finished before the interrupt goes on.
+        """
+        if self.process != os.getpid():  # the first step, or the first in a child of the process: it has no threads
+            self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads - 1))
+            self.process = os.getpid()
+        try:
+            return self.conductor.submit(self.whole_step, batch).result()
+        except BaseException:
+            self.conductor.submit(int).result()  # it does one thing after the other: when this is done, so is the step
+            raise
+
+    def whole_step(self, batch: Any) -> dict[str, float]:
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
@@ -208,13 +225,9 @@ class ParallelTrainer(Trainer):
                 setattr(copies[r], name, noise[rng])
             for average, *copies in self.averages:
                 copies[r][...] = average
-            try:
-                return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[self.rng])
-            finally:
-                for part in noise.values():
-                    part.leave()
+            return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[self.rng])
 
-        terms_of_parts = self.everywhere(gradient, len(parts))
+        terms_of_parts = self.everywhere(gradient, len(parts), turns.values())
         for average, *copies in self.averages:
             average[...] = np.mean(copies[: len(parts)], axis=0)
 
@@ -233,17 +246,29 @@ class ParallelTrainer(Trainer):
         loss, _ = batch_mean(np.sum(list(terms.values()), axis=0))
         return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
 
-    def everywhere(self, work: Callable[[int], Any], n: int) -> list[Any]:
-        """work(0) … work(n − 1), the first here and each of the others on a thread; returns what they return."""
+    def everywhere(self, work: Callable[[int], Any], n: int, turns: Iterable[Turns] = ()) -> list[Any]:
+        """work(0) … work(n − 1), the first here and each of the others on a thread; returns what they return.
+
+        A part leaves all turns when it is over, however it ends.
+        """
 
         def without_warnings(r: int) -> Any:
             # a loss that overflows is reported in `fit`, by name and place; NumPy's settings are those of a thread
             with np.errstate(over="ignore", invalid="ignore"):
                 return work(r)
 
-        running = [self.pool.submit(without_warnings, r) for r in range(1, n)]
+        def leave(r: int, _: object = None) -> None:
+            for each in turns:
+                each.leave(r)
+
+        running: list[Future[Any]] = []
         try:
+            for r in range(1, n):
+                running.append(self.pool.submit(without_warnings, r))
+                running[-1].add_done_callback(partial(leave, r))
             first = without_warnings(0)
         finally:
+            for r in (0, *range(1 + len(running), n)):  # those that could not be begun as well
+                leave(r)
             wait(running)  # for all, even if one has failed: the others still write
         return [first, *(part.result() for part in running)]
