@@ -46,13 +46,20 @@ def tour(whole_tour) -> list[str]:
 def test_every_product_of_the_lecture_is_right(lecture):
     """To the six digits that are printed; the last is the right gradient, y = tanh(0.8), by another formula."""
     links = numbers(r"\w+ += \w+ +· \[.*\] +# · +# = +#", lecture)
-    assert len(links) == 10
+    assert len(links) == 14
     for above, slope, product in links:
         assert product == pytest.approx(above * slope, abs=2e-6)
     da = 2 * (np.tanh(0.8) - 1) / np.cosh(0.8) ** 2
     printed = {name: float(value) for name, value in re.findall(rf"(\w+) += .* = +{NUMBER}\n", lecture)}
     wanted = {"a": 0.8, "loss": (np.tanh(0.8) - 1) ** 2, "dw1": 2 * da, "dw2": -da, "db": da, "dx1": 0.5 * da}
     assert {name: printed[name] for name in wanted} == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_lecture_s_two_paths_add_up(lecture):
+    """loss = 3q (q + 1) has the slope 6q + 3, 15 at q = 2, and curves by 3·0.001; along one path it does not curve."""
+    grown = dict(re.findall(rf"through (\w+).* grows by .*: +{NUMBER} times", lecture))
+    assert {path: float(times) for path, times in grown.items()} == {"u": 9, "v": 6, "both": 15.003}
+    assert numbers(r"dq += by u \+ by v = # \+ # = #", lecture) == [[9, 6, 15]]
 
 
 def test_the_lecture_s_gradients_equal_differences_and_the_library_s(lecture):
