@@ -2,6 +2,7 @@
 generation.py (what generated images are worth)."""
 
 from scratchnn.evaluation.bounds import (
+    DENSITIES,
     ImportanceWeighted,
     bernoulli_floor,
     entropy,
@@ -21,6 +22,7 @@ from scratchnn.evaluation.latent import (
 )
 
 __all__ = [
+    "DENSITIES",
     "ImportanceWeighted",
     "LatentUse",
     "PrincipalComponents",
