@@ -65,12 +65,13 @@ import numpy as np
 from shared.trained_vae import vae_for
 from tqdm import tqdm
 
-from scratchnn import VAE, Adam, data
+from scratchnn import VAE, Adam, DiscretisedLogistic, data
 from scratchnn.evaluation import PrincipalComponents, encode, principal_components, reconstruction_error
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
 from scratchnn.scripts.provenance import drawing
 from scratchnn.training import fingerprint, runs
+from scratchnn.training.checkpoints import CheckpointError
 
 ITERATIONS = 50
 BURN_IN = 20  # iterations whose draws are not averaged: the first guess is still in them
@@ -411,6 +412,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images = data.load(args.data)
     runs.prepare_folder(args.out)
     model = vae_for(args, data=args.data, split="contiguous", binarisation="none")
+    if isinstance(model.likelihood, DiscretisedLogistic):
+        raise CheckpointError(
+            f"the VAE in {args.vae} has a likelihood of grey levels, and what is first put in place of a missing "
+            "pixel, the mean image's, is none: give --vae a run with another --likelihood"
+        )
     n_pixels = images.test.pixels.shape[1]
     components = components_of(images.train, min(max(COMPONENTS), n_pixels // 2))
     originals = images.test[: args.images], images.validation[:N_VALIDATION]

@@ -11,6 +11,7 @@ The order to read in; this first part is the lesson:
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? numeric.py: finite differences with error bars
     init.py                 how large initial weights should be
+    grey_likelihoods.py     an output as a distribution over images of grey pixels
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
     layers/dropout.py       a network that must not rely on any single unit
@@ -31,8 +32,8 @@ What it stands on, and what is done with it:
 
 The order of imports is another; a module imports only what stands before it:
 
-    machinery  compiled  init  layers  losses  likelihoods  vae  autoencoder  classifier  optim  gradcheck
-    data  evaluation  training  scripts  exercises
+    machinery  compiled  init  layers  losses  likelihoods  grey_likelihoods  vae  autoencoder  classifier  optim
+    gradcheck  data  evaluation  training  scripts  exercises
 
 Conventions, kept everywhere:
 
@@ -48,6 +49,7 @@ Conventions, kept everywhere:
 
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
+from scratchnn.grey_likelihoods import ContinuousBernoulli, DiscretisedLogistic
 from scratchnn.layers import (
     BatchNorm,
     Conv2D,
@@ -75,8 +77,8 @@ from scratchnn.vae import VAE
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "VAE", "Adam", "Autoencoder", "BatchNorm", "Bernoulli", "BinaryCrossEntropy", "Classifier", "Conv2D",
-    "ConvTranspose2D", "Dense", "Dropout", "Exponential", "Flatten", "Gaussian", "Identity", "MaxPool2D",
-    "MeanSquaredError", "ReLU", "Reshape", "Sequential", "Sigmoid", "SigmoidMean", "SoftmaxCrossEntropy", "Softplus",
-    "Step", "Tanh", "UpSampling2D",
+    "SGD", "VAE", "Adam", "Autoencoder", "BatchNorm", "Bernoulli", "BinaryCrossEntropy", "Classifier",
+    "ContinuousBernoulli", "Conv2D", "ConvTranspose2D", "Dense", "DiscretisedLogistic", "Dropout", "Exponential",
+    "Flatten", "Gaussian", "Identity", "MaxPool2D", "MeanSquaredError", "ReLU", "Reshape", "Sequential", "Sigmoid",
+    "SigmoidMean", "SoftmaxCrossEntropy", "Softplus", "Step", "Tanh", "UpSampling2D",
 ]  # fmt: skip

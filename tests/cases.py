@@ -15,7 +15,7 @@ import scipy.signal
 import scipy.special
 import scipy.stats
 
-from scratchnn import layers, likelihoods, losses, vae
+from scratchnn import grey_likelihoods, layers, likelihoods, losses, vae
 from scratchnn.layers import Module
 
 N = 5  # examples; all other sizes differ from it and from each other
@@ -127,6 +127,21 @@ def images(*shape: int) -> Callable[[np.random.Generator], tuple[np.ndarray, ...
 def gaussian_oracle(_: Module, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
     mean, log_var = np.split(outputs, 2, axis=1)
     return scipy.stats.norm.logpdf(x, mean, np.sqrt(np.exp(log_var))).sum(axis=1)
+
+
+def continuous_bernoulli_oracle(_: Module, logits: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """For l = −a an exponential variable of rate a, given that it is below 1; for l = a the same of 1 − x."""
+    a = np.abs(logits)
+    return scipy.stats.truncexpon.logpdf(np.where(logits < 0, x, 1 - x), a, scale=1 / a).sum(axis=1)
+
+
+def discretised_logistic_oracle(_: Module, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The CDF of what is rounded to 7 levels, at the ends of the bins; the outer ones are at ±∞."""
+    mean, log_scale = np.split(outputs, 2, axis=1)
+    p = scipy.stats.logistic(mean, np.exp(log_scale))
+    return np.log(p.cdf(np.where(x == 1, np.inf, x + 1 / 12)) - p.cdf(np.where(x == 0, -np.inf, x - 1 / 12))).sum(
+        axis=1
+    )
 
 
 def kl_oracle(_: Module, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
@@ -244,6 +259,18 @@ CASES: dict[type[Module], Case] = {
         lambda rng: (rng.normal(size=(N, 6)),),
         gaussian_oracle,
         constants=lambda rng: (rng.normal(size=(N, 3)),),
+    ),
+    grey_likelihoods.ContinuousBernoulli: Case(
+        lambda rng: grey_likelihoods.ContinuousBernoulli(),
+        lambda rng: (rng.normal(size=(N, 3)),),
+        continuous_bernoulli_oracle,
+        constants=lambda rng: (rng.random((N, 3)),),
+    ),
+    grey_likelihoods.DiscretisedLogistic: Case(
+        lambda rng: grey_likelihoods.DiscretisedLogistic(7),
+        lambda rng: (np.hstack([rng.uniform(-0.2, 1.2, (N, 3)), rng.normal(-1, 0.5, (N, 3))]),),
+        discretised_logistic_oracle,
+        constants=lambda rng: (rng.permutation(15).reshape(N, 3) % 7 / 6,),  # every level at least twice
     ),
     vae.Reparameterise: Case(
         lambda rng: vae.Reparameterise(),

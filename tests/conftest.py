@@ -23,8 +23,8 @@ settings.load_profile("untimed")
 # Tests that compute, by the beginning of their names; a few minutes in all. python -m tests.matrix runs them under
 # every kernel of the matrix library.
 NUMERICAL = (
-    "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck.py", "init",
-    "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
+    "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck.py",
+    "grey_likelihoods", "init", "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
     "example_latent_classifier.py::test_the_converged_softmax",
 )  # fmt: skip
 

@@ -24,9 +24,12 @@ from scratchnn import (
     Bernoulli,
     BinaryCrossEntropy,
     Classifier,
+    ContinuousBernoulli,
     Dense,
+    DiscretisedLogistic,
     Dropout,
     Gaussian,
+    Identity,
     MeanSquaredError,
     ReLU,
     Sequential,
@@ -66,11 +69,16 @@ def autoencoder(rng, loss) -> Autoencoder:
     return Autoencoder(Dense(5, 2, rng, b=0.1), Sequential([ReLU(), Dense(2, 5, rng, b=0.2)]), loss)
 
 
-@pytest.mark.parametrize("kind", ["bernoulli", "gaussian", "classifier", "float64", "autoencoder", "logits"])
+@pytest.mark.parametrize(
+    "kind",
+    ["bernoulli", "gaussian", "continuous", "discretised", "classifier", "float64", "autoencoder", "logits"],
+)
 def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
     model = {
         "bernoulli": lambda: vae(rng, Bernoulli()),
         "gaussian": lambda: vae(rng, Gaussian(), SigmoidMean()),
+        "continuous": lambda: vae(rng, ContinuousBernoulli()),
+        "discretised": lambda: vae(rng, DiscretisedLogistic(7), Identity()),
         "classifier": lambda: Classifier(Sequential([Dense(5, 3, rng, b=0.1)])),
         "float64": lambda: vae(rng, Bernoulli()).astype(np.float64),
         "autoencoder": lambda: autoencoder(rng, MeanSquaredError()),

@@ -83,7 +83,7 @@ def test_mistakes_are_one_sentence(grey_run, tmp_path):
 def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     train.main(["--epochs", "1", "--likelihood", "gaussian", "--out", str(tmp_path), *SMALL])
     text = fails(log_likelihood.main, tmp_path, "--binarisation", "fixed")
-    assert "a Gaussian decoder gives a density of grey pixels: leave out --binarisation" in text
+    assert "this decoder has a likelihood of grey pixels: leave out --binarisation" in text
     log_likelihood.main([str(tmp_path), "--samples", "3"])
     summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
     assert summary["meaning"] == "log-density" and summary["settings"]["test_binarisation"] == "none"

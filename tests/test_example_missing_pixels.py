@@ -240,6 +240,12 @@ def test_a_gaussian_decoder_fills_in_too(tmp_path, monkeypatch):
     assert all(np.isfinite(list(found["mse"].values())).all() for found in figures.values())
 
 
+def test_a_likelihood_of_levels_has_none_of_a_mean_pixel(tmp_path):
+    train.main([*SMALL, "--likelihood", "discretised-logistic", "--epochs", "1", "--out", str(tmp_path / "vae")])
+    text = fails(missing_pixels.main, "--vae", tmp_path / "vae", "--out", tmp_path / "run")
+    assert "has a likelihood of grey levels" in text and "give --vae a run with another --likelihood" in text
+
+
 def test_images_without_labels_and_with_other_sides(real_data, tmp_path, monkeypatch):
     monkeypatch.setattr(missing_pixels, "ITERATIONS", 20)
     monkeypatch.setattr(missing_pixels, "COMPONENTS", (2, 10))

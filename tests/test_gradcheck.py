@@ -18,9 +18,11 @@ from scratchnn import (
     Bernoulli,
     BinaryCrossEntropy,
     Classifier,
+    ContinuousBernoulli,
     Conv2D,
     ConvTranspose2D,
     Dense,
+    DiscretisedLogistic,
     Dropout,
     Flatten,
     Gaussian,
@@ -736,19 +738,18 @@ def test_planted_mistakes_in_layers_are_found(make, arguments, message, seed):
 
 def small_vae(rng, likelihood, cls=VAE):
     n_x, n_z = 5, 2
-    n_out = n_x if isinstance(likelihood, Bernoulli) else 2 * n_x
+    n_out = n_x if isinstance(likelihood, (Bernoulli, ContinuousBernoulli)) else 2 * n_x
     encoder = Sequential([dense(n_x, 7, rng), ReLU(), dense(7, 6, rng), ReLU(), dense(6, 2 * n_z, rng)])
     decoder = Sequential([dense(n_z, 6, rng), ReLU(), dense(6, 7, rng), ReLU(), dense(7, n_out, rng)])
     return cls(encoder, decoder, likelihood, n_z)
 
 
-@pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian])
+@pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian, ContinuousBernoulli, DiscretisedLogistic])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_whole_vae_is_right(likelihood, seed):
     rng = np.random.default_rng(seed)
-    report = check_model(
-        small_vae(rng, likelihood()), rng.uniform(0.1, 0.9, (11, 5)), rng.normal(size=(11, 2)), seed=seed
-    )
+    levels = rng.integers(20, 236, (11, 5)) / 255
+    report = check_model(small_vae(rng, likelihood()), levels, rng.normal(size=(11, 2)), seed=seed)
     assert [a.name for a in report.arrays][:2] == ["encoder.0.dW", "encoder.0.db"] and len(report.arrays) == 12
     for array in report.arrays:
         assert array.judged.mean() > 0.9

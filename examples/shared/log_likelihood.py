@@ -3,23 +3,25 @@
 The loss of training is −ELBO, a bound on −log p(x) of unknown looseness. With K draws of z an image the bound tightens
 towards −log p(x) itself (scratchnn/evaluation/bounds.py). The test images are made black or white once, by a fixed
 seed, since grey pixels have no likelihood under a Bernoulli decoder; a decoder trained on grey pixels can be asked
-about binary ones all the same. For MNIST, Burda, Grosse and Salakhutdinov ("Importance weighted autoencoders", 2015)
-give −log p(x) with K = 5,000 after training with pixels drawn at every use (--binarisation dynamic of
-examples/vae.py), for a network of 200 tanh units a layer with 50 latent dimensions: 86.76 as a VAE, 84.78 trained with
-the bound of K = 50.
+about binary ones all the same. Under a decoder made for grey pixels they stay grey, and what is estimated is their
+density or, for a discretised likelihood, their probability. For MNIST, Burda, Grosse and Salakhutdinov ("Importance
+weighted autoencoders", 2015) give −log p(x) with K = 5,000 after training with pixels drawn at every use
+(--binarisation dynamic of examples/vae.py), for a network of 200 tanh units a layer with 50 latent dimensions: 86.76 as
+a VAE, 84.78 trained with the bound of K = 50.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scratchnn import data
-from scratchnn.evaluation import importance_weighted, latent_use
+from scratchnn.evaluation import DENSITIES, importance_weighted, latent_use
 from scratchnn.likelihoods import Bernoulli
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli
@@ -60,21 +62,21 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def test_images(settings: Mapping[str, Any], args: argparse.Namespace, density: bool) -> tuple[Array, str]:
+def test_images(settings: Mapping[str, Any], args: argparse.Namespace, made_for_grey: bool) -> tuple[Array, str]:
     """The test images (N, D) that a run is asked about, and how they were made binary: not in training's own noise."""
     how = args.binarisation or settings["binarisation"]
-    if args.binarisation is None and how == "none" and not density and not args.grey:
+    if args.binarisation is None and how == "none" and not made_for_grey and not args.grey:
         how = "fixed"
     how = "fixed" if how == "dynamic" else how  # held-out images are drawn once
-    if args.grey and (density or how != "none"):
+    if args.grey and (made_for_grey or how != "none"):
         raise runs.OptionError("--grey is for grey pixels under a Bernoulli decoder: leave it out here")
-    if how == "none" and not density and not args.grey:
+    if how == "none" and not made_for_grey and not args.grey:
         raise runs.OptionError(
             "grey pixels have no likelihood under a Bernoulli decoder: leave out --binarisation none, or add --grey to "
             "have the number that is none"
         )
-    if how != "none" and density:
-        raise runs.OptionError("a Gaussian decoder gives a density of grey pixels: leave out --binarisation")
+    if how != "none" and made_for_grey:
+        raise runs.OptionError("this decoder has a likelihood of grey pixels: leave out --binarisation")
     images = data.binarise_held_out(data.load(settings["data"], settings["split"]).test, how)
     return images[: args.images], how
 
@@ -85,9 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("data", "split", "binarisation", "seed"):
         if name not in settings:
             raise CheckpointError(f"{args.run} was not written by examples/vae.py: its settings have no {name!r}")
-    density = not isinstance(model.likelihood, Bernoulli)
-    images, how = test_images(settings, args, density)
-    meaning = "log-density" if density else "no likelihood: grey pixels" if how == "none" else "log-likelihood"
+    made_for_grey = not isinstance(model.likelihood, Bernoulli)
+    images, how = test_images(settings, args, made_for_grey)
+    if isinstance(model.likelihood, DENSITIES):
+        meaning = "log-density"
+    elif made_for_grey:
+        meaning = "log-probability of grey levels"
+    else:
+        meaning = "no likelihood: grey pixels" if how == "none" else "log-likelihood"
     runs.prepare_folder(args.out)
 
     print(f"{settings['data']}: {len(images):,} test images, {data.BINARISATIONS[how]}; in nats per image ({meaning})")
@@ -96,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     print("      K   −log p̂(x)   ± by these draws of z   ± by the choice of images   seconds")
     estimates = [estimate(model, images, k, args) for k in args.samples]
+    if meaning == "log-probability of grey levels":
+        bits = estimates[-1]["nll"] / (images.shape[1] * math.log(2))
+        print(f"the last one in bits per pixel: {bits:.3f}")
     print("each is an upper bound of −log p(x); while it still falls with K it is not there yet, and ± says too little")
     comparable = meaning == "log-likelihood" and settings["data"] == "mnist" and len(images) == 10_000
     if comparable:

@@ -2,6 +2,7 @@
 generation.py (what generated images are worth), quadrature.py (log p(x) and the posterior for few dimensions)."""
 
 from scratchnn.evaluation.bounds import (
+    DENSITIES,
     ImportanceWeighted,
     bernoulli_floor,
     entropy,
@@ -22,6 +23,7 @@ from scratchnn.evaluation.latent import (
 from scratchnn.evaluation.quadrature import OnGrid, QuadratureError, on_grid
 
 __all__ = [
+    "DENSITIES",
     "ImportanceWeighted",
     "LatentUse",
     "OnGrid",

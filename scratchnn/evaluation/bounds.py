@@ -26,11 +26,14 @@ import numpy as np
 from tqdm import tqdm
 
 from scratchnn.data import Images
-from scratchnn.likelihoods import Bernoulli
+from scratchnn.grey_likelihoods import ContinuousBernoulli
+from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
 ROWS = 1000  # decoded at once: some 25 MB of float32 for 784 pixels, whatever the number of images and samples
+
+DENSITIES = (Gaussian, ContinuousBernoulli)  # of grey pixels; every other likelihood here is a probability
 
 
 def entropy(p: Array) -> Array:
@@ -62,13 +65,16 @@ class ImportanceWeighted:
 
     log_p (N,): log p̂(x) of every image; too low on average. error (N,): the standard error that the
     draws leave in each, NaN for a single draw, which says nothing about its own spread. `is_likelihood` is False for
-    grey pixels under a Bernoulli decoder.
+    grey pixels under a Bernoulli decoder. `is_density` tells whether p(x) is a density of grey pixels, so that log_p
+    may be positive, or a probability: of binary pixels under a Bernoulli decoder, of grey levels under a
+    discretised one. A density and a probability cannot be compared.
     """
 
     log_p: Array
     error: Array
     n_samples: int
     is_likelihood: bool
+    is_density: bool
 
     @property
     def mean(self) -> float:
@@ -122,7 +128,8 @@ def importance_weighted(
         # the derivative of the logarithm turns the standard error of the mean weight into that of its logarithm
         spread = w.std(axis=1, ddof=1) if n_samples > 1 else np.full(len(w), np.nan)
         error.append(spread / np.sqrt(n_samples) / mean)
-    return ImportanceWeighted(np.concatenate(log_p), np.concatenate(error), n_samples, is_likelihood)
+    is_density = isinstance(model.likelihood, DENSITIES)
+    return ImportanceWeighted(np.concatenate(log_p), np.concatenate(error), n_samples, is_likelihood, is_density)
 
 
 def is_binary(images: Any) -> bool:

@@ -81,6 +81,20 @@ def expect_unit_interval(owner: Any, name: str, values: Array) -> None:
         )
 
 
+def expect_levels(owner: Any, x: Array, levels: int) -> Array:
+    """The numbers k, as floats, of pixels x = k/(levels − 1); raises unless all pixels are such."""
+    expect_unit_interval(owner, "x", x)
+    scaled = x * (levels - 1)
+    k: Array = np.rint(scaled)
+    wrong = np.abs(scaled - k) > 0.01  # of a level: more than float32 rounds off, and less than noise adds
+    if wrong.any():
+        raise ValueError(
+            f"{owner!r} expects pixels k/{levels - 1} for whole k, got {x[wrong][0]:g}: give it images of {levels} "
+            "grey levels and nothing added to them, or say levels=max_value + 1 of those you have"
+        )
+    return k
+
+
 def expect_labels(owner: Any, given: Any, n: int, n_classes: int) -> Array:
     """The labels of n examples as an array (n,); raises unless they are whole numbers below `n_classes`."""
     labels: Array = np.asarray(given)

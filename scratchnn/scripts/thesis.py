@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchnn.grey_likelihoods import ContinuousBernoulli, DiscretisedLogistic
 from scratchnn.init import thesis_bias
 from scratchnn.layers import Dense, ReLU, Sequential
 from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.vae import VAE
 
+LIKELIHOODS = ("bernoulli", "gaussian", "continuous-bernoulli", "discretised-logistic")
 
-def thesis_vae(n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator, likelihood: str = "bernoulli") -> VAE:
-    """The VAE for images of n_x pixels; likelihood="gaussian" learns a mean and a variance of every pixel."""
+
+def thesis_vae(
+    n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator, likelihood: str = "bernoulli", levels: int = 256
+) -> VAE:
+    """The VAE for images of n_x pixels, with one of LIKELIHOODS; `levels` of grey are told apart by the last of them.
+
+    Beyond the thesis, "gaussian" and "discretised-logistic" learn two numbers a pixel: where it lies, and how surely.
+    """
 
     def dense(n_in: int, n_out: int) -> Dense:
         return Dense(n_in, n_out, rng, b=thesis_bias(n_out, rng))
@@ -29,9 +37,11 @@ def thesis_vae(n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator, like
             Dense(n_hidden, 2 * n_z, rng, b=heads_bias),  # mean and log_var, two heads in one product
         ]
     )
+    n_outputs, top, p_x = {
+        "bernoulli": (n_x, [], Bernoulli()),
+        "gaussian": (2 * n_x, [SigmoidMean()], Gaussian()),
+        "continuous-bernoulli": (n_x, [], ContinuousBernoulli()),
+        "discretised-logistic": (2 * n_x, [], DiscretisedLogistic(levels)),
+    }[likelihood]
     hidden = [dense(n_z, n_hidden), ReLU(), dense(n_hidden, n_hidden), ReLU()]
-    if likelihood == "bernoulli":
-        decoder = Sequential([*hidden, dense(n_hidden, n_x)])  # logits
-        return VAE(encoder, decoder, Bernoulli(), n_z)
-    decoder = Sequential([*hidden, dense(n_hidden, 2 * n_x), SigmoidMean()])  # mean and log_var of every pixel
-    return VAE(encoder, decoder, Gaussian(), n_z)
+    return VAE(encoder, Sequential([*hidden, dense(n_hidden, n_outputs), *top]), p_x, n_z)

@@ -5,13 +5,15 @@ The weights start from N(0, 1/fan-in), the biases from N(0, 1/width of the layer
 same code with other sizes trains on the other data sets; the thesis went through the frames of the Frey Face in order.
 
 Beyond the thesis: pixels made black or white (--binarisation), for which alone a Bernoulli likelihood is a probability;
-a Gaussian likelihood with a learned variance for grey pixels (--likelihood gaussian), as in the AEVB paper; a learning
-rate that falls (--lr-final); and a random split of a video, which leaks (--split random).
+likelihoods of grey pixels (--likelihood): a Gaussian with a learned variance, as in the AEVB paper, a continuous
+Bernoulli, a discretised logistic; a learning rate that falls (--lr-final); and a random split of a video, which leaks
+(--split random).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from scratchnn import data
-from scratchnn.evaluation import LatentUse, bernoulli_floor, encode, latent_use, mean_image_loss
+from scratchnn.evaluation import DENSITIES, LatentUse, bernoulli_floor, encode, latent_use, mean_image_loss
 from scratchnn.machinery.extras import MissingExtraError
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Adam
 from scratchnn.scripts import cli
-from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.scripts.thesis import LIKELIHOODS, thesis_vae
 from scratchnn.training import Trainer, evaluate, falling, keep_snapshots, runs, set_learning_rate
 from scratchnn.vae import VAE
 
@@ -36,7 +38,8 @@ EXAMPLES = """\
   scratchnn train --data mnist --latent 20 --epochs 50    the thesis's experiment 4
   scratchnn train --data mnist --latent 20 --epochs 60 --resume   ten epochs more
   scratchnn train --data frey-face --latent 20 --epochs 5000      a video of a face
-  scratchnn train --data frey-face --likelihood gaussian          with the likelihood made for grey pixels
+  scratchnn train --data frey-face --likelihood gaussian          with a likelihood made for grey pixels
+  scratchnn train --likelihood discretised-logistic       a probability of grey levels, also in bits per pixel
   scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 1000 --lr-final 1e-5
 In a checkout, python examples/vae.py is the same command.
 """
@@ -51,7 +54,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--lr", type=cli.positive_float, default=1e-3, help="Adam's step size (default: 0.001)")
     parser.add_argument("--lr-final", type=cli.positive_float, help="let it fall geometrically to this, epoch by epoch")
-    parser.add_argument("--likelihood", choices=("bernoulli", "gaussian"), default="bernoulli", help="of a pixel")
+    parser.add_argument("--likelihood", choices=LIKELIHOODS, default="bernoulli", help="of a pixel")
     parser.add_argument("--binarisation", choices=data.BINARISATIONS, default="none", help="of pixels (default: none)")
     parser.add_argument("--split", choices=("contiguous", "random"), default="contiguous", help="default: contiguous")
     parser.add_argument(
@@ -60,8 +63,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a new order of the images every epoch (default: yes, except for frey-face)",
     )
     args = parser.parse_args(arguments)
-    if args.likelihood == "gaussian" and args.binarisation != "none":
-        parser.error("--likelihood gaussian is for grey pixels: leave --binarisation out")
+    if args.likelihood != "bernoulli" and args.binarisation != "none":
+        parser.error(f"--likelihood {args.likelihood} is for grey pixels: leave --binarisation out")
     if args.lr_final is not None and args.lr_final > args.lr:
         parser.error(f"--lr-final {args.lr_final} is above --lr {args.lr}: the learning rate can only fall")
     args.epochs = args.epochs or EPOCHS[args.data]
@@ -85,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rng = np.random.default_rng(args.seed)
     images = data.load(args.data, args.split)
     runs.check_batch_size(args.batch_size, len(images.train))
-    model = thesis_vae(images.train.pixels.shape[1], args.hidden, args.latent, rng, args.likelihood)
+    n_pixels, levels = images.train.pixels.shape[1], images.train.max_value + 1
+    model = thesis_vae(n_pixels, args.hidden, args.latent, rng, args.likelihood, levels)
     model.n_draws = args.draws
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
@@ -94,11 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scale = scale_of_losses(images, args.binarisation) if args.likelihood == "bernoulli" else {}
     untrained = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
     first = model.reconstruct(test[:1])
+    is_density = isinstance(model.likelihood, DENSITIES)
     if scale:
         floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
         print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
-    else:
+    elif is_density:
         print("a density of grey levels, not a probability: it has no floor, and −ELBO may be negative")
+    else:
+        alike = n_pixels * math.log(levels)
+        print(f"a probability of grey levels: −ELBO is at least 0; with all {levels} levels alike it is {alike:.2f}")
     print(f"untrained network: loss {untrained:.2f} on the training images")
 
     settings = {
@@ -124,15 +132,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
 
     losses, use = evaluate(model, test), latent_use(model, test)
+    bits = {} if scale or is_density else {"test_bits_per_pixel": losses["loss"] / (n_pixels * math.log(2))}
     print(
         f"test images, final parameters: loss {losses['loss']:.2f} = reconstruction {losses['reconstruction']:.2f} "
-        f"+ kl {losses['kl']:.2f}" + (f"; floor {scale['test_floor']:.2f}" if scale else "")
+        f"+ kl {losses['kl']:.2f}"
+        + (f"; floor {scale['test_floor']:.2f}" if scale else "")
+        + (f"; {bits['test_bits_per_pixel']:.3f} bits per pixel" if bits else "")
     )
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     measured = {
         "untrained_loss": untrained,
         **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
         **{f"test_{name}": value for name, value in losses.items()},
+        **bits,
         **scale,
         "active_units": int(use.active.sum()),
         "test_kl_per_dimension": use.kl.tolist(),

@@ -27,7 +27,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from scratchnn import layers, likelihoods, losses
+from scratchnn import grey_likelihoods, layers, likelihoods, losses
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.layers import Module
@@ -38,7 +38,7 @@ FORMAT = 2  # format 1, of versions before 0.1.0, had no number
 MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "VAE": VAE}
 BUILDING_BLOCKS: dict[str, type[Module]] = {
     name: value
-    for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **MODELS}.items()
+    for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **vars(grey_likelihoods), **MODELS}.items()
     if isinstance(value, type) and issubclass(value, Module)
 }
 # arguments that a row does not hold: arrays do, or rows of parts
