@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import scratchnn
 from scratchnn import (
+    IWAE,
     VAE,
     Adam,
     Autoencoder,
@@ -57,6 +58,11 @@ def vae(rng, likelihood, *top) -> VAE:
     return VAE(encoder, Sequential([Dense(2, width, rng, b=0.3), *top]), likelihood, n_z=2)
 
 
+def iwae(rng, n_draws) -> IWAE:
+    networks = vae(rng, Bernoulli())
+    return IWAE(*copy.deepcopy((networks.encoder, networks.decoder)), Bernoulli(), n_z=2, n_draws=n_draws)
+
+
 def saved(model, path, **settings):
     Trainer(model, Adam(model), np.random.default_rng(0), settings).save(path)
     return path
@@ -66,11 +72,12 @@ def autoencoder(rng, loss) -> Autoencoder:
     return Autoencoder(Dense(5, 2, rng, b=0.1), Sequential([ReLU(), Dense(2, 5, rng, b=0.2)]), loss)
 
 
-@pytest.mark.parametrize("kind", ["bernoulli", "gaussian", "classifier", "float64", "autoencoder", "logits"])
+@pytest.mark.parametrize("kind", ["bernoulli", "gaussian", "iwae", "classifier", "float64", "autoencoder", "logits"])
 def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
     model = {
         "bernoulli": lambda: vae(rng, Bernoulli()),
         "gaussian": lambda: vae(rng, Gaussian(), SigmoidMean()),
+        "iwae": lambda: iwae(rng, 3),
         "classifier": lambda: Classifier(Sequential([Dense(5, 3, rng, b=0.1)])),
         "float64": lambda: vae(rng, Bernoulli()).astype(np.float64),
         "autoencoder": lambda: autoencoder(rng, MeanSquaredError()),

@@ -570,7 +570,8 @@ def test_small_losses_show_their_digits_and_a_single_term_is_not_said_twice():
         "epoch": 1, "train_loss": 0.02173, "train_reconstruction": 0.02173,
         "held_out_loss": -0.00981, "held_out_reconstruction": -0.00981, "seconds": 0.0,
     }  # fmt: skip
-    assert describe(single, 1) == "epoch 1/1   train loss 0.0217   held-out loss -0.0098   0.0 s"
+    told = "epoch 1/1   train loss (reconstruction) 0.0217   held-out loss (reconstruction) -0.0098   0.0 s"
+    assert describe(single, 1) == told
     assert describe({"epoch": 1, "train_loss": -2.5, "seconds": 0.0}, 1) == "epoch 1/1   train loss -2.50   0.0 s"
 
 

@@ -34,7 +34,7 @@ from scratchnn.training.runs import OutputError, mean_and_std
 # what every run of the thesis's network has in common; a run of other settings is another experiment
 THESIS_SETTINGS = {
     "split": "contiguous", "schedule": "constant", "batch_size": 100, "hidden": 500,
-    "binarisation": "none", "likelihood": "bernoulli",
+    "binarisation": "none", "likelihood": "bernoulli", "from": None,
 }  # fmt: skip
 
 
@@ -298,7 +298,10 @@ def dynamic(sources: Sources) -> Written:
         **THESIS_SETTINGS, "data": "mnist", "shuffle": True, "latent": 50, "binarisation": "dynamic", "epochs": 800,
         "schedule": "falls to 1e-05 in epoch 800",
     }  # fmt: skip
-    wanted = {"data": "mnist", "latent": 50, "binarisation": "dynamic", "images": 10_000, "test_binarisation": "fixed"}
+    wanted = {
+        "data": "mnist", "latent": 50, "binarisation": "dynamic", "images": 10_000, "test_binarisation": "fixed",
+        "importance": None, "from": None,
+    }  # fmt: skip
     (trained, *_) = sources.select("vae", **usual)
     asked_of = {name: trained.settings[name] for name in ("epochs", "seed", "model") if name in trained.settings}
     (asked, *_) = sources.select("log-likelihood", **wanted, **asked_of)

@@ -257,19 +257,20 @@ def print_line(trainer: Trainer, record: Mapping[str, Any]) -> None:
 
 
 def describe(record: Mapping[str, Any], epochs: int) -> str:
-    """An epoch's record as one line: each loss, and its terms where it has several."""
+    """An epoch's record as one line: each loss, and its terms; of a single term the name, which says what it is."""
 
     def shown(value: float) -> str:
         return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
 
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
     for who in ("train", "held_out"):
-        terms = [
-            f"{name.removeprefix(who + '_')} {shown(value)}"
+        terms = {
+            name.removeprefix(who + "_"): shown(value)
             for name, value in record.items()
             if name.startswith(who + "_") and name != f"{who}_loss"
-        ]
+        }
         if f"{who}_loss" in record:
-            loss = f"{who.replace('_', '-')} loss {shown(record[f'{who}_loss'])}"
-            parts.append(f"{loss} = {' + '.join(terms)}" if len(terms) > 1 else loss)
+            kind = f" ({next(iter(terms))})" if len(terms) == 1 else ""
+            sums = f" = {' + '.join(map(' '.join, terms.items()))}" if len(terms) > 1 else ""
+            parts.append(f"{who.replace('_', '-')} loss{kind} {shown(record[f'{who}_loss'])}{sums}")
     return "   ".join([*parts, f"{record['seconds']:.1f} s"])
