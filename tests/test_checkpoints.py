@@ -48,6 +48,7 @@ from scratchnn.training.checkpoints import (
     model_section,
     modules_of,
     read_checkpoint,
+    take_parameters,
     write_checkpoint,
 )
 
@@ -95,6 +96,31 @@ def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
         np.testing.assert_array_equal(again.params, model.params)
         x = rng.random((6, 5)).astype(model.params.dtype)
         np.testing.assert_array_equal(show(again, x), show(model, x))
+
+
+@pytest.mark.parametrize("n_draws", [None, 2, 3])
+def test_parameters_are_taken_from_a_model_of_another_loss(n_draws, rng, tmp_path):
+    """By an IWAE of 3 draws: from a VAE, and from IWAEs."""
+    source = vae(rng, Bernoulli()) if n_draws is None else iwae(rng, n_draws)
+    path = saved(source, tmp_path / "checkpoint.npz", data="digits")
+    for place in (path, tmp_path):
+        model = iwae(rng, 3)
+        training = take_parameters(model, place, ("encoder", "decoder", "likelihood"))
+        np.testing.assert_array_equal(model.params, source.params)
+        assert training["settings"]["data"] == "digits" and training["history"] == []
+
+
+def test_parameters_of_other_parts_are_refused_and_nothing_is_taken(rng, tmp_path):
+    model, alike = iwae(rng, 3), ("encoder", "decoder", "likelihood")
+    before = model.params.copy()
+    deeper = VAE(Sequential([Dense(5, 7, rng), ReLU(), ReLU(), Dense(7, 4, rng)]), Dense(2, 5, rng), Bernoulli(), 2)
+    for other in (deeper, autoencoder(rng, MeanSquaredError()), vae(rng, Gaussian(), SigmoidMean())):
+        with pytest.raises(OtherRunError, match="is of another run: it has decoder"):
+            take_parameters(model, saved(other, tmp_path / "other.npz"), alike)
+    double = saved(iwae(rng, 3).astype(np.float64), tmp_path / "double.npz")
+    with pytest.raises(CheckpointError, match="model/params is float64 of shape"):
+        take_parameters(model, double, alike)
+    np.testing.assert_array_equal(model.params, before)
 
 
 def test_layers_of_dropout_draw_masks_of_their_own(rng, tmp_path):
