@@ -14,6 +14,7 @@ The order to read in; this first part is the lesson:
     grey_likelihoods.py     an output as a distribution over images of grey pixels
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
+    iwae.py                 a bound nearer to log p(x): several draws of z, weighted by what they explain
     layers/dropout.py       a network that must not rely on any single unit
     layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
     layers/shape.py         rows of numbers and images
@@ -32,7 +33,7 @@ What it stands on, and what is done with it:
 
 The order of imports is another; a module imports only what stands before it:
 
-    machinery  compiled  init  layers  losses  likelihoods  grey_likelihoods  vae  autoencoder  classifier  optim
+    machinery  compiled  init  layers  losses  likelihoods  grey_likelihoods  vae  iwae  autoencoder  classifier  optim
     gradcheck  data  evaluation  training  scripts  exercises
 
 Conventions, kept everywhere:
@@ -50,6 +51,7 @@ Conventions, kept everywhere:
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.grey_likelihoods import ContinuousBernoulli, DiscretisedLogistic
+from scratchnn.iwae import IWAE
 from scratchnn.layers import (
     BatchNorm,
     Conv2D,
@@ -77,7 +79,7 @@ from scratchnn.vae import VAE
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "VAE", "Adam", "Autoencoder", "BatchNorm", "Bernoulli", "BinaryCrossEntropy", "Classifier",
+    "IWAE", "SGD", "VAE", "Adam", "Autoencoder", "BatchNorm", "Bernoulli", "BinaryCrossEntropy", "Classifier",
     "ContinuousBernoulli", "Conv2D", "ConvTranspose2D", "Dense", "DiscretisedLogistic", "Dropout", "Exponential",
     "Flatten", "Gaussian", "Identity", "MaxPool2D", "MeanSquaredError", "ReLU", "Reshape", "Sequential", "Sigmoid",
     "SigmoidMean", "SoftmaxCrossEntropy", "Softplus", "Step", "Tanh", "UpSampling2D",

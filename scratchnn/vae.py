@@ -133,7 +133,7 @@ class VAE(Module):
         training loop.
     """
 
-    term_names = ("reconstruction", "kl")
+    term_names: tuple[str, ...] = ("reconstruction", "kl")
     n_draws = 1  # L; a training may set another on its model
     encoder = Part(Layer)  # x → the means and log-variances of q(z|x); its params are φ
     decoder = Part(Layer)  # z → what the likelihood wants; its params are θ
@@ -151,7 +151,7 @@ class VAE(Module):
             }
         )  # fmt: skip
 
-    def forward(self, x: Array, eps: Array) -> tuple[Array, Array]:
+    def forward(self, x: Array, eps: Array) -> tuple[Array, ...]:
         """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N·L, n_z)."""
         heads = self.encoder.forward(x)
         mean, log_var = self.split(heads)

@@ -15,7 +15,7 @@ import scipy.signal
 import scipy.special
 import scipy.stats
 
-from scratchnn import grey_likelihoods, layers, likelihoods, losses, vae
+from scratchnn import grey_likelihoods, iwae, layers, likelihoods, losses, vae
 from scratchnn.layers import Module
 
 N = 5  # examples; all other sizes differ from it and from each other
@@ -154,6 +154,13 @@ def kl_oracle(_: Module, mean: np.ndarray, log_var: np.ndarray) -> np.ndarray:
     return total
 
 
+def draw_kl_oracle(_: Module, z: np.ndarray, log_var: np.ndarray, eps: np.ndarray) -> np.ndarray:
+    """Of the two densities, with the mean from which this noise leads to z."""
+    sigma = np.sqrt(np.exp(log_var))
+    log_q = scipy.stats.norm.logpdf(z, loc=z - sigma * eps, scale=sigma)
+    return (log_q - scipy.stats.norm.logpdf(z)).sum(axis=1)
+
+
 CASES: dict[type[Module], Case] = {
     layers.Dense: Case(lambda rng: dense(3, 4, rng), lambda rng: (rng.normal(size=(N, 3)),), loop_dense),
     layers.Sequential: Case(
@@ -278,6 +285,12 @@ CASES: dict[type[Module], Case] = {
         lambda _, mean, log_var, eps: scipy.stats.norm.ppf(
             scipy.stats.norm.cdf(eps), loc=mean, scale=np.sqrt(np.exp(log_var))
         ),
+        constants=lambda rng: (rng.normal(size=(N, 3)),),
+    ),
+    iwae.KLOfOneDraw: Case(
+        lambda rng: iwae.KLOfOneDraw(),
+        lambda rng: (rng.normal(size=(N, 3)), rng.normal(size=(N, 3))),
+        draw_kl_oracle,
         constants=lambda rng: (rng.normal(size=(N, 3)),),
     ),
     vae.KLToStandardNormal: Case(

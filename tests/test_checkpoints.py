@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import scratchnn
 from scratchnn import (
+    IWAE,
     VAE,
     Adam,
     Autoencoder,
@@ -50,6 +51,7 @@ from scratchnn.training.checkpoints import (
     model_section,
     modules_of,
     read_checkpoint,
+    take_parameters,
     write_checkpoint,
 )
 
@@ -58,6 +60,11 @@ def vae(rng, likelihood, *top) -> VAE:
     width = 10 if top else 5
     encoder = Sequential([Dense(5, 7, rng, b=0.1), ReLU(), Dense(7, 4, rng, b=0.2)])
     return VAE(encoder, Sequential([Dense(2, width, rng, b=0.3), *top]), likelihood, n_z=2)
+
+
+def iwae(rng, n_draws) -> IWAE:
+    networks = vae(rng, Bernoulli())
+    return IWAE(*copy.deepcopy((networks.encoder, networks.decoder)), Bernoulli(), n_z=2, n_draws=n_draws)
 
 
 def saved(model, path, **settings):
@@ -71,7 +78,7 @@ def autoencoder(rng, loss) -> Autoencoder:
 
 @pytest.mark.parametrize(
     "kind",
-    ["bernoulli", "gaussian", "continuous", "discretised", "classifier", "float64", "autoencoder", "logits"],
+    ["bernoulli", "gaussian", "continuous", "discretised", "iwae", "classifier", "float64", "autoencoder", "logits"],
 )
 def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
     model = {
@@ -79,6 +86,7 @@ def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
         "gaussian": lambda: vae(rng, Gaussian(), SigmoidMean()),
         "continuous": lambda: vae(rng, ContinuousBernoulli()),
         "discretised": lambda: vae(rng, DiscretisedLogistic(7), Identity()),
+        "iwae": lambda: iwae(rng, 3),
         "classifier": lambda: Classifier(Sequential([Dense(5, 3, rng, b=0.1)])),
         "float64": lambda: vae(rng, Bernoulli()).astype(np.float64),
         "autoencoder": lambda: autoencoder(rng, MeanSquaredError()),
@@ -96,6 +104,31 @@ def test_a_model_comes_back_as_it_was(kind, rng, tmp_path):
         np.testing.assert_array_equal(again.params, model.params)
         x = rng.random((6, 5)).astype(model.params.dtype)
         np.testing.assert_array_equal(show(again, x), show(model, x))
+
+
+@pytest.mark.parametrize("n_draws", [None, 2, 3])
+def test_parameters_are_taken_from_a_model_of_another_loss(n_draws, rng, tmp_path):
+    """By an IWAE of 3 draws: from a VAE, and from IWAEs."""
+    source = vae(rng, Bernoulli()) if n_draws is None else iwae(rng, n_draws)
+    path = saved(source, tmp_path / "checkpoint.npz", data="digits")
+    for place in (path, tmp_path):
+        model = iwae(rng, 3)
+        training = take_parameters(model, place, ("encoder", "decoder", "likelihood"))
+        np.testing.assert_array_equal(model.params, source.params)
+        assert training["settings"]["data"] == "digits" and training["history"] == []
+
+
+def test_parameters_of_other_parts_are_refused_and_nothing_is_taken(rng, tmp_path):
+    model, alike = iwae(rng, 3), ("encoder", "decoder", "likelihood")
+    before = model.params.copy()
+    deeper = VAE(Sequential([Dense(5, 7, rng), ReLU(), ReLU(), Dense(7, 4, rng)]), Dense(2, 5, rng), Bernoulli(), 2)
+    for other in (deeper, autoencoder(rng, MeanSquaredError()), vae(rng, Gaussian(), SigmoidMean())):
+        with pytest.raises(OtherRunError, match="is of another run: it has decoder"):
+            take_parameters(model, saved(other, tmp_path / "other.npz"), alike)
+    double = saved(iwae(rng, 3).astype(np.float64), tmp_path / "double.npz")
+    with pytest.raises(CheckpointError, match="model/params is float64 of shape"):
+        take_parameters(model, double, alike)
+    np.testing.assert_array_equal(model.params, before)
 
 
 def test_layers_of_dropout_draw_masks_of_their_own(rng, tmp_path):

@@ -7,14 +7,19 @@ import pytest
 from cases import CASES
 
 from scratchnn import BatchNorm, Dense, Exponential, MeanSquaredError, Sequential, Tanh
+from scratchnn.iwae import KLOfOneDraw
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 H = 1e-30
 
 
 @pytest.mark.parametrize(
-    "cls", [Dense, Tanh, Exponential, Sequential, BatchNorm, MeanSquaredError, Reparameterise, KLToStandardNormal]
-)
+    "cls",
+    [
+        Dense, Tanh, Exponential, Sequential, BatchNorm, MeanSquaredError, Reparameterise, KLToStandardNormal,
+        KLOfOneDraw,
+    ],
+)  # fmt: skip
 def test_smooth_layers_agree_with_the_complex_step(cls, rng):
     """Sigmoid, Softplus and the losses built on them take |x| on their way and are not analytic as written."""
     case = CASES[cls]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import latent_sizes
@@ -11,7 +12,7 @@ from conftest import ROOT
 from scripts import fails
 from shared import log_likelihood
 
-from scratchnn import Adam, Classifier, Dense, Sequential, data
+from scratchnn import VAE, Adam, Classifier, Dense, Sequential, data
 from scratchnn.evaluation import importance_weighted, latent_use
 from scratchnn.scripts import train
 from scratchnn.training import Trainer, evaluate, load_model
@@ -87,6 +88,21 @@ def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     log_likelihood.main([str(tmp_path), "--samples", "3"])
     summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
     assert summary["meaning"] == "log-density" and summary["settings"]["test_binarisation"] == "none"
+
+
+def test_an_importance_weighted_run_is_asked_like_any_other(tmp_path, capsys, monkeypatch):
+    """The estimate is that of a VAE with the same networks; the loss of the training is called by its name."""
+    monkeypatch.setattr(train, "draw", lambda *_: [])
+    train.main(["--epochs=1", "--binarisation=dynamic", "--importance=3", f"--out={tmp_path}", *SMALL])
+    capsys.readouterr()
+    log_likelihood.main([str(tmp_path), "--samples=7", "--images=90"])
+    figures = json.loads((tmp_path / "log-likelihood/summary.json").read_text())["figures"]
+    model, images = load_model(tmp_path)[0], data.binarise_held_out(data.load("digits").test, "fixed")[:90]
+    twin = VAE(*copy.deepcopy((model.encoder, model.decoder, model.likelihood)), model.n_z)
+    assert figures["estimates"][0]["nll"] == -importance_weighted(twin, images, 7, progress=False).mean
+    assert figures["test_minus_L_K"] == figures["test_loss"] == evaluate(model, images)["loss"]
+    printed = capsys.readouterr().out
+    assert f"−L_3 {figures['test_loss']:.2f}\n" in printed and "ELBO" not in printed
 
 
 def test_the_seed_of_the_draws_counts(grey_run, tmp_path):

@@ -117,6 +117,12 @@ def complete(tmp_path_factory):
     write(runs / "dynamic", summary("vae", settings, **losses(84.0, 0.0)), "loss", "kl")
     asked = {**settings, "images": 10_000, "test_binarisation": "fixed"}
     write(runs / "dynamic/log-likelihood", summary("log-likelihood", asked, **estimates(86.5)), "bound")
+    # and what belongs to no section: the same network trained on, by the ELBO and by another bound
+    on = {"from": "dynamic, 800 epochs, parameters 0123456789abcdef"}
+    for name, more in (("vae", on), ("iwae", {**on, "importance": 5})):
+        write(runs / f"continued-{name}", summary(name, {**settings, **more}, **losses(83.0, 0.0)), "loss", "kl")
+        content = summary("log-likelihood", {**asked, **more}, **estimates(85.0))
+        write(runs / f"continued-{name}/log-likelihood", content, "bound")
     variants = ("raw", "annex-f", "frozen", "fine-tuned", "raw-converged", "frozen-converged")
     points = {
         name: [{"labels": n, "test_accuracy": {"mean": 0.9 + k / 100 + n / 1e6, "spread": 0.0045}} for n in (100, 5000)]

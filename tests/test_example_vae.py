@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +17,11 @@ import scipy.special
 from conftest import ROOT
 from scripts import fails, succeeds
 
-from scratchnn import data
+from scratchnn import IWAE, data
 from scratchnn.evaluation import bernoulli_floor, mean_image_loss
 from scratchnn.scripts import train
 from scratchnn.scripts.thesis import thesis_vae
-from scratchnn.training import SaveCheckpoint, Trainer, evaluate, falling, load_model
+from scratchnn.training import SaveCheckpoint, Trainer, evaluate, falling, fingerprint, load_model
 from scratchnn.training.checkpoints import read_checkpoint
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]
@@ -103,6 +105,9 @@ def test_help_has_examples():
         (["--lr-final", "0.1"], "--lr-final 0.1 is above --lr 0.001: the learning rate can only fall"),
         (["--lr-final", "0"], "argument --lr-final: expected a positive number, got 0"),
         (["--binarisation", "static"], "argument --binarisation: invalid choice: 'static'"),
+        (["--importance", "0"], "argument --importance: expected a whole number of at least 1, got 0"),
+        (["--importance", "5", "--draws", "2"], "--importance K has K draws of its own: leave one out"),
+        (["--from", "no/such/run"], "there is no checkpoint no/such/run"),
         (["--resume"], "there is nothing to go on with"),
         (["--lr", "1e30", "--epochs", "3"], "training stopped. The last good checkpoint:"),
     ],
@@ -190,10 +195,15 @@ def test_a_terminal_that_cannot_show_minus_signs_is_no_reason_to_stop(tmp_path):
     assert ran.returncode == 0 and b"?ELBO" in ran.stdout
 
 
-def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
-    """What is drawn for the pixels comes from the generator whose state the checkpoint keeps."""
-    arguments = ["--binarisation", "dynamic", "--lr", "0.01", "--lr-final", "0.001", *SMALL]
-    succeeds(train.main, "--epochs", 4, "--out", tmp_path / "through", *arguments)
+def trained(*arguments):
+    """What a run prints that draws no figures, which take longer than its epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "draw", lambda *_: [])
+        return succeeds(train.main, *arguments)
+
+
+def resumed_after_two_epochs(monkeypatch, *arguments):
+    """Four epochs, in two processes as it were: the second goes on with what the first has left."""
     fit, done = Trainer.fit, []
 
     def two_epochs(self, train, **settings):
@@ -202,8 +212,15 @@ def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "fit", two_epochs)
     for _ in range(2):
-        succeeds(train.main, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
+        trained(*arguments)
     assert done == [0, 2]
+
+
+def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    """What is drawn for the pixels comes from the generator whose state the checkpoint keeps."""
+    arguments = ["--binarisation", "dynamic", "--lr", "0.01", "--lr-final", "0.001", *SMALL]
+    trained("--epochs", 4, "--out", tmp_path / "through", *arguments)
+    resumed_after_two_epochs(monkeypatch, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
     through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
     for name, array in through.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
@@ -217,6 +234,109 @@ def test_a_binarised_run_says_what_it_was_trained_on(tmp_path):
     model, _ = load_model(tmp_path)
     drawn_once = data.binarise_held_out(data.load("digits").test, "fixed")
     assert summary["figures"]["test_loss"] == evaluate(model, drawn_once)["loss"]
+
+
+BINARY = ["--binarisation", "dynamic", "--latent", 4, *SMALL]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """The folder of a VAE of two epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    trained("--epochs", 2, "--out", folder, *BINARY)
+    return folder
+
+
+def test_an_importance_weighted_run_starts_from_the_parameters_of_a_vae_and_says_so(start, tmp_path, monkeypatch):
+    begins = {}
+
+    def fit(self, *arguments, **named):
+        begins["params"], begins["moments"] = self.model.params.copy(), self.optimiser.m.copy()
+        begins["steps"] = self.optimiser.t
+        return plain(self, *arguments, **named)
+
+    plain = Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", fit)
+    printed = succeeds(
+        train.main, "--epochs", 1, "--importance", 3, "--from", start, "--out", tmp_path / "iwae", *BINARY
+    )
+    vae, _ = load_model(start)
+    np.testing.assert_array_equal(begins["params"], vae.params)
+    assert begins["steps"] == 0 and not begins["moments"].any()  # the optimiser is new
+
+    model, settings = load_model(tmp_path / "iwae")
+    assert isinstance(model, IWAE) and model.n_draws == 3 and settings["epochs"] == 1
+    test = data.binarise_held_out(data.load("digits").test, "dynamic")
+    loss = evaluate(model, test)
+    twin = IWAE(*copy.deepcopy((vae.encoder, vae.decoder, vae.likelihood)), 4, n_draws=3)
+    before = evaluate(twin, data.binarise_held_out(data.load("digits").train, "dynamic"))["loss"]
+    assert f"the network of {start}: −L_3 {before:.2f} on the training images" in printed
+    assert f"test images, final parameters: −L_3 {loss['loss']:.2f}; floor" in printed
+    assert "held-out loss (minus_L_K)" in printed and "ELBO" not in printed
+
+    summary = json.loads((tmp_path / "iwae/summary.json").read_text())
+    old, (*_, last) = summary["continued_from"], json.loads((start / "history.json").read_text())
+    assert summary["experiment"] == "iwae" and summary["settings"]["importance"] == 3
+    assert (old["run"], old["epochs"], old["parameters"]) == ("vae", 2, fingerprint(vae.params))
+    assert old["train_loss"] == last["train_loss"] and old["held_out_kl"] == last["held_out_kl"]
+    figures = summary["figures"]
+    assert figures["test_minus_L_K"] == figures["test_loss"] == loss["loss"] and figures["loss_before"] == before
+    assert "untrained_loss" not in figures and "test_kl" not in figures
+    names = {path.name for path in (tmp_path / "iwae").glob("*.png")}
+    assert "loss.png" in names and "reconstruction.png" not in names  # which begins with an untrained network
+
+
+def test_an_importance_weighted_run_resumes_to_the_same_bits(start, tmp_path, monkeypatch):
+    arguments = ["--importance", 3, "--from", start, "--lr", "0.01", "--lr-final", "0.001", *BINARY]
+    trained("--epochs", 4, "--out", tmp_path / "through", *arguments)
+    resumed_after_two_epochs(monkeypatch, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
+    through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
+    for name, array in through.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+
+
+def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
+    def told(*arguments):
+        return fails(train.main, "--epochs", 1, "--from", start, "--out", tmp_path / "run", *arguments)
+
+    text = told("--importance", 3, *BINARY, "--latent", 5)
+    assert (
+        f"--from {start} is of another network: it has decoder.0 = Dense(n_in=4, n_out=12), and this run has " in text
+    )
+    assert text.endswith("give the --latent, --hidden and --likelihood of that run")
+    text = told(*BINARY, "--split", "random")
+    assert text == f"error: --from {start} has seen other images: it has split = contiguous, and this run has random"
+    assert not (tmp_path / "run").exists()
+    trained("--epochs", 1, "--importance", 3, "--out", tmp_path / "run", *BINARY)
+    assert "holds another run, which would be lost: it has from = None" in told("--importance", 3, *BINARY)
+    assert "it has from = None" in told("--importance", 2, *BINARY)
+    text = fails(train.main, "--epochs", 1, "--importance", 2, "--out", tmp_path / "run", *BINARY)
+    assert "it has importance = 3, and this run has 2" in text
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ([], "vae-digits-z2-seed0"),
+        (["--importance", "1"], "iwae-digits-k1-z2-seed0"),
+        (["--importance", "50", "--from", "RUN"], "iwae-digits-k50-continued-z2-seed0"),
+        (["--from", "RUN", "--binarisation", "fixed"], "vae-digits-fixed-continued-z2-seed0"),
+    ],
+)
+def test_the_folder_is_named_after_what_is_trained(arguments, name):
+    assert train.options(arguments).out == Path("runs") / name
+
+
+def test_two_threads_draw_the_noise_of_one(start, tmp_path):
+    """The first loss but for rounding; later ones are those of parameters that differ in their last bits."""
+    losses = []
+    for threads in (1, 2):
+        folder = tmp_path / str(threads)
+        arguments = ["--importance", 3, "--from", start, "--threads", threads, "--out", folder, *BINARY]
+        trained("--epochs", 1, *arguments)
+        losses.append(read_checkpoint(folder / "checkpoint.npz")[1]["training/iteration_losses"])
+    np.testing.assert_allclose(losses[0][0], losses[1][0], rtol=1e-5)
+    assert losses[0].shape == losses[1].shape == (7,)
 
 
 def test_a_gaussian_decoder_has_no_floor(tmp_path):

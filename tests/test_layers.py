@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import scratchnn
 from scratchnn import (
+    IWAE,
     VAE,
     Autoencoder,
     BatchNorm,
@@ -53,7 +54,7 @@ from scratchnn.losses import Loss
 from scratchnn.machinery.logarithm import log1p
 
 ABSTRACT = {Module, Layer, Loss, Likelihood}
-CHECKED_ELSEWHERE = {Elementwise, VAE, Autoencoder, Classifier}  # by its subclasses, or as a whole
+CHECKED_ELSEWHERE = {Elementwise, VAE, IWAE, Autoencoder, Classifier}  # by its subclasses, or as a whole
 
 
 def subclasses(cls: type) -> set[type]:
@@ -452,6 +453,7 @@ MODELS = {
     "VAE, DiscretisedLogistic": lambda rng: VAE(
         all_kinds_of_layers(rng, 5, 4), all_kinds_of_layers(rng, 2, 10), DiscretisedLogistic(2), 2
     ),
+    "IWAE": lambda rng: IWAE(all_kinds_of_layers(rng, 5, 4), all_kinds_of_layers(rng, 2, 5), Bernoulli(), 2, 3),
     "Autoencoder": lambda rng: Autoencoder(
         all_kinds_of_layers(rng, 5, 2), all_kinds_of_layers(rng, 2, 5), MeanSquaredError()
     ),

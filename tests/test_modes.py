@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchnn import (
+    IWAE,
     VAE,
     Adam,
     Autoencoder,
@@ -158,6 +159,10 @@ EVERY_MODEL = pytest.mark.parametrize(
             "VAE Sequential Dense ReLU Dense Bernoulli Reparameterise KLToStandardNormal",
         ),
         (
+            lambda rng: IWAE(Sequential([Dense(12, 4, rng), ReLU()]), Dense(2, 12, rng), Bernoulli(), 2, n_draws=3),
+            "IWAE Sequential Dense ReLU Dense Bernoulli Reparameterise KLOfOneDraw",
+        ),
+        (
             lambda rng: Autoencoder(Dense(12, 3, rng), Sequential([Dense(3, 12, rng)]), BinaryCrossEntropy()),
             "Autoencoder Dense Sequential Dense BinaryCrossEntropy",
         ),
@@ -166,7 +171,7 @@ EVERY_MODEL = pytest.mark.parametrize(
             "Classifier Sequential Sequential Dense ReLU SoftmaxCrossEntropy",
         ),
     ],
-    ids=["VAE", "Autoencoder", "Classifier"],
+    ids=["VAE", "IWAE", "Autoencoder", "Classifier"],
 )
 
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import (
+    IWAE,
     SGD,
     VAE,
     Adam,
@@ -56,6 +57,10 @@ def vae_of_three_draws(rng: np.random.Generator) -> VAE:
     model = vae(rng)
     model.n_draws = 3
     return model
+
+
+def iwae(rng: np.random.Generator) -> IWAE:
+    return IWAE(*copy.deepcopy((vae(rng).encoder, vae(rng).decoder)), Bernoulli(), n_z=3, n_draws=4)
 
 
 def convolutional(rng: np.random.Generator) -> Autoencoder:
@@ -100,6 +105,7 @@ def normalised(rng: np.random.Generator) -> Classifier:
 MODELS: dict[str, Callable[[np.random.Generator], Any]] = {
     "vae": vae,
     "vae, three draws": vae_of_three_draws,
+    "iwae": iwae,
     "convolutional": convolutional,
     "classifier": classifier,
     "generators of any name": jittery,
@@ -187,7 +193,7 @@ def test_noise_is_drawn_as_one_thread_would_draw_it(make):
     one, several = after_a_step(make, None), after_a_step(make, 3)
     assert one.rng.bit_generator.state == several.rng.bit_generator.state
     pairs = list(zip(generators(one.model), generators(several.model), strict=True))
-    assert len(pairs) == {vae: 0, vae_of_three_draws: 0, convolutional: 2, classifier: 1, jittery: 4}[make]
+    assert len(pairs) == {vae: 0, vae_of_three_draws: 0, iwae: 0, convolutional: 2, classifier: 1, jittery: 4}[make]
     for (_, name, mine), (_, same_name, other) in pairs:
         assert name == same_name and mine.bit_generator.state == other.bit_generator.state
     assert one.rng.bit_generator.state != made(make)[1].bit_generator.state or make is MODELS["classifier"]

@@ -555,6 +555,17 @@ def test_saving_takes_a_tenth_of_the_time_at_most_and_the_last_epoch_is_saved(tm
     assert saved == [21, 31, 40]  # an epoch takes 1 s now: ten of them to one for saving
 
 
+def test_a_batch_of_an_evaluation_counts_the_draws(monkeypatch):
+    """And the loss does not depend on it: the noise of an image stays the same."""
+    sizes, model = [], trainer().model
+    model.n_draws = 3
+    plain = model.loss_terms
+    monkeypatch.setattr(model, "loss_terms", lambda x, rng: sizes.append(len(x)) or plain(x, rng))
+    losses = [evaluate(model, X[:8], batch_size)["loss"] for batch_size in (10, 2, 1000)]
+    assert sizes == [3, 3, 2, *[1] * 8, 8]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+
+
 def test_an_epoch_is_one_line(capsys):
     trainer().fit(X, epochs=2, batch_size=10, held_out=HELD_OUT)
     lines = capsys.readouterr().out.splitlines()
@@ -570,7 +581,8 @@ def test_small_losses_show_their_digits_and_a_single_term_is_not_said_twice():
         "epoch": 1, "train_loss": 0.02173, "train_reconstruction": 0.02173,
         "held_out_loss": -0.00981, "held_out_reconstruction": -0.00981, "seconds": 0.0,
     }  # fmt: skip
-    assert describe(single, 1) == "epoch 1/1   train loss 0.0217   held-out loss -0.0098   0.0 s"
+    told = "epoch 1/1   train loss (reconstruction) 0.0217   held-out loss (reconstruction) -0.0098   0.0 s"
+    assert describe(single, 1) == told
     assert describe({"epoch": 1, "train_loss": -2.5, "seconds": 0.0}, 1) == "epoch 1/1   train loss -2.50   0.0 s"
 
 

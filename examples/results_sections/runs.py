@@ -132,7 +132,7 @@ class Sources:
     def _matching(self, experiment: str, **wanted: Any) -> list[Run]:
         chosen = matching(self.runs, experiment, **wanted)
         if not chosen:
-            settings = ", ".join(f"{name} {value}" for name, value in wanted.items())
+            settings = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
             raise MissingRunsError(f"a run of {experiment} with {settings}")
         self.used += chosen
         return chosen

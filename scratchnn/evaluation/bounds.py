@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from scratchnn.data import Images
 from scratchnn.grey_likelihoods import ContinuousBernoulli
+from scratchnn.iwae import KLOfOneDraw
 from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
@@ -148,7 +149,5 @@ def log_weights(model: VAE, x: Array, n_samples: int, rng: np.random.Generator) 
         z = m + np.exp(0.5 * v) * eps
         with model.evaluating():
             log_p_x = model.likelihood.forward(model.decoder.forward(z), targets)
-        # of two Gaussian densities the factors 2π cancel, and in q's the exponent is −eps²/2
-        log_p_z_by_q = 0.5 * np.sum(eps**2 + v - z**2, axis=1)
-        columns.append((log_p_x + log_p_z_by_q).reshape(len(x), k).astype(np.float64))
+        columns.append((log_p_x - KLOfOneDraw().forward(z, v, eps)).reshape(len(x), k).astype(np.float64))
     return np.concatenate(columns, axis=1)

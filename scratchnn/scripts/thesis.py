@@ -9,6 +9,7 @@ import numpy as np
 
 from scratchnn.grey_likelihoods import ContinuousBernoulli, DiscretisedLogistic
 from scratchnn.init import thesis_bias
+from scratchnn.iwae import IWAE
 from scratchnn.layers import Dense, ReLU, Sequential
 from scratchnn.likelihoods import Bernoulli, Gaussian, SigmoidMean
 from scratchnn.vae import VAE
@@ -17,11 +18,18 @@ LIKELIHOODS = ("bernoulli", "gaussian", "continuous-bernoulli", "discretised-log
 
 
 def thesis_vae(
-    n_x: int, n_hidden: int, n_z: int, rng: np.random.Generator, likelihood: str = "bernoulli", levels: int = 256
+    n_x: int,
+    n_hidden: int,
+    n_z: int,
+    rng: np.random.Generator,
+    likelihood: str = "bernoulli",
+    levels: int = 256,
+    importance: int | None = None,
 ) -> VAE:
     """The VAE for images of n_x pixels, with one of LIKELIHOODS; `levels` of grey are told apart by the last of them.
 
-    Beyond the thesis, "gaussian" and "discretised-logistic" learn two numbers a pixel: where it lies, and how surely.
+    Beyond the thesis, "gaussian" and "discretised-logistic" learn two numbers a pixel: where it lies, and how surely;
+    and importance=K makes it an IWAE of K draws, from the same initial values.
     """
 
     def dense(n_in: int, n_out: int) -> Dense:
@@ -44,4 +52,7 @@ def thesis_vae(
         "discretised-logistic": (2 * n_x, [], DiscretisedLogistic(levels)),
     }[likelihood]
     hidden = [dense(n_z, n_hidden), ReLU(), dense(n_hidden, n_hidden), ReLU()]
-    return VAE(encoder, Sequential([*hidden, dense(n_hidden, n_outputs), *top]), p_x, n_z)
+    decoder = Sequential([*hidden, dense(n_hidden, n_outputs), *top])
+    if importance is None:
+        return VAE(encoder, decoder, p_x, n_z)
+    return IWAE(encoder, decoder, p_x, n_z, importance)

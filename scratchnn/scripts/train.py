@@ -6,8 +6,10 @@ same code with other sizes trains on the other data sets; the thesis went throug
 
 Beyond the thesis: pixels made black or white (--binarisation), for which alone a Bernoulli likelihood is a probability;
 likelihoods of grey pixels (--likelihood): a Gaussian with a learned variance, as in the AEVB paper, a continuous
-Bernoulli, a discretised logistic; a learning rate that falls (--lr-final); and a random split of a video, which leaks
-(--split random).
+Bernoulli, a discretised logistic; a learning rate that falls (--lr-final); a random split of a video, which leaks
+(--split random); the importance-weighted bound L_K in place of the ELBO (--importance K, scratchnn/iwae.py), all losses
+being −L_K then; and a start from the parameters of an earlier run (--from RUN), with a new optimiser and epochs counted
+from 1.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ import numpy as np
 
 from scratchnn import data
 from scratchnn.evaluation import DENSITIES, LatentUse, bernoulli_floor, encode, latent_use, mean_image_loss
+from scratchnn.iwae import IWAE
 from scratchnn.machinery.extras import MissingExtraError
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Adam
 from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import LIKELIHOODS, thesis_vae
 from scratchnn.training import Trainer, evaluate, falling, keep_snapshots, runs, set_learning_rate
+from scratchnn.training.checkpoints import OtherRunError, fingerprint, first_difference, take_parameters
 from scratchnn.vae import VAE
 
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50, "frey-face": 1000}
@@ -40,7 +44,9 @@ EXAMPLES = """\
   scratchnn train --data frey-face --latent 20 --epochs 5000      a video of a face
   scratchnn train --data frey-face --likelihood gaussian          with a likelihood made for grey pixels
   scratchnn train --likelihood discretised-logistic       a probability of grey levels, also in bits per pixel
-  scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 1000 --lr-final 1e-5
+  scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 800 --lr-final 1e-5
+  scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 50 --lr 1e-4 --lr-final 1e-5 \
+      --importance 5 --from runs/vae-mnist-dynamic-z50-seed0      trained on, by the importance-weighted bound
 In a checkout, python examples/vae.py is the same command.
 """
 
@@ -52,6 +58,14 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=cli.positive_int, default=1, metavar="L", help="of z for an image in a step (default: 1)"
     )
+    parser.add_argument(
+        "--importance", type=cli.positive_int, metavar="K",
+        help="train an IWAE: K draws of z for an image, weighted, in place of the ELBO (default: the ELBO)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", type=Path, metavar="RUN", dest="start",
+        help="start from the parameters of this run, of the same network on the same data",
+    )  # fmt: skip
     parser.add_argument("--lr", type=cli.positive_float, default=1e-3, help="Adam's step size (default: 0.001)")
     parser.add_argument("--lr-final", type=cli.positive_float, help="let it fall geometrically to this, epoch by epoch")
     parser.add_argument("--likelihood", choices=LIKELIHOODS, default="bernoulli", help="of a pixel")
@@ -67,6 +81,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--likelihood {args.likelihood} is for grey pixels: leave --binarisation out")
     if args.lr_final is not None and args.lr_final > args.lr:
         parser.error(f"--lr-final {args.lr_final} is above --lr {args.lr}: the learning rate can only fall")
+    if args.importance is not None and args.draws > 1:
+        parser.error("--draws L averages L draws in the ELBO, and --importance K has K draws of its own: leave one out")
     args.epochs = args.epochs or EPOCHS[args.data]
     args.out = args.out or Path("runs") / run_name(args)
     if args.shuffle is None:
@@ -79,7 +95,30 @@ def run_name(args: argparse.Namespace) -> str:
     choices = ((args.likelihood, "bernoulli"), (args.binarisation, "none"), (args.split, "contiguous"))
     kind = [choice for choice, default in choices if choice != default]
     kind += [f"{args.draws}-draws"] * (args.draws > 1)
-    return "-".join(["vae", args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
+    kind += [] if args.importance is None else [f"k{args.importance}"]
+    kind += ["continued"] * (args.start is not None)
+    return "-".join([experiment(args.importance), args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
+
+
+def experiment(importance: int | None) -> str:
+    """What a run is called in its summary and its folder."""
+    return "vae" if importance is None else "iwae"
+
+
+def model_name(model: VAE) -> str:
+    """What is trained, in a title."""
+    return f"IWAE (K = {model.n_draws})" if isinstance(model, IWAE) else "VAE"
+
+
+def loss_name(model: VAE) -> str:
+    """What the loss is: minus which bound on log p(x)."""
+    return f"−L_{model.n_draws}" if isinstance(model, IWAE) else "−ELBO"
+
+
+def in_words(model: VAE, losses: dict[str, float]) -> str:
+    """A loss by its name, and its terms if there are several."""
+    terms = " + ".join(f"{name} {losses[name]:.2f}" for name in model.term_names)
+    return f"{loss_name(model)} {losses['loss']:.2f}" + (f" = {terms}" if len(model.term_names) > 1 else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -89,25 +128,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images = data.load(args.data, args.split)
     runs.check_batch_size(args.batch_size, len(images.train))
     n_pixels, levels = images.train.pixels.shape[1], images.train.max_value + 1
-    model = thesis_vae(n_pixels, args.hidden, args.latent, rng, args.likelihood, levels)
-    model.n_draws = args.draws
+    model = thesis_vae(n_pixels, args.hidden, args.latent, rng, args.likelihood, levels, args.importance)
+    if args.importance is None:
+        model.n_draws = args.draws
+    start = start_from(model, args) if args.start else None
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
     print(images)
-    print(f"targets: {data.BINARISATIONS[args.binarisation]}, {args.likelihood} likelihood; −ELBO in nats per image")
+    pixels = data.BINARISATIONS[args.binarisation]
+    print(f"targets: {pixels}, {args.likelihood} likelihood; {loss_name(model)} in nats per image")
     scale = scale_of_losses(images, args.binarisation) if args.likelihood == "bernoulli" else {}
-    untrained = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
+    before = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
     first = model.reconstruct(test[:1])
     is_density = isinstance(model.likelihood, DENSITIES)
     if scale:
         floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
         print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
     elif is_density:
-        print("a density of grey levels, not a probability: it has no floor, and −ELBO may be negative")
+        print(f"a density of grey levels, not a probability: it has no floor, and {loss_name(model)} may be negative")
     else:
         alike = n_pixels * math.log(levels)
-        print(f"a probability of grey levels: −ELBO is at least 0; with all {levels} levels alike it is {alike:.2f}")
-    print(f"untrained network: loss {untrained:.2f} on the training images")
+        name = loss_name(model)
+        print(f"a probability of grey levels: {name} is at least 0; with all {levels} levels alike it is {alike:.2f}")
+    where = f"the network of {args.start}" if start else "untrained network"
+    print(f"{where}: {loss_name(model)} {before:.2f} on the training images")
 
     settings = {
         "data": args.data,
@@ -118,6 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "batch_size": args.batch_size,
         "seed": args.seed,
         **({"draws": args.draws} if args.draws > 1 else {}),
+        **({"importance": args.importance} if args.importance else {}),
+        **({"from": "{run}, {epochs} epochs, parameters {parameters}".format(**start)} if start else {}),
     }
     trainer = runs.trainer(
         args.threads, model, Adam(model, lr=args.lr), rng, settings,
@@ -134,14 +180,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     losses, use = evaluate(model, test), latent_use(model, test)
     bits = {} if scale or is_density else {"test_bits_per_pixel": losses["loss"] / (n_pixels * math.log(2))}
     print(
-        f"test images, final parameters: loss {losses['loss']:.2f} = reconstruction {losses['reconstruction']:.2f} "
-        f"+ kl {losses['kl']:.2f}"
+        f"test images, final parameters: {in_words(model, losses)}"
         + (f"; floor {scale['test_floor']:.2f}" if scale else "")
         + (f"; {bits['test_bits_per_pixel']:.3f} bits per pixel" if bits else "")
     )
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     measured = {
-        "untrained_loss": untrained,
+        "loss_before" if start else "untrained_loss": before,
         **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
         **{f"test_{name}": value for name, value in losses.items()},
         **bits,
@@ -153,11 +198,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "likelihood": args.likelihood}
     settings |= {"model": repr(model), "epochs": len(trainer.history)}
     scaling = f"pixels / {images.train.max_value}"
-    runs.write_summary(args.out, "vae", measured, settings, seed=args.seed, scaling=scaling)
-    start = Untrained(untrained, first[0])
-    pictures = pictures_of(model, use, trainer, train, test, images, scale, start)
+    more = {"continued_from": start} if start else {}
+    kind = experiment(args.importance)
+    runs.write_summary(args.out, kind, measured, settings, seed=args.seed, scaling=scaling, **more)
+    untrained = None if start else Untrained(before, first[0])
+    pictures = pictures_of(model, use, trainer, train, test, images, scale, untrained)
     drawn = draw(pictures, args.out, settings)
     print(f"written to {args.out}: " + ", ".join(["history.json", "summary.json", "checkpoint.npz", *drawn]))
+
+
+def start_from(model: VAE, args: argparse.Namespace) -> dict[str, Any]:
+    """Gives the model the parameters of the run --from; which run, how many epochs it has, and its last losses."""
+    try:
+        training = take_parameters(model, args.start, ("encoder", "decoder", "likelihood"))
+    except OtherRunError as error:
+        raise runs.OptionError(
+            f"--from {args.start} is of another network: {error.difference}; give the --latent, --hidden and "
+            "--likelihood of that run"
+        ) from error
+    wanted = {name: getattr(args, name) for name in ("data", "split")}
+    if difference := first_difference(wanted, {name: training["settings"].get(name) for name in wanted}):
+        raise runs.OptionError(f"--from {args.start} has seen other images: {difference}")
+    last = training["history"][-1] if training["history"] else {}
+    losses = {name: value for name, value in last.items() if name.startswith(("train_", "held_out_"))}
+    run = args.start.resolve()
+    return {
+        "run": (run if run.is_dir() else run.parent).name,
+        "epochs": len(training["history"]),
+        "parameters": fingerprint(model.params),
+        **losses,
+    }
 
 
 def scale_of_losses(images: data.DataSet, binarisation: str) -> dict[str, float]:
@@ -190,6 +260,13 @@ def draw(pictures: dict[str, Callable[[Any], Any]], folder: Path, settings: dict
     return [f"{name}.png" for name in pictures]
 
 
+def with_loss_name(model: VAE, figure: Any) -> Any:
+    """The curves of a loss, with the name of this one on the axes."""
+    for axes in figure.axes:
+        axes.set_ylabel(f"{loss_name(model)} (nats per image)")
+    return figure
+
+
 def pictures_of(
     model: VAE,
     use: LatentUse,
@@ -198,7 +275,7 @@ def pictures_of(
     test: data.Images,
     images: data.DataSet,
     scale: dict[str, float],
-    start: Untrained,
+    untrained: Untrained | None,
 ) -> dict[str, Callable[[Any], Any]]:
     """Figures 21–30 and 34–37 of the thesis, as far as a run with this many latent dimensions has them.
 
@@ -206,24 +283,25 @@ def pictures_of(
     """
     settings, image_shape, names = trainer.settings, images.image_shape, images.class_names
     what = (
-        f"VAE on {settings['data']}, latent dimensions: {model.n_z}, epochs: {len(trainer.history)}, "
+        f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, epochs: {len(trainer.history)}, "
         f"seed: {settings['seed']}"
     )
     pictures: dict[str, Callable[[Any], Any]] = {
-        "loss": lambda figures: figures.loss_curve(
+        "loss": lambda figures: with_loss_name(model, figures.loss_curve(
             trainer.iteration_losses, trainer.history, what,
-            scale.get("train_floor"), scale.get("train_mean_image_loss"), start.loss,
-        ),
-        "reconstruction": lambda figures: figures.progress_of_one_image(
-            test[0], np.array([start.image, *trainer.snapshots]), image_shape,
-            f"One test image, as reconstructed after an epoch\n{what}",
-        ),
+            scale.get("train_floor"), scale.get("train_mean_image_loss"), untrained.loss if untrained else None,
+        )),
         "kl": lambda figures: figures.latent_use(use.kl, use.active, f"What each latent dimension costs\n{what}"),
         "samples": lambda figures: figures.image_grid(
             model.generate(100, np.random.default_rng(settings["seed"])), image_shape, 10,
             f"Decoded draws of z from N(0, I)\n{what}",
         ),
     }  # fmt: skip
+    if untrained:
+        progress = np.array([untrained.image, *trainer.snapshots])
+        pictures["reconstruction"] = lambda figures: figures.progress_of_one_image(
+            test[0], progress, image_shape, f"One test image, as reconstructed after an epoch\n{what}"
+        )
     if model.n_z in (2, 3) and (test.labels is not None or settings["split"] == "contiguous"):
         # the thesis colours the frames of a video by their time, for which they must be in order
         shown, whose = (train, "training frames") if test.labels is None else (test, "test images")

@@ -30,12 +30,13 @@ import numpy as np
 from scratchnn import grey_likelihoods, layers, likelihoods, losses
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
+from scratchnn.iwae import IWAE
 from scratchnn.layers import Module
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
 FORMAT = 2  # format 1, of versions before 0.1.0, had no number
-MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "VAE": VAE}
+MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "IWAE": IWAE, "VAE": VAE}
 BUILDING_BLOCKS: dict[str, type[Module]] = {
     name: value
     for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **vars(grey_likelihoods), **MODELS}.items()
@@ -223,14 +224,42 @@ def verified_arrays(model: Stored, arrays: Mapping[str, Array]) -> list[tuple[Ar
     return [(array, arrays[name]) for name, array in wanted.items()]
 
 
+def take_parameters(model: Stored, path: Path, alike: Sequence[str]) -> dict[str, Any]:
+    """Gives a model the parameters and buffers of a checkpoint, and returns what that tells of its training.
+
+    The checkpoint's own model may be of another class, a VAE for an IWAE, but the parts named in `alike` must be those
+    of this one: OtherRunError if they are not, CheckpointError if there is none. `path` is that of `load_model`.
+    """
+    path = checkpoint_of(path)
+    record, arrays = read_checkpoint(path)
+    try:
+        here, there = (
+            by_name([row for row in modules if row["name"].split(".")[0] in alike])
+            for modules in (modules_of(model), record["model"]["modules"])
+        )
+        if difference := first_difference(here, there):
+            raise OtherRunError(path, difference)
+        for array, value in verified_arrays(model, arrays):
+            array[...] = value
+        training: dict[str, Any] = record["training"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
+    return training
+
+
+def checkpoint_of(path: str | Path) -> Path:
+    """The checkpoint itself, given that or the folder of the run that wrote it."""
+    path = Path(path)
+    return path / "checkpoint.npz" if path.is_dir() else path
+
+
 def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """The trained model of a checkpoint, and the settings it was trained with; CheckpointError if there is none.
 
     `path` is the checkpoint, or the folder of the run that wrote it. To the settings is added how many `epochs` it saw.
     The model is one of `MODELS`, or whatever module was saved: ask isinstance.
     """
-    path = Path(path)
-    path = path / "checkpoint.npz" if path.is_dir() else path
+    path = checkpoint_of(path)
     record, arrays = read_checkpoint(path)
     try:
         model = build(record["model"]["modules"], np.random.default_rng(0)).astype(arrays["model/params"].dtype)

@@ -63,14 +63,16 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVA
     """The loss and its terms by the present parameters, each a mean over all of `data`: {"loss": …, term: …}.
 
     `data[rows]` must give the batch of a slice of rows. The noise comes from `seed`, so that two calls can be compared.
+    Of a model that takes several draws for an image, `batch_size` counts the draws, which is what memory is needed for.
     """
     if len(data) == 0:
         raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
     rng = np.random.default_rng(seed)
     sums: dict[str, float] = {}
+    n = max(1, batch_size // getattr(model, "n_draws", 1))
     with model.evaluating():
-        for start in range(0, len(data), batch_size):
-            for name, values in model.loss_terms(data[start : start + batch_size], rng).items():
+        for start in range(0, len(data), n):
+            for name, values in model.loss_terms(data[start : start + n], rng).items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
     means = {name: total / len(data) for name, total in sums.items()}
     return {"loss": sum(means.values()), **means}
@@ -257,19 +259,20 @@ def print_line(trainer: Trainer, record: Mapping[str, Any]) -> None:
 
 
 def describe(record: Mapping[str, Any], epochs: int) -> str:
-    """An epoch's record as one line: each loss, and its terms where it has several."""
+    """An epoch's record as one line: each loss, and its terms; of a single term the name, which says what it is."""
 
     def shown(value: float) -> str:
         return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
 
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
     for who in ("train", "held_out"):
-        terms = [
-            f"{name.removeprefix(who + '_')} {shown(value)}"
+        terms = {
+            name.removeprefix(who + "_"): shown(value)
             for name, value in record.items()
             if name.startswith(who + "_") and name != f"{who}_loss"
-        ]
+        }
         if f"{who}_loss" in record:
-            loss = f"{who.replace('_', '-')} loss {shown(record[f'{who}_loss'])}"
-            parts.append(f"{loss} = {' + '.join(terms)}" if len(terms) > 1 else loss)
+            kind = f" ({next(iter(terms))})" if len(terms) == 1 else ""
+            sums = f" = {' + '.join(map(' '.join, terms.items()))}" if len(terms) > 1 else ""
+            parts.append(f"{who.replace('_', '-')} loss{kind} {shown(record[f'{who}_loss'])}{sums}")
     return "   ".join([*parts, f"{record['seconds']:.1f} s"])
