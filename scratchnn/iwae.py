@@ -14,13 +14,14 @@ bounded, L_K reaches log p(x) in the limit.
 inside the logarithm, and the bound is another one. A single good draw of the K makes it high, while each bad draw costs
 the ELBO: q(z|x) need not avoid every z that explains x badly.
 
-*The gradient.* With z_k = mean + σ eps_k, as in vae.py, the draws do not depend on the parameters. ∂w = w ∂log w, so
+*The gradient.* With z_k = mean + σ eps_k, as in vae.py, the expectation is over noise that does not depend on the
+parameters, and one draw of it gives an unbiased gradient. ∂w = w ∂log w, so
 
     ∂ log (1/K) Σ_k w_k = Σ_k ∂w_k / Σ_j w_j = Σ_k s_k ∂log w_k      s_k = w_k / Σ_j w_j
 
 a mean of the K draws' gradients, weighted by how well each explains x. The shares s are the softmax of the log w. These
-lie near −90 for a digit, where e^(log w) is 0 in float32; so the largest is taken out of all first, which changes no
-share and is added to the logarithm afterwards.
+lie near −90 for a digit of MNIST, and at −500 before training, while e^(log w) is 0 in float32 below −104. So the
+largest is taken out of all first, which changes no share, and is added to the logarithm afterwards.
 
 The objective and its gradient are those of Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", 2015.
 """

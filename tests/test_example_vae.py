@@ -45,7 +45,7 @@ def test_a_run_writes_all_that_it_promises(tmp_path):
     assert summary["settings"]["epochs"] == 3 and "numpy" in summary["versions"]
     assert summary["scaling"] == "pixels / 16"
     assert summary["settings"]["binarisation"] == "none" and summary["settings"]["likelihood"] == "bernoulli"
-    assert "floor 13.92" in printed and "not binarised" in printed and "test images, final parameters: loss" in printed
+    assert "floor 13.92" in printed and "not binarised" in printed and "test images, final parameters: −ELBO" in printed
 
 
 def test_more_latent_dimensions_have_no_plane_to_draw(tmp_path):
