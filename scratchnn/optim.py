@@ -65,7 +65,7 @@ class Optimiser:
 
 
 class SGD(Optimiser):
-    """Stochastic gradient descent with momentum.
+    """Stochastic gradient descent; the gradient differs from batch to batch, so momentum averages it.
 
         velocity ← momentum · velocity + g
         params   ← params − lr · velocity
@@ -99,7 +99,7 @@ class SGD(Optimiser):
 
 
 class Adam(Optimiser):
-    """Algorithm 1 of Kingma & Ba, "Adam: a method for stochastic optimization", 2015.
+    """One lr for gradients of any size: Algorithm 1 of Kingma & Ba, "Adam: a method for stochastic optimization", 2015.
 
         m ← β1 m + (1 − β1) g       v ← β2 v + (1 − β2) g²
         m̂ = m / (1 − β1^t)          v̂ = v / (1 − β2^t)
