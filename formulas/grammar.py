@@ -4,8 +4,8 @@
     part      a formula, perhaps behind "with", "where", "and" or "so"; or words, which hold no relation
     formula   side = side = …              also with ←, ≥, ≤, ≠, ≈, >, <, :=, =:
     side      product + product − …
-    product   factors side by side, or with ·, ⋆ or / between them, taken from the left; Σ_n, max_n, log and ∫ take all
-              that follows in the product
+    product   factors side by side, or with ·, ⋆ or / between them, taken from the left, a / without spaces first; Σ_n,
+              max_n and ∫ take all that follows in the product, log without brackets the next factor
     factor    number, name, name(…), name[…], (…), […], |…|, √…, e^(…), …², …ᵀ, ∂a/∂b, [i = j]
 
 The indices of a name are single letters behind its last underscore, `dW_ij`, with commas where one of them is computed,
@@ -55,7 +55,7 @@ _sign = re.compile(
     r"""(?P<number>\d+(?:\.\d+)?|[½¼¾])
     |(?P<name>(?!\d)LETTER\u0302?LETTER*(?:_LETTER+)*(?:_(?=\())?)
     |(?P<relation>:=|=:|[=←≥≤≠≈><])
-    |(?P<other>/∂|[+−±·⋆/^()\[\]|‖,;√∂∫…²³ᵀ′″‴⟨⟩])
+    |(?P<other>/∂|[+−±·⋆/^()\[\]|‖,;√∂∫…²³ᵀ′″‴])
     """.replace("LETTER", "[^\\W_½¼¾²³ᵀ]"),
     re.VERBOSE,
 )
@@ -65,6 +65,8 @@ PRIMES = {"′": 1, "″": 2, "‴": 3}
 
 @dataclass(frozen=True)
 class Sign:
+    """A number, a name with its indices, a relation, or what else the notation has."""
+
     kind: str
     text: str
     spaced: bool  # whether a space stands before it
@@ -101,9 +103,11 @@ def split(name: str) -> tuple[str, str]:
 
 
 class Parser:
+    """Reads one formula."""
+
     def __init__(self, text: str) -> None:
         self.text, self.signs, self.at = text, signs(text), 0
-        self.in_call = 0  # inside the brackets of p(x|z) a | stands between arguments
+        self.in_call = False  # inside the brackets of p(x|z) a | stands between arguments
 
     def error(self, wanted: str) -> GrammarError:
         found = f"«{self.peek.text}»" if self.peek.text else "nothing more"
@@ -159,7 +163,7 @@ class Parser:
         sign = self.peek
         return (
             sign.kind in ("number", "name")
-            or sign.text in ("(", "[", "√", "∂", "∫", "…", "⟨")
+            or sign.text in ("(", "[", "√", "∂", "∫", "…")
             or (sign.text == "|" and not self.in_call)
         )
 
@@ -216,7 +220,7 @@ class Parser:
         raise self.error("a number, a name or a bracket")
 
     def inside_of(self, closing: str) -> Tree:
-        in_call, self.in_call = self.in_call, int(closing == "|")
+        in_call, self.in_call = self.in_call, closing == "|"
         inside = self.side()
         self.in_call = in_call
         self.take(closing)
@@ -260,7 +264,7 @@ class Parser:
 
     def arguments(self, opening: str, closing: str) -> tuple[tuple[Tree, ...], tuple[str, ...]]:
         self.take(opening)
-        in_call, self.in_call = self.in_call, 1
+        in_call, self.in_call = self.in_call, True
         found, between = [self.side()], []
         while self.peek.text in (",", ";", "|", "‖"):
             between.append(self.take().text)
@@ -271,7 +275,7 @@ class Parser:
 
     def bracket(self) -> Tree:
         self.take("[")
-        in_call, self.in_call = self.in_call, 0
+        in_call, self.in_call = self.in_call, False
         relation = self.formula()
         entries = [relation.left]
         while self.peek.text == "," and not relation.relations:

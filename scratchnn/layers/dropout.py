@@ -27,6 +27,7 @@ class Dropout(Layer):
     Watch
         A mask drawn again in backward gives the gradient of another network. And the loss in training mode is that of
         a handicapped network: it may well lie above the loss on held-out data, which is measured in evaluation mode.
+        Without dropout the loss on held-out data may rise while that on the training data still falls.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
