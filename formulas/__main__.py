@@ -44,12 +44,12 @@ def summary(rows: list[Row]) -> str:
     """How many of how many lines, in words."""
     counted = [row for row in rows if row.counts]
     executed = sum(row.outcome.executed for row in counted)
-    forms = sum(len(row.parsed.matrix_forms) for row in counted if row.parsed)
+    forms = sum(row.outcome.matrix_forms for row in counted)
+    all_forms = sum(len(row.parsed.matrix_forms) for row in counted if row.parsed)
     return (
         f"{sum(row.parsed is not None for row in rows)} of {len(rows)} formula lines parsed\n"
-        f"{executed} of {len(counted)} executed that stand in classes with a backward, optimisers and exercises "
-        f"({executed / max(1, len(counted)):.0%}), and {sum(row.outcome.matrix_forms for row in rows)} of {forms} "
-        "matrix forms beside them\n"
+        f"{executed} of the {len(counted)} in classes with a backward, optimisers and exercises executed "
+        f"({executed / max(1, len(counted)):.0%}), and {forms} of their {all_forms} matrix forms\n"
         f"{sum(bool(row.unjoined()) for row in counted)} of these lines with a left-hand name that no line computes"
     )
 

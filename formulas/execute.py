@@ -184,12 +184,14 @@ class Scope:
         return len(values) > 1
 
     def assign(self, formula: Formula) -> bool:
+        """m ← …: compares with what the code makes of m, and takes the new m for the lines that follow."""
         new = self.value(formula.sides[1], self.sizes(formula))
         self.check(formula, Value(np.asarray(self.subject.after[formula.name])), new)
         self.now[formula.name] = new.array
         return True
 
     def check(self, formula: Formula, one: Value, other: Value) -> None:
+        """DisagreementError where two sides differ by more than rounding."""
         axes, (a, b) = lined_up([one, other])
         bound = (DIFFERENCES if self.differences else ROUNDING) * (1 + np.max(np.abs(b), initial=0))
         try:
@@ -202,6 +204,7 @@ class Scope:
     # ---- names
 
     def code(self, name: Name) -> bool:
+        """Whether the code computes it."""
         return any(key in self.subject.known or key in self.now for key in keys(name))
 
     def array(self, name: Name) -> Value:
@@ -257,7 +260,7 @@ class Scope:
                 continue
             try:
                 shape = self.array(Name(tree.base, (), tree.hat)).array.shape
-            except (NotExecutableError, RecursionError):
+            except NotExecutableError:
                 continue
             for index, size in zip(tree.indices, shape, strict=False):
                 if not isinstance(index, Name) or not is_letter(index) or index.base in self.inline:
@@ -443,6 +446,7 @@ def is_letter(name: Name) -> bool:
     return name.base in INDICES and not name.indices and not name.hat and not name.primes
 
 
+# short for what the code calls otherwise: a gradient, the stride, a logit
 ALIASES = {"g": "grads", "s": "stride", "l": "outputs"}
 
 

@@ -43,6 +43,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def assignments(name: str, node: ast.AST) -> Iterator[int]:
+    """The lines that assign a name, an attribute of that name or a part of it, or that write to it with out=."""
     for child in ast.walk(node):
         targets: list[ast.expr] = []
         if isinstance(child, ast.Assign):
@@ -59,6 +60,7 @@ def assignments(name: str, node: ast.AST) -> Iterator[int]:
 
 
 def returns(name: str, node: ast.ClassDef | ast.Module) -> list[int]:
+    """The lines that return y or dx, or that give an element-wise layer its function or slope."""
     methods = {method.name: method for method in node.body if isinstance(method, ast.FunctionDef)}
     if not {"forward", "backward"} <= methods.keys():
         attribute = {"y": "function", "dx": "slope"}.get(name, "")

@@ -1,7 +1,7 @@
 """What the names in the formulas of a class or an exercise mean: a forward and a backward pass, and all they computed.
 
-Classes are found by the cases of tests/cases.py, optimisers as subclasses of Optimiser, exercises by their files. The
-few things that neither the code nor the docstring says stand in the two tables below.
+Classes are found by the cases of tests/cases.py, optimisers as subclasses of Optimiser, exercises by their files. What
+neither the code nor the docstring says stands in SIMPLER and in `sizes_of`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,6 @@ SIMPLER: dict[type, Case] = {
         CASES[layers.BatchNorm].make, lambda rng: (rng.normal(1, 2, size=(5, 3)),), lambda *_: None
     ),
 }  # fmt: skip
-# Sizes and ranges that stand in no "Shapes": the number of numbers a unit, the entries of a window, a sum over steps.
-SIZES: dict[str, Callable[[dict[str, Any]], float]] = {"BatchNorm.m": lambda known: len(known["x"])}
 
 
 def subjects_of(owner: str, path: Path) -> list[Subject]:
@@ -87,20 +85,25 @@ def of_module(cls: type) -> Subject:
     known |= {f"d{name}": gradient for name, gradient in layer.gradients.items()}
     known |= {f"d{name}": d for name, d in zip(names, dx if isinstance(dx, tuple) else (dx,), strict=False)}
     known |= {name: value for name, value in vars(layer).items() if isinstance(value, float)}
-    known = {**shapes(inspect.getdoc(cls) or "", known), **known}
-    ranges = {}
-    for name in ("kernel", "size", "factor"):
-        if hasattr(layer, name):
-            ranges = dict(zip("uv", getattr(layer, name), strict=True))
-    if hasattr(layer, "factor"):
-        known |= dict(zip("fg", layer.factor, strict=True))
-    if hasattr(layer, "stride"):
-        known["stride"] = layer.stride[0]
-    if known["x" if "x" in known else names[0]].ndim == 4:
-        known = {**dict(zip("NCHW", known["x"].shape, strict=True)), **known}
-    known |= {name.split(".")[1]: size(known) for name, size in SIZES.items() if name.startswith(cls.__name__ + ".")}
+    known = {**shapes(inspect.getdoc(cls) or "", known), **known, **sizes_of(layer, known)}
+    windows = [getattr(layer, name) for name in ("kernel", "size", "factor") if hasattr(layer, name)]
+    ranges = dict(zip("uv", windows[0], strict=True)) if windows else {}
     functions = {"f": layer.function} if isinstance(layer, layers.Elementwise) else {}
     return Subject(tuple(names[: len(inputs)]), {**computed, **known}, functions=functions, ranges=ranges)
+
+
+def sizes_of(layer: Any, known: dict[str, Any]) -> dict[str, int]:
+    """Numbers that formulas call by one letter: the stride s, the factors f and g, the m numbers of a unit, H and W."""
+    found = {}
+    if hasattr(layer, "stride"):
+        found["s"] = layer.stride[0]
+    if hasattr(layer, "factor"):
+        found["f"], found["g"] = layer.factor
+    if isinstance(layer, layers.BatchNorm):
+        found["m"] = len(known["x"])
+    if isinstance(layer, layers.Flatten):
+        found["H"], found["W"] = known["x"].shape[2:]
+    return found
 
 
 def of_optimiser(cls: type) -> Subject:
@@ -171,11 +174,9 @@ def shapes(docstring: str, known: dict[str, Any]) -> dict[str, int]:
     """The sizes that *Shapes* gives names to: x (N, D) says what N and D are."""
     section = re.search(r"^Shapes\n((?:    .*\n)+)", docstring, re.MULTILINE)
     found: dict[str, int] = {}
-    for names, sizes in re.findall(
-        r"((?:\w+(?:,| and|) )+)(?:all |alike )?\(([^()]*)\)", section[1] if section else ""
-    ):
+    for names, sizes in re.findall(r"((?:\w+(?:,| and|) )+)\(([^()]*)\)", section[1] if section else ""):
+        symbols = [symbol.strip() for symbol in sizes.split(",") if symbol.strip()]
         for name in re.findall(r"\w+", names):
-            symbols = [symbol.strip() for symbol in sizes.split(",") if symbol.strip()]
             if isinstance(known.get(name), np.ndarray) and known[name].ndim == len(symbols):
                 found |= {s: n for s, n in zip(symbols, known[name].shape, strict=True) if s.isidentifier()}
     return found

@@ -13,9 +13,9 @@ from formulas.find import Line, formula_lines
 from formulas.grammar import GrammarError, parse
 from formulas.join import lines_that_compute, names
 from formulas.subjects import subjects_of, text_of
-from formulas.tree import Formula, Name, Parsed
+from formulas.tree import Formula, Parsed
 
-NO_ARRAYS = "the text of a whole file: about distributions, expectations or any function"
+NO_CLASS = "in the text of a whole file: about distributions, or about any function"
 REASONS = {
     "Sequential": "its letters stand for layers, and for what each of them returns",
     "VAE": "p(x|z) is a decoder and a likelihood",
@@ -73,25 +73,28 @@ def rows(lines: list[Line]) -> Iterator[Row]:
     trees = [tree for tree in parsed if isinstance(tree, Parsed)]
     outcomes = iter(executed(lines[0], trees))
     for line, tree in zip(lines, parsed, strict=True):
-        yield (
-            Row(line, tree, next(outcomes)) if isinstance(tree, Parsed) else Row(line, None, Outcome(False, str(tree)))
-        )
+        if isinstance(tree, Parsed):
+            yield Row(line, tree, next(outcomes))
+        else:
+            yield Row(line, None, Outcome(False, str(tree)))
 
 
 def executed(line: Line, trees: list[Parsed]) -> list[Outcome]:
     """What became of the formulas of the group that a line belongs to, on every subject that it has."""
     tries = [run(scope, trees) for scope in scopes(line, trees)]
     if not tries:
-        return [Outcome(False, REASONS.get(line.owner, NO_ARRAYS)) for _ in trees]
+        return [Outcome(False, REASONS.get(line.owner, NO_CLASS)) for _ in trees]
     return [min(outcomes, key=lambda outcome: outcome.executed) for outcomes in zip(*tries, strict=True)]
 
 
 def scopes(line: Line, trees: list[Parsed]) -> list[Scope]:
+    """The formulas of the group that a line belongs to, with what their names mean on each of its subjects."""
     words = definitions(text_of(line))
     return [Scope(subject, trees, words) for subject in subjects_of_line(line)]
 
 
 def subjects_of_line(line: Line) -> list[Subject]:
+    """On what the formulas of a line's group can be executed."""
     return [] if line.owner in REASONS else subjects_of(group_of(line)[1], line.path)
 
 
@@ -102,9 +105,7 @@ def definitions(text: str) -> list[Formula]:
         for part in re.split(r", | and ", words):
             try:
                 tree = parse(part)
-            except (GrammarError, IndexError):
+            except GrammarError:  # words
                 continue
-            found += [
-                formula for formula in tree.formulas if isinstance(formula.left, Name) and not formula.left.primes
-            ]
+            found += [formula for formula in tree.formulas if formula.name]
     return found

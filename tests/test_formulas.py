@@ -464,7 +464,7 @@ def test_the_command_lists_lines_and_counts(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "executed as einsum ni,nj->ij" in printed
     assert printed.splitlines()[-3].startswith("4 of 4 formula lines parsed")
-    assert printed.splitlines()[-2].startswith("4 of 4 executed") and "3 of 3 matrix forms" in printed.splitlines()[-2]
+    assert printed.splitlines()[-2].startswith("4 of the 4") and "3 of their 3 matrix forms" in printed.splitlines()[-2]
 
 
 def test_the_command_knows_no_other_file(monkeypatch, capsys):
