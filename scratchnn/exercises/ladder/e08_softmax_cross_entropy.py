@@ -65,7 +65,7 @@ EXERCISE = Exercise(
     hints=(
         "Do not differentiate p: take the logarithm apart first. The two terms can then be differentiated one by one.",
         "The first term has the derivative p_nc by logits_nc. The second has −1 if c is the label, and 0 otherwise.",
-        "dlogits_nc = dloss_n (p_nc − [c = label]). np.eye(C)[labels] has a row [c = label] for every example.",
+        "dlogits_nc = dloss_n (p_nc − [c = labels_n]). np.eye(C)[labels] has a row [c = labels_n] for every example.",
     ),
     derivation="""
         loss_n = log Σ_k e^(logits_nk) − logits_(n, labels_n)
