@@ -16,13 +16,13 @@ from scratchnn.machinery.parameters import Array
 
 
 class Autoencoder(Module):
-    """x → code → reconstruction, and a loss between the reconstruction and x.
+    """A short code for an image, learned without labels: x → code → reconstruction, and a loss between that and x.
 
     Shapes
         x (N, D); the encoder maps it to a code (N, n_code), the decoder the code to what the loss wants, (N, D): the
         image for `MeanSquaredError`, logits for `BinaryCrossEntropy`. loss (N,).
     Forward
-        loss_n = loss(decoder(encoder(x_n)), x_n): the image is input and target.
+        loss_n = loss(decoder(encoder(x_n)), x_n)      the image is input and target
     Backward
         The loss's backward, then the decoder's, then the encoder's: the code's gradient is what joins them.
     Watch

@@ -15,12 +15,12 @@ from scratchnn.machinery.parameters import Array
 
 
 class Classifier(Module):
-    """x → logits → −log of the probability of the right class.
+    """Which of C classes x belongs to: x → logits → −log of the probability of the right class.
 
     Shapes
         x (N, D), labels (N,) whole numbers from 0 to C − 1, loss (N,); the network maps x to logits (N, C).
     Forward
-        loss_n = −log softmax(network(x_n))_label, `SoftmaxCrossEntropy`.
+        loss_n = −log p_(n, labels_n)   with p_n = softmax(network(x_n))      `SoftmaxCrossEntropy`
     Backward
         The loss's backward gives dlogits, the network's does the rest.
     Watch

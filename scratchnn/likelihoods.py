@@ -31,7 +31,7 @@ class Likelihood(Module):
 
 
 class Bernoulli(Likelihood):
-    """Every pixel is 1 with probability p = sigmoid(logit), and otherwise 0.
+    """For images in black and white: every pixel is 1 with probability p = sigmoid(logit), and otherwise 0.
 
     Shapes
         outputs (N, D): the logits; x (N, D) in [0, 1]; log_prob (N,).
@@ -77,11 +77,11 @@ class SigmoidMean(Layer):
     Shapes
         x (N, 2D): D numbers m that become means, then D log-variances; y alike.
     Forward
-        y = [sigmoid(m), log_var], as in the paper's experiments, AEVB section 5 (in appendix C.2 the mean is linear).
+        y = [sigmoid(m), log_var]      as in the paper's experiments, AEVB section 5 (appendix C.2: without sigmoid)
     Backward
         With s = sigmoid(m), s′ = e^(−m) / (1 + e^(−m))² = s (1 − s); the log-variances pass unchanged:
 
-            dx = [dmean s (1 − s), dlog_var]
+            dx = [dmean · s · (1 − s), dlog_var]
     Watch
         Its output goes to `Gaussian`; `Bernoulli` wants logits.
     """
@@ -101,7 +101,7 @@ class SigmoidMean(Layer):
 
 
 class Gaussian(Likelihood):
-    """Every pixel is normally distributed, with a mean and a log-variance of its own.
+    """For pixels that are numbers: each is normally distributed, with a mean and a log-variance of its own.
 
     Shapes
         outputs (N, 2D): the D means, then the D log-variances; x (N, D); log_prob (N,).

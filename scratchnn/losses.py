@@ -39,17 +39,17 @@ class Loss(Module):
 
 
 class MeanSquaredError(Loss):
-    """The mean over the outputs of an example of the squared error.
+    """How far numbers are from their targets: the mean over the outputs of an example of the squared error.
 
     Shapes
         y and target (N, D), loss (N,).
     Forward
-        loss_n = (1/D) Σ_i (y_ni − t_ni)²: the one loss here that is a mean over the outputs and not a sum. Times D/2 it
-        is the −log-likelihood of a Gaussian of variance 1, less a constant.
+        loss_n = (1/D) Σ_i (y_ni − target_ni)²      the one loss here that is a mean over the outputs and not a sum
+        Times D/2 it is the −log-likelihood of a Gaussian of variance 1, less a constant.
     Backward
         y_ni enters loss_n only, in a square:
 
-            dy_ni = dloss_n (2/D) (y_ni − t_ni)
+            dy_ni = dloss_n (2/D) (y_ni − target_ni)
     Watch
         The D belongs to this loss, the N to `batch_mean`. On pixels 0–255 squared errors are 65,025 times those on
         pixels 0–1, so always say which.
@@ -73,19 +73,19 @@ class MeanSquaredError(Loss):
 
 
 class BinaryCrossEntropy(Loss):
-    """Cross-entropy between a target t in [0, 1] and the probability p = sigmoid(logit), summed over the outputs.
+    """How wrong probabilities p = sigmoid(logit) are for targets in [0, 1]: cross-entropy, summed over the outputs.
 
     Shapes
         logits and target (N, D), loss (N,).
     Forward
-        loss_n = −Σ_i [t_ni log p_ni + (1 − t_ni) log(1 − p_ni)]. With the logit l, log p = l − softplus(l) and
-        log(1 − p) = −softplus(l), and the sum collapses to
+        loss_n = −Σ_i [target_ni log p_ni + (1 − target_ni) log(1 − p_ni)]   with p_ni = sigmoid(logits_ni)
+        With the logit l, log p = l − softplus(l) and log(1 − p) = −softplus(l), and the sum collapses to
 
-            loss_n = Σ_i [softplus(l_ni) − t_ni l_ni]      linear in l far out, where log(p) would be log(0)
+            loss_n = Σ_i [softplus(logits_ni) − target_ni logits_ni]      linear far out, where log(p) would be log(0)
     Backward
-        softplus′ = sigmoid, so the two logarithms cancel to a difference of probabilities:
+        softplus′(logits_ni) = sigmoid(logits_ni)      so the two logarithms cancel to a difference of probabilities:
 
-            dl_ni = dloss_n (sigmoid(l_ni) − t_ni)
+            dlogits_ni = dloss_n (sigmoid(logits_ni) − target_ni)
     Watch
         For a target strictly between 0 and 1 the smallest value is the entropy of t, reached at p = t.
     """
@@ -110,19 +110,19 @@ class BinaryCrossEntropy(Loss):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """−log of the probability that softmax gives to the right one of C classes.
+    """How wrong a choice among C classes is: −log of the probability that softmax gives to the right one.
 
     Shapes
         logits (N, C), labels (N,) whole numbers from 0 to C − 1, loss (N,).
     Forward
-        p_nc = e^(l_nc) / Σ_k e^(l_nk),  loss_n = −log p_(n, label_n) = log Σ_k e^(l_nk) − l_(n, label_n). Subtracting
-        the row's largest logit from all of them changes no p and keeps every exponent at or below 0.
+        loss_n = −log p_(n, labels_n) = log Σ_k e^(logits_nk) − logits_(n, labels_n)
+        p_nc = e^(logits_nc) / Σ_k e^(logits_nk)      the row's largest logit is taken off first: same p, no overflow
     Backward
-        l_nc enters the logarithm of the sum, with derivative p_nc, and, if c is the label, the second term, with −1:
+        logits_nc enters the logarithm of the sum, with derivative p_nc, and, if c is the label, the last term, with −1:
 
-            dl_nc = dloss_n (p_nc − [c = label_n])
+            dlogits_nc = dloss_n (p_nc − [c = labels_n])
     Watch
-        The rows of dl add up to 0: pushing one class up pushes the others down. Softmax alone has the full Jacobian
+        The rows of dlogits add up to 0: one class up pushes the others down. Softmax alone has the full Jacobian
         p_c [c = k] − p_c p_k; p_c (1 − p_c) alone, as for a sigmoid, is wrong.
     """
 

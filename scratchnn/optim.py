@@ -6,6 +6,7 @@ paper. A step writes into `params` in place: the layers' W and b are views of it
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
 step goes in blocks that stay in the processor's cache from the first call to the last. The result is the same;
 threads can share the blocks (training/parallel.py). With Numba, Adam is a single loop (compiled/).
+examples/optimisers.py compares them.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Optimiser:
 
 
 class SGD(Optimiser):
-    """Stochastic gradient descent with momentum.
+    """Stochastic gradient descent; the gradient differs from batch to batch, so momentum averages it.
 
         velocity ← momentum · velocity + g
         params   ← params − lr · velocity
@@ -99,7 +100,7 @@ class SGD(Optimiser):
 
 
 class Adam(Optimiser):
-    """Algorithm 1 of Kingma & Ba, "Adam: a method for stochastic optimization", 2015.
+    """One lr for gradients of any size: Algorithm 1 of Kingma & Ba, "Adam: a method for stochastic optimization", 2015.
 
         m ← β1 m + (1 − β1) g       v ← β2 v + (1 − β2) g²
         m̂ = m / (1 − β1^t)          v̂ = v / (1 − β2^t)

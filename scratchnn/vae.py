@@ -55,20 +55,21 @@ from scratchnn.machinery.parameters import Array
 
 
 class Reparameterise(Module):
-    """A draw from N(mean, σ²), written as a function of mean, log_var = log σ² and noise from outside.
+    """A draw has no derivative: this one, from N(mean, σ²), is a function of mean, log_var = log σ² and outside noise.
 
     Shapes
         mean, log_var, eps and z all (N, n_z).
     Forward
         z = mean + e^(log_var/2) · eps,      AEVB (4), (10): e^(log_var/2) is σ, while e^(log_var) would be σ².
     Backward
-        mean enters with the factor 1. σ = e^(log_var/2) has the derivative σ/2 with respect to log_var:
+        mean enters with the factor 1. σ has the derivative σ/2 with respect to log_var:
 
             dmean    = dz
-            dlog_var = dz · eps · σ/2
+            dlog_var = dz · eps · σ/2   with σ = e^(log_var/2)
     Watch
         Backward must use the eps of forward, not draw again. A σ² in place of σ passes every gradient check, since
-        backward then differentiates the wrong forward correctly; only the moments of z show it.
+        backward then differentiates the wrong forward correctly; only the moments of z show it. Without
+        a derivative here the encoder learns from the KL alone.
     """
 
     def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:
@@ -84,22 +85,24 @@ class Reparameterise(Module):
 
 
 class KLToStandardNormal(Module):
-    """KL(N(mean, σ²) ‖ N(0, I)): the extra nats that draws of q cost on average in a code made for N(0, I).
+    """Keeps q near the prior: KL(N(mean, σ²) ‖ N(0, I)), the extra nats of draws of q in a code made for N(0, I).
 
     Shapes
         mean and log_var (N, n_z), kl (N,).
     Forward
-        KL = ∫ q log q − ∫ q log p. For one dimension of a Gaussian, ∫ q log q = −½ (log 2π + 1 + log σ²) and
-        ∫ q log p = −½ (log 2π + mean² + σ²), the second since E[z²] = mean² + σ². The difference, summed:
+        KL = ∫ q log q − ∫ q log p
+        For one dimension of a Gaussian, ∫ q log q = −½ (log 2π + 1 + log σ²) and ∫ q log p = −½ (log 2π + mean² + σ²),
+        the second since E[z²] = mean² + σ². The difference, summed:
 
             kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))      AEVB appendix B
 
         Near log_var = 0 the first, second and last term nearly cancel; expm1 gives e^(log_var) − 1 to full precision.
     Backward
-        dmean    = dkl_n mean
-        dlog_var = dkl_n ½ (e^(log_var) − 1)
+        dmean_nj    = dkl_n mean_nj
+        dlog_var_nj = dkl_n ½ (e^(log_var_nj) − 1)
     Watch
-        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged.
+        It is 0 for mean = 0, log_var = 0, and never negative. Summed over the dimensions, not averaged. Without it
+        σ goes to 0, and the decoder learns nothing between the codes of the images.
     """
 
     def forward(self, mean: Array, log_var: Array) -> Array:
@@ -114,15 +117,15 @@ class KLToStandardNormal(Module):
 
 
 class VAE(Module):
-    """The ELBO put together once, forward and backward.
+    """log p(x) cannot be computed, a bound of it can: the ELBO put together once, forward and backward.
 
     Shapes
         x (N, D); the encoder maps it to (N, 2·n_z), means and then log-variances; eps and z (N·L, n_z), L draws for
         each image, one after another; the decoder maps z to what the likelihood wants: (N·L, D) logits for Bernoulli,
         (N·L, 2D) for Gaussian.
     Forward
-        reconstruction_n = 1/L Σ_l −log p(x_n|z_nl) and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10). One
-        draw is enough where a batch has many images: the paper uses L = 1 with batches of 100.
+        reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)      and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10)
+        One draw is enough where a batch has many images: the paper uses L = 1 with batches of 100.
     Backward
         Forward's lines in reverse order. Where a value is used more than once its gradients are added: mean and log_var
         reach the loss through each of the L draws and through the KL. The last hidden activation h of the encoder feeds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable
 from decimal import Decimal, localcontext
@@ -107,6 +108,13 @@ def test_outputs_agree_with_an_independent_computation(cls, rng):
 def test_the_docstring_carries_the_derivation(cls):
     positions = [inspect.getdoc(cls).find(f"\n{part}\n") for part in ("Shapes", "Forward", "Backward", "Watch")]
     assert -1 not in positions and positions == sorted(positions), "Shapes, Forward, Backward, Watch, in this order"
+
+
+@pytest.mark.parametrize("cls", [*LIBRARY, *sorted(CHECKED_ELSEWHERE, key=named)], ids=named)
+def test_the_docstring_opens_with_what_it_is_for(cls):
+    """Before Shapes, in one or two sentences: more than a formula."""
+    opening = inspect.getdoc(cls).partition("\nShapes\n")[0]
+    assert len(re.findall(r"\b[A-Za-z]{2,}\b", opening)) >= 6 and len(re.findall(r"[.:]\s", opening)) <= 3
 
 
 @every_module

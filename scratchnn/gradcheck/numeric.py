@@ -2,7 +2,7 @@
 
 The slope of L along one entry x of an array is estimated from both sides,
 
-    c(h) = [L(x + h) − L(x − h)] / 2h  =  L′(x) + h² L‴(x)/6 + …  ± (noise of L)/h.
+    c(h) = [L(x + h) − L(x − h)] / 2h  =  L′(x) + h² L‴(x)/6 + …  ± noise/h
 
 A large h has a large truncation error, the h² term; a small h divides the noise, which is the rounding of L, by a small
 number. Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the

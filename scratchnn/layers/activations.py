@@ -34,7 +34,7 @@ def softplus(x: Array) -> Array:
 
 
 class Elementwise(Layer):
-    """y_k = f(x_k): a layer given by its function and its slope.
+    """Without a nonlinearity in between, dense layers are one: y_k = f(x_k), given by its function and its slope.
 
     Shapes
         x and y alike.
@@ -62,12 +62,12 @@ class Elementwise(Layer):
 
 
 class Step(Elementwise):
-    """y = 1 where x ≥ 0, else 0.
+    """A unit that decides, yes or no: y = 1 where x ≥ 0, else 0
 
     Shapes
         x and y alike.
     Forward
-        y_k = [x_k ≥ 0]: the threshold unit of the first neural networks.
+        y_k = [x_k ≥ 0]      the threshold unit of the first neural networks
     Backward
         The function is flat on both sides of its jump, so its slope is 0 almost everywhere, and at x = 0 there is none:
 
@@ -81,12 +81,12 @@ class Step(Elementwise):
 
 
 class Identity(Elementwise):
-    """y = x
+    """An output that may be any number: y = x
 
     Shapes
         x and y alike.
     Forward
-        y_k = x_k: a linear output unit.
+        y_k = x_k      a linear output unit
     Backward
         dx_k = dy_k · 1
     Watch
@@ -98,12 +98,12 @@ class Identity(Elementwise):
 
 
 class Tanh(Elementwise):
-    """y = tanh(x) = (e^x − e^(−x)) / (e^x + e^(−x))
+    """A bounded output of either sign: y = tanh(x) = (e^x − e^(−x)) / (e^x + e^(−x))
 
     Shapes
         x and y alike.
     Forward
-        y_k = tanh(x_k), between −1 and 1, steepest at 0, where it is close to x_k.
+        y_k = tanh(x_k)      between −1 and 1, steepest at 0, where it is close to x_k
     Backward
         With s = sinh, c = cosh, s′ = c and c′ = s: (s/c)′ = (c·c − s·s)/c² = 1 − (s/c)², so
 
@@ -117,12 +117,12 @@ class Tanh(Elementwise):
 
 
 class ReLU(Elementwise):
-    """y = max(x, 0)
+    """A nonlinearity that costs little, and leaves the gradient whole where x > 0: y = max(x, 0)
 
     Shapes
         x and y alike.
     Forward
-        y_k = max(x_k, 0) (rectified linear unit).
+        y_k = max(x_k, 0)      rectified linear unit
     Backward
         The slope is 1 to the right of 0 and 0 to the left, and x_k > 0 exactly where y_k > 0:
 
@@ -138,14 +138,14 @@ class ReLU(Elementwise):
 
 
 class Softplus(Elementwise):
-    """y = log(1 + e^x)
+    """A positive output, or a ReLU without its kink: y = log(1 + e^x)
 
     Shapes
         x and y alike.
     Forward
-        y_k = log(1 + e^(x_k)): a ReLU with its corner rounded off, close to e^(x_k) far to the left of 0.
+        y_k = log(1 + e^(x_k))      close to e^(x_k) far to the left of 0
     Backward
-        d log(1 + e^x)/dx = e^x / (1 + e^x) = 1 − 1/(1 + e^x), and 1/(1 + e^x) = e^(−y):
+        y′ = e^x / (1 + e^x) = 1 − 1/(1 + e^x)   and 1/(1 + e^x) = e^(−y)      and so
 
             dx_k = dy_k (1 − e^(−y_k))      the sigmoid of x_k
     Watch
@@ -158,14 +158,14 @@ class Softplus(Elementwise):
 
 
 class Sigmoid(Elementwise):
-    """y = 1 / (1 + e^(−x))
+    """A probability from any number, its logit: y = 1 / (1 + e^(−x))
 
     Shapes
         x and y alike.
     Forward
-        y_k = 1 / (1 + e^(−x_k)), between 0 and 1: a logit becomes a probability.
+        y_k = 1 / (1 + e^(−x_k))      between 0 and 1
     Backward
-        y′ = e^(−x) / (1 + e^(−x))² = y · e^(−x)/(1 + e^(−x)) = y (1 − y), so
+        y′ = e^(−x) / (1 + e^(−x))² = y · e^(−x)/(1 + e^(−x)) = y · (1 − y)      and so
 
             dx_k = dy_k y_k (1 − y_k)
     Watch
@@ -178,12 +178,12 @@ class Sigmoid(Elementwise):
 
 
 class Exponential(Elementwise):
-    """y = e^x
+    """A positive output of any order of magnitude: y = e^x
 
     Shapes
         x and y alike.
     Forward
-        y_k = e^(x_k), positive: a log-variance becomes a variance.
+        y_k = e^(x_k)      positive: a log-variance becomes a variance
     Backward
         The exponential is its own derivative:
 

@@ -13,7 +13,9 @@ from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 
 class BatchNorm(Layer):
-    """y = gamma x̂ + beta, where x̂ is x less its mean over the batch, by its standard deviation over the batch.
+    """While the layers below learn, the mean and scale of what they send up change; here every unit keeps its own.
+
+    y = gamma x̂ + beta, where x̂ is x less its mean over the batch, by its standard deviation over the batch.
 
     Shapes
         x and y (N, C), or images (N, C, H, W); gamma and beta (C,). All m numbers of a unit c are normalised together:
@@ -21,19 +23,21 @@ class BatchNorm(Layer):
     Forward
         In training mode, over the m numbers of every unit (Ioffe & Szegedy 2015, Algorithm 1),
 
-            mean = (1/m) Σ_i x_i,    var = (1/m) Σ_i (x_i − mean)²,    x̂_i = (x_i − mean) / √(var + eps),
+            mean = (1/m) Σ_i x_i     var = (1/m) Σ_i (x_i − mean)²     x̂_i = (x_i − mean) / √(var + eps)
+            y_i = gamma x̂_i + beta
 
         and the running averages move a little: running ← (1 − momentum) running + momentum · batch, the variance there
         with m − 1 in its denominator. In evaluation mode they take the place of mean and var.
     Backward
-        y_i = gamma x̂_i + beta gives dgamma = Σ_i dy_i x̂_i, dbeta = Σ_i dy_i and g_i := dL/dx̂_i = dy_i gamma. Changing
-        one x_j moves x̂_j by δ/√(var + eps); but it moves mean and var too, and with them every x̂_i of the unit:
+        dgamma = Σ_i dy_i x̂_i     dbeta = Σ_i dy_i     with g_i = dy_i gamma      which is ∂L/∂x̂_i
 
-            ∂x̂_i/∂x_j = (1/√(var + eps)) · ([i = j] − 1/m − x̂_i x̂_j / m),
+        Changing one x_j moves x̂_j by δ/√(var + eps), but also mean and var, and with them every x̂_i of the unit:
+
+            ∂x̂_i/∂x_j = (1/√(var + eps)) · ([i = j] − 1/m − x̂_i x̂_j / m)
 
         the 1/m from the mean; the last term since ∂var/∂x_j = (2/m)(x_j − mean). Summed over i with g_i,
 
-            dx_j = (1/√(var + eps)) · (g_j − (1/m) Σ_i g_i − x̂_j (1/m) Σ_i g_i x̂_i):
+            dx_j = (1/√(var + eps)) · (g_j − (1/m) Σ_i g_i − x̂_j (1/m) Σ_i g_i x̂_i)
 
         what is left of g when its mean and its part along x̂ are taken away (that part up to eps: the mean of x̂² is
         var/(var + eps), which is 1 only where eps is small beside var). Adding to all x, or scaling them, cannot change
@@ -41,7 +45,8 @@ class BatchNorm(Layer):
         dx = g/√(var + eps).
     Watch
         With one number a unit x̂ is 0 whatever x is: training needs at least two. The examples of a batch are no longer
-        independent of one another: the loss of an example depends on its company.
+        independent of one another: the loss of an example depends on its company. Without it the step size has to suit
+        the scale that each layer happens to have, so a smaller one, and a good initialisation, are needed.
     """
 
     gamma, beta = Parameter(), Parameter()

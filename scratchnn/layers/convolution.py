@@ -22,9 +22,9 @@ every row to the piece that it came from. An entry of the image that lies in fou
 Copying is linear in the image, and adding back is its transpose: if cols = A image, then col2im is Aᵀ cols. All
 the rest of this file is made of these two, in three functions of an image x, weights W and a result y:
 
-    correlate(x, W)            y = W (A x)      forward of Conv2D            dx of ConvTranspose2D
-    correlate_adjoint(y, W)    x = Aᵀ (Wᵀ y)    dx of Conv2D                 forward of ConvTranspose2D
-    weight_gradient(x, y)      dW = y (A x)ᵀ    with dy in the place of y    with dy in the place of x
+    y  = W (A x)       correlate(x, W)            forward of Conv2D            dx of ConvTranspose2D
+    x  = Aᵀ (Wᵀ y)     correlate_adjoint(y, W)    dx of Conv2D                 forward of ConvTranspose2D
+    dW = y (A x)ᵀ      weight_gradient(x, y)      with dy in the place of y    with dy in the place of x
 
 The second line is the adjoint of the first, ⟨correlate(x), y⟩ = ⟨W A x, y⟩ = ⟨x, Aᵀ Wᵀ y⟩ = ⟨x, correlate_adjoint(y)⟩,
 so each of the two layers goes forward as the other goes backward. (Here x and y stand for one long vector each, and W
@@ -161,7 +161,7 @@ def same_pads(size: Pair, kernel: Pair, stride: Pair) -> Pads:
 
 
 class Conv2D(Layer):
-    """y = W ⋆ x + b, a kernel moved over images
+    """A pattern may lie anywhere in an image: one kernel looks for it at every place, y = W ⋆ x + b.
 
     Shapes
         x (N, c_in, H, W), W (c_out, c_in, KH, KW), b (c_out,), y (N, c_out, OH, OW). With stride s and the zeros
@@ -169,9 +169,9 @@ class Conv2D(Layer):
         "same" (OH = ⌈H/s⌉; an odd row or column goes to the bottom or right), a number for all four sides,
         (vertical, horizontal), or ((top, bottom), (left, right)).
     Forward
-        y_nfij = b_f + Σ_c Σ_u Σ_v x_nc,si+u,sj+v W_fcuv: the image is read from (si, sj) on and the kernel is not
-        turned round, so mathematics calls this a cross-correlation. As matrices y = W (A x) + b, where A x has the
-        windows as its columns. The weights start as draws from N(0, 1/(c_in·KH·KW)), the fan-in of one output.
+        y_nfij = b_f + Σ_c Σ_u Σ_v x_nc,si+u,sj+v W_fcuv      if A x has the windows as its columns:   y = W (A x) + b
+        The image is read from (si, sj) on and the kernel is not turned round, so mathematics calls this a
+        cross-correlation. The weights start as draws from N(0, 1/(c_in·KH·KW)), the fan-in of one output.
     Backward
         W_fcuv enters y_nfij of every image n and every window i, j, with the factor x_nc,si+u,sj+v:
 
@@ -180,14 +180,14 @@ class Conv2D(Layer):
 
         x_ncpq enters y_nfij if the window i, j covers it, p = si + u and q = sj + v for some u and v in the kernel:
 
-            dx_ncpq = Σ_f Σ_i Σ_j dy_nfij W_fc,p−si,q−sj      first over f, giving columns, Wᵀ dy, then over the
-                                                              windows: dx = Aᵀ (Wᵀ dy)
+            dx_ncpq = Σ_f Σ_i Σ_j dy_nfij W_fc,p−si,q−sj      over f, giving columns, then windows:   dx = Aᵀ (Wᵀ dy)
 
         In dx the kernel is turned round (its index falls as i rises): the backward pass of a correlation is a
         convolution proper. The padding is no part of x, so its part of dx is cropped.
     Watch
         Windows overlap: dx adds up what they bring, and an assignment in place of += keeps the last only. With a
-        stride, the last rows and columns may lie in no window; their dx is 0, and dx still has the shape of x.
+        stride, the last rows and columns may lie in no window; their dx is 0, and dx still has the shape of x. A dense
+        layer in its place has OH·OW·H·W/(KH·KW) times as many weights, and learns a pattern anew at every place.
     """
 
     W, b = Parameter(), Parameter()
@@ -260,7 +260,9 @@ class Conv2D(Layer):
 
 
 class ConvTranspose2D(Layer):
-    """y = Aᵀ (Wᵀ x) + b, a kernel laid down at every pixel: what Conv2D does backward, as a forward pass
+    """A decoder makes images larger, with weights that it learns: y = Aᵀ (Wᵀ x) + b, a kernel laid down at every pixel.
+
+    It is what Conv2D does backward, as a forward pass.
 
     Shapes
         x (N, c_in, H, W), W (c_in, c_out, KH, KW), b (c_out,), y (N, c_out, OH, OW), with

@@ -20,7 +20,8 @@ class Dense(Layer):
     Shapes
         x (N, n_in), W (n_in, n_out), b (n_out,), y (N, n_out). A row is an example.
     Forward
-        y_nj = Σ_i x_ni W_ij + b_j. The weights start as draws from N(0, 1/n_in) (LeCun et al. 1998, §4.6), b as given.
+        y_nj = Σ_i x_ni W_ij + b_j
+        The weights start as draws from N(0, 1/n_in) (LeCun et al. 1998, §4.6), b as given.
     Backward
         W_ij enters y_nj of every example n, and there with the factor x_ni. Changing W_ij by δ changes each y_nj by
         x_ni δ, and that changes L by dy_nj x_ni δ. The effects on all examples add up:

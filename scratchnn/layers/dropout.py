@@ -10,7 +10,9 @@ from scratchnn.machinery.parameters import Array
 
 
 class Dropout(Layer):
-    """While training, every number is set to 0 with probability `rate`; the others are scaled up, to keep the mean.
+    """Units that rely on each other fit the training data together, and fail together on new data.
+
+    So while training every number is set to 0 with probability `rate`; the others are scaled up, to keep the mean.
 
     Shapes
         x and y alike, any shape; mask, of the same shape, holds True where a number is kept.
@@ -21,10 +23,11 @@ class Dropout(Layer):
     Backward
         y_k is x_k times a number that does not depend on x, so that number is the derivative:
 
-            dx_k = dy_k mask_k / (1 − rate),      with the very mask of forward; dx = dy in evaluation mode.
+            dx_k = dy_k mask_k / (1 − rate)      with the very mask of forward; in evaluation mode dx is dy
     Watch
         A mask drawn again in backward gives the gradient of another network. And the loss in training mode is that of
         a handicapped network: it may well lie above the loss on held-out data, which is measured in evaluation mode.
+        Without dropout the loss on held-out data may rise while that on the training data still falls.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:

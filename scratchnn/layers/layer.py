@@ -78,12 +78,12 @@ class Layer(Module):
 
 
 class Sequential(Layer):
-    """Layers in a row: the chain rule as a loop.
+    """Layers in a row, for what one layer cannot compute: the chain rule as a loop.
 
     Shapes
         x as the first layer wants it, y as the last one returns it.
     Forward
-        x_0 = x,  x_k = f_k(x_(k−1)) for k = 1 … K,  y = x_K.
+        x_0 = x   x_k = f_k(x_(k−1))   y = x_K      for k from 1 to K
     Backward
         The chain rule from the top: with dx_K = dy,
 

@@ -26,24 +26,25 @@ from scratchnn.machinery.parameters import Array
 
 
 class MaxPool2D(Layer):
-    """y = the largest entry of every window
+    """Where a pattern lies counts less than that it is there: y = the largest entry of every window
 
     Shapes
         x (N, C, H, W), y (N, C, OH, OW). Windows of `size` KH × KW stand `stride` s apart, and s is the size unless
         given: OH = (H − KH) // s + 1, OW alike.
     Forward
-        y_ncij = max over u, v of x_nc,si+u,sj+v: where a pattern was found counts less than that it was found.
+        y_ncij = max_uv x_nc,si+u,sj+v      the maximum over the KH·KW entries of the window
     Backward
         Near a point without ties y_ncij equals one entry of its window, the largest, and does not depend on the others:
 
-            dx_ncpq = Σ_i Σ_j dy_ncij [x_ncpq is the largest entry of window i, j]
+            dx_ncpq = Σ_i Σ_j dy_ncij [x_ncpq = y_ncij]      over the windows i, j that hold p, q
 
         With the stride at its default windows do not overlap, and the sum has one term at most. Among equal entries
         the first, row by row, gets all of dy; that is a choice, as the slope of ReLU at 0 is one.
     Watch
         Ties are the rule, not the exception, behind a ReLU: whole windows are 0 there. Giving dy to every entry that
         equals the maximum would multiply it. Where windows leave a rest of the image (5 rows, size 2), the rest is
-        dropped: y does not depend on it, its dx is 0.
+        dropped: y does not depend on it, its dx is 0. Without pooling or a stride every map stays as large as the
+        image, and a window in the next layer sees only KH − 1 rows more of the image than one below.
     """
 
     def __init__(self, size: int | Pair, stride: int | Pair | None = None) -> None:
@@ -86,16 +87,16 @@ def max_pool_adjoint(x: Array, y: Array, dy: Array, size: Pair, stride: Pair) ->
 
 
 class UpSampling2D(Layer):
-    """y = x with every entry repeated: `factor` times down and across
+    """A decoder makes images larger, here with nothing to learn: y = x, each entry repeated `factor` times both ways
 
     Shapes
         x (N, C, H, W), y (N, C, f·H, f·W) for the factor f, or (N, C, f·H, g·W) for the factor (f, g).
     Forward
-        y_nc,fi+u,gj+v = x_ncij for every u < f and v < g: a pixel becomes a block ("nearest neighbour").
+        y_nc,fi+u,gj+v = x_ncij      for u from 0 to f − 1, v to g − 1: a pixel becomes a block ("nearest neighbour")
     Backward
         x_ncij enters the f·g entries of its block, each with the factor 1:
 
-            dx_ncij = Σ_u Σ_v dy_nc,fi+u,gj+v      the sum over the block.
+            dx_ncij = Σ_u Σ_v dy_nc,fi+u,gj+v      the sum over the block
     Watch
         The sum, not the mean: with a factor of 2, dx is four times as large as a typical dy.
     """

@@ -15,14 +15,14 @@ from scratchnn.machinery.parameters import Array
 
 
 class Flatten(Layer):
-    """y = x with every example as one row
+    """A dense layer wants rows, and a convolution gives images: y = x with every example as one row
 
     Shapes
         x (N, …), y (N, D), where D is the number of entries of one example: C·H·W for images.
     Forward
-        y_n,d = x_n,c,h,w with d = (c·H + h)·W + w: channel by channel, row by row.
+        y_n,d = x_nchw   with d = (c·H + h)·W + w      channel by channel, row by row
     Backward
-        The same numbers under other indices, each with the factor 1: dx_n,c,h,w = dy_n,d.
+        dx_nchw = dy_n,d   with d = (c·H + h)·W + w      the same numbers under other indices, each with the factor 1
     Watch
         y is a view into x where memory allows it, not a copy.
     """
@@ -39,7 +39,7 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """y = x with every example in the given shape
+    """A convolution wants images, and a dense layer gives rows: y = x with every example in the given shape
 
     Shapes
         x (N, …), y (N, *shape): `shape` is that of one example, (1, 28, 28) for a grey image of 28 × 28 pixels.

@@ -52,8 +52,8 @@ EXERCISE = Exercise(
         "All D columns of dx are dy. dy[:, None] is dy as one column; times an array of ones of x's shape it is all D.",
     ),
     derivation="""
-        y_m = Σ_i x_mi, so ∂y_m/∂x_ni = [m = n]: x_ni enters the sum of its own row, with the factor 1
-        dx_ni = Σ_m dy_m ∂y_m/∂x_ni = dy_n      the same for every i:      dx = dy 1ᵀ, a column dy times a row of ones
+        y_m = Σ_i x_mi   so ∂y_m/∂x_ni = [m = n]      x_ni enters the sum of its own row, with the factor 1
+        dx_ni = Σ_m dy_m ∂y_m/∂x_ni = dy_n      the same for every i, a column dy times a row of ones:      dx = dy 1ᵀ
         Forward sums over i, backward repeats along i.
     """,
 )

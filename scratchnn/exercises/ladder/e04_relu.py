@@ -44,7 +44,7 @@ EXERCISE = Exercise(
         "dx = dy * (x > 0)",
     ),
     derivation="""
-        y_k = x_k where x_k > 0, else 0, so ∂y_k/∂x_k = 1 or 0, and all other derivatives are 0:
+        y_k = x_k [x_k > 0]   so ∂y_k/∂x_k = [x_k > 0]      1 or 0, and all other derivatives are 0:
         dx_k = Σ_j dy_j ∂y_j/∂x_k = dy_k [x_k > 0]
     """,
 )

@@ -45,8 +45,8 @@ EXERCISE = Exercise(
         "e^(−x)/u = (u − 1)/u = 1 − y, so the slope is y(1 − y). It multiplies dy.",
     ),
     derivation="""
-        y = 1/u with u = 1 + e^(−x):   y′ = (−1/u²) · (−e^(−x)) = (1/u) · (e^(−x)/u)
-        1/u = y and e^(−x)/u = (u − 1)/u = 1 − y, so y′ = y (1 − y)
+        y = 1/u   with u = 1 + e^(−x)   so y′ = (−1/u²) · (−e^(−x)) = (1/u) · (e^(−x)/u)
+        1/u = y   and e^(−x)/u = (u − 1)/u = 1 − y   so y′ = y · (1 − y)
         dx_k = Σ_j dy_j ∂y_j/∂x_k = dy_k y_k (1 − y_k)      y_j depends on x_j alone, so one term of the sum is left
     """,
 )

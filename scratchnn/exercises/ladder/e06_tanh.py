@@ -52,7 +52,7 @@ EXERCISE = Exercise(
         "The slope is 1 − y². It multiplies dy.",
     ),
     derivation="""
-        y = s/c with s′ = c and c′ = s:   y′ = (c·c − s·s)/c² = 1 − (s/c)² = 1 − y²
+        y = s/c   with s′ = c   and c′ = s   so y′ = (c·c − s·s)/c² = 1 − (s/c)² = 1 − y²
         dx_k = Σ_j dy_j ∂y_j/∂x_k = dy_k (1 − y_k²)      y_j depends on x_j alone, so one term of the sum is left
     """,
 )

@@ -2,13 +2,13 @@
 
 logits (N, C) are any numbers, one for each of C classes; labels (N,) are whole numbers from 0 to C − 1; loss is (N,):
 
-    p_nc = e^(logits_nc) / Σ_k e^(logits_nk),      loss_n = −log p_n,label      (label is short for labels_n).
+    p_nc = e^(logits_nc) / Σ_k e^(logits_nk)      loss_n = −log p_(n, labels_n)
 
 Forward first subtracts the largest logit of each row, which changes no p and lets no exponential overflow.
 
 You are given dloss (N,), the derivative of L with respect to every loss_n. Return dlogits (N, C).
 
-Derive it first. Put p into the logarithm: loss_n = log Σ_k e^(logits_nk) − logits_n,label.
+Derive it first. Put p into the logarithm: loss_n = log Σ_k e^(logits_nk) − logits_(n, labels_n).
   - logits_nc enters the first of the two terms for every c. What is its derivative there? You have seen it before.
   - For which c does it enter the second term, and with which derivative?
   - What do the entries of one row of dlogits add up to? Why must they?
@@ -65,13 +65,13 @@ EXERCISE = Exercise(
     hints=(
         "Do not differentiate p: take the logarithm apart first. The two terms can then be differentiated one by one.",
         "The first term has the derivative p_nc by logits_nc. The second has −1 if c is the label, and 0 otherwise.",
-        "dlogits_nc = dloss_n (p_nc − [c = label]). np.eye(C)[labels] has a row [c = label] for every example.",
+        "dlogits_nc = dloss_n (p_nc − [c = labels_n]). np.eye(C)[labels] has a row [c = labels_n] for every example.",
     ),
     derivation="""
-        loss_n = log Σ_k e^(logits_nk) − logits_n,label
-        first term:    e^(logits_nc) / Σ_k e^(logits_nk) = p_nc      for every class c
-        second term:   −1 if c is the label, else 0:                 −[c = label]
-        dlogits_nc = dloss_n (p_nc − [c = label])
+        loss_n = log Σ_k e^(logits_nk) − logits_(n, labels_n)
+        ∂loss_n/∂logits_nc = e^(logits_nc) / Σ_k e^(logits_nk)      the first term, for every class c
+                             − [c = labels_n]                       the second, −1 if c is the label, else 0:
+        dlogits_nc = dloss_n (p_nc − [c = labels_n])
         A row adds up to dloss_n (1 − 1) = 0: the same number added to all logits of a row leaves the loss as it is.
     """,
 )

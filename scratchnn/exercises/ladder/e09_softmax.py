@@ -58,10 +58,10 @@ EXERCISE = Exercise(
         "dx_i = y_i (dy_i − Σ_j y_j dy_j): one number Σ_j y_j dy_j a row, a column with keepdims=True.",
     ),
     derivation="""
-        y_j = e^(x_j)/S, S = Σ_k e^(x_k), and ∂S/∂x_i = e^(x_i)
-        through the numerator:      [i = j] e^(x_j)/S = y_j [i = j]
-        through the denominator:    −e^(x_j)/S² · e^(x_i) = −y_j y_i      for every j, since S is in every y_j
-        dx_i = Σ_j dy_j (y_j [i = j] − y_j y_i) = y_i dy_i − y_i Σ_j y_j dy_j = y_i (dy_i − Σ_j y_j dy_j)
-        With N examples the same in each row:      dx_ni = y_ni (dy_ni − Σ_j y_nj dy_nj)
+        y_nj = e^(x_nj)/S_n   with S_n = Σ_k e^(x_nk)   and ∂S_n/∂x_ni = e^(x_ni)
+        [i = j] e^(x_nj)/S_n = y_nj [i = j]         through the numerator
+        −e^(x_nj)/S_n² · e^(x_ni) = −y_nj y_ni      through the denominator, for every j, since S_n is in every y_nj
+        dx_ni = Σ_j dy_nj (y_nj [i = j] − y_nj y_ni) = y_ni dy_ni − y_ni Σ_j y_nj dy_nj
+              = y_ni (dy_ni − Σ_j y_nj dy_nj)
     """,
 )

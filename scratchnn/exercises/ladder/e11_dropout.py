@@ -53,7 +53,7 @@ EXERCISE = Exercise(
         "dx = dy * mask / KEEP",
     ),
     derivation="""
-        y_k = (mask_k / KEEP) x_k is linear in x_k, and no other entry of y depends on x_k:
+        y_k = (mask_k / KEEP) x_k      linear in x_k, and no other entry of y depends on x_k:
         dx_k = dy_k mask_k / KEEP
         A dropped entry has no influence on L, and so no gradient; a kept one has 1/KEEP times the influence.
     """,

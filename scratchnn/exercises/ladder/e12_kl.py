@@ -65,8 +65,8 @@ EXERCISE = Exercise(
     ),
     derivation="""
         kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))
-        dmean_nj    = dkl_n (−½) (−2 mean_nj)              = dkl_n mean_nj
-        dlog_var_nj = dkl_n (−½) (1 − e^(log_var_nj))      = dkl_n ½ (σ_nj² − 1)
+        dmean_nj    = dkl_n (−½) (−2 mean_nj)         = dkl_n mean_nj
+        dlog_var_nj = dkl_n (−½) (1 − e^(log_var_nj)) = dkl_n ½ (σ_nj² − 1)   with σ_nj = e^(log_var_nj/2)
         Both are 0 at mean = 0 and σ = 1. A step against them pulls mean to 0, and σ up or down to 1.
     """,
 )

@@ -59,7 +59,7 @@ EXERCISE = Exercise(
         "dmean = dz; dlog_var = dz * eps * (half of σ), with σ = np.exp(0.5 * log_var).",
     ),
     derivation="""
-        z_nj = mean_nj + σ_nj eps_nj, with σ_nj = e^(log_var_nj/2)
+        z_nj = mean_nj + σ_nj eps_nj   with σ_nj = e^(log_var_nj/2)
         dmean_nj    = dz_nj
         dlog_var_nj = dz_nj ∂z_nj/∂σ_nj ∂σ_nj/∂log_var_nj = dz_nj eps_nj σ_nj/2
         Where eps is positive, a larger σ makes z larger; where it is negative, smaller.

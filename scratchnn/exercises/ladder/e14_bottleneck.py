@@ -3,7 +3,7 @@
 h (N, D) is the encoder's last hidden layer. One product makes both heads, [mean, log_var] = h W + b, with W (D, 2Z) and
 b (2Z,): the first Z columns are the means, the last Z the log-variances. From them come, for the noise eps (N, Z),
 
-    z = mean + e^(log_var/2) eps, which is (N, Z),   and   kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj)).
+    z = mean + e^(log_var/2) · eps   and kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj)).
 
 There are two outputs, so dy is a tuple: dz (N, Z) and dkl (N,). Return dh, dW and db; eps is not differentiated.
 
@@ -98,12 +98,12 @@ EXERCISE = Exercise(
         "dheads = np.concatenate([dmean, dlog_var], axis=1); then dh = dheads Wᵀ, dW = hᵀ dheads, db = Σ_n dheads_n.",
     ),
     derivation="""
-        [mean, log_var] = h W + b,  z = mean + σ eps,  σ = e^(log_var/2),  kl_n = −½ Σ_j (1 + log_var − mean² − σ²)_nj
-                                through z                through the KL
-        dmean_nj    =           dz_nj               +    dkl_n mean_nj
-        dlog_var_nj =           dz_nj eps_nj σ_nj/2 +    dkl_n ½ (σ_nj² − 1)
-        dheads = [dmean, dlog_var] is the gradient of the dense layer's output, (N, 2Z):
-        dh = dheads Wᵀ,  dW = hᵀ dheads,  db = Σ_n dheads_n
+        [mean, log_var] = h W + b   z = mean + σ · eps   with σ = e^(log_var/2)
+        kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − σ_nj²)
+        dmean_nj    = dz_nj               + dkl_n mean_nj            the first term through z, the second through the KL
+        dlog_var_nj = dz_nj eps_nj σ_nj/2 + dkl_n ½ (σ_nj² − 1)
+        dheads = [dmean, dlog_var]      the gradient of the dense layer's output, (N, 2Z):
+        dh = dheads Wᵀ   dW = hᵀ dheads   db = Σ_n dheads_n
         The inner sum of dheads Wᵀ runs over both heads: dh = dmean W_meanᵀ + dlog_var W_log_varᵀ.
     """,
 )

@@ -3,8 +3,8 @@
 x (N, D) holds pixels between 0 and 1, eps (N, Z) noise. We (D, 2Z) and be (2Z,) belong to the encoder, Wd (Z, D) and
 bd (D,) to the decoder:
 
-    [mean, log_var] = x We + be              z = mean + e^(log_var/2) eps              logits = z Wd + bd
-    reconstruction_n = Σ_i (softplus(logits_ni) − x_ni logits_ni)                      softplus(l) = log(1 + e^l)
+    [mean, log_var] = x We + be             z = mean + e^(log_var/2) · eps             logits = z Wd + bd
+    reconstruction_n = Σ_i (softplus(logits_ni) − x_ni logits_ni)   with softplus(logits_ni) = log(1 + e^(logits_ni))
     kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))
     loss_n = reconstruction_n + kl_n
 
@@ -118,12 +118,11 @@ EXERCISE = Exercise(
     derivation="""
         The decoder. softplus′ = sigmoid, so
             dlogits_ni = dloss_n (sigmoid(logits_ni) − x_ni)
-            dWd = zᵀ dlogits,  dbd = Σ_n dlogits_n,  dz = dlogits Wdᵀ
-        The two routes of mean and log_var, with σ = e^(log_var/2):
-                              reconstruction, through z        KL
-            dmean_nj    =     dz_nj                       +    dloss_n mean_nj
-            dlog_var_nj =     dz_nj eps_nj σ_nj/2         +    dloss_n ½ (σ_nj² − 1)
-        The encoder. dheads = [dmean, dlog_var], and
-            dWe = xᵀ dheads,  dbe = Σ_n dheads_n
+            dWd = zᵀ dlogits   dbd = Σ_n dlogits_n   dz = dlogits Wdᵀ
+        The two routes of mean and log_var, with σ = e^(log_var/2): from the reconstruction, through z, and from the KL
+            dmean_nj    = dz_nj               + dloss_n mean_nj
+            dlog_var_nj = dz_nj eps_nj σ_nj/2 + dloss_n ½ (σ_nj² − 1)
+        The encoder:
+            dheads = [dmean, dlog_var]   dWe = xᵀ dheads   dbe = Σ_n dheads_n
     """,
 )

@@ -111,7 +111,7 @@ EXERCISE = Exercise(
         v ← β2 v + (1 − β2) g²
         From m = 0, after t steps m = Σ_k (1 − β1) β1^k g_(t−k), k = 0 … t − 1, and the weights add up to
             Σ_k (1 − β1) β1^k = 1 − β1^t          a geometric series
-        Divided by this, m̂ = m/(1 − β1^t) is a mean of the gradients even at t = 1; likewise v̂ = v/(1 − β2^t).
+        m̂ = m/(1 − β1^t)   v̂ = v/(1 − β2^t)      divided by this, means of the gradients, even after one step
         params ← params − LR m̂ / (√v̂ + ε)
     """,
 )

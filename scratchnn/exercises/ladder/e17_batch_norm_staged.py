@@ -112,13 +112,12 @@ EXERCISE = Exercise(
         "After dcentred only two lines are left: dmean = -np.sum(dcentred, axis=0), and dx = dcentred + dmean / N.",
     ),
     derivation="""
-        y_nj = gamma_j normed_nj + beta_j       dbeta_j = Σ_n dy_nj,  dgamma_j = Σ_n dy_nj normed_nj
+        y_nj = gamma_j normed_nj + beta_j       dbeta_j = Σ_n dy_nj   dgamma_j = Σ_n dy_nj normed_nj
                                                 dnormed_nj = dy_nj gamma_j
         normed_nj = centred_nj / std_j          dstd_j = −Σ_n dnormed_nj centred_nj / std_j²
-                                                dcentred_nj = dnormed_nj / std_j, and more below
         std_j = √(var_j + EPS)                  dvar_j = dstd_j / (2 std_j)
-        var_j = 1/N Σ_n centred_nj²             dcentred_nj gains dvar_j 2 centred_nj / N
-        centred_nj = x_nj − mean_j              dmean_j = −Σ_n dcentred_nj,  dx_nj = dcentred_nj, and more below
-        mean_j = 1/N Σ_n x_nj                   dx_nj gains dmean_j / N
+        var_j = 1/N Σ_n centred_nj²             dcentred_nj = dnormed_nj / std_j + dvar_j 2 centred_nj / N   two routes
+        centred_nj = x_nj − mean_j              dmean_j = −Σ_n dcentred_nj
+        mean_j = 1/N Σ_n x_nj                   dx_nj = dcentred_nj + dmean_j / N      two routes
     """,
 )

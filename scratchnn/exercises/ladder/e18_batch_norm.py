@@ -60,10 +60,10 @@ EXERCISE = Exercise(
         dvar_j      = −1/2 Σ_m dnormed_mj centred_mj / std_j³ = −1/(2 std_j²) gamma_j Σ_m dy_mj normed_mj
         dcentred_nj = dnormed_nj / std_j + dvar_j 2 centred_nj / N
                     = gamma_j / std_j (dy_nj − normed_nj 1/N Σ_m dy_mj normed_mj)
-        dx_nj       = dcentred_nj − 1/N Σ_m dcentred_mj        and Σ_m normed_mj = 0:
+        dx_nj       = dcentred_nj − 1/N Σ_m dcentred_mj   and Σ_m normed_mj = 0      so that
                     = gamma_j / std_j (dy_nj − 1/N Σ_m dy_mj − normed_nj 1/N Σ_m dy_mj normed_mj)
 
-        The sums are dbeta_j and dgamma_j:     dx = γ / (N std) (N dy − dbeta − normed dgamma)
+        dx = γ / (N std) · (N dy − dbeta − normed · dgamma)      since the sums are dbeta_j and dgamma_j
 
         In every column the bracket is N times dy without its components along the ones and along normed: the two
         directions in which x can move without moving y (but for EPS).

@@ -93,8 +93,8 @@ EXERCISE = Exercise(
         "all its values. So does a loop over the three places, with dx[:, k : k + 2 * P : 2] += dy * (place == k).",
     ),
     derivation="""
-        y_np = x_nl with l = 2p + place_np. As long as no other entry overtakes, place_np stays what it is, so
-        ∂y_np/∂x_nl = 1 for this l, and 0 for all others:
+        y_np = x_nl   with l = 2p + place_np      as long as no other entry overtakes, place_np stays what it is, so
+        ∂y_np/∂x_nl = [l = 2p + place_np]      1 for this l, and 0 for all others:
         dx_nl = Σ_p dy_np [l = 2p + place_np]
         No window: 0. One window: its dy. Two windows, which overlap in l: the sum of both dy.
     """,

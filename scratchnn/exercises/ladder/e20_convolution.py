@@ -101,8 +101,8 @@ EXERCISE = Exercise(
         y_nfij  = b_f + Σ_c Σ_u Σ_v x_nc,i+u,j+v w_fcuv
         dw_fcuv = Σ_n Σ_i Σ_j dy_nfij x_nc,i+u,j+v     w_fcuv enters y_nfij of every image n and window i, j
         db_f    = Σ_n Σ_i Σ_j dy_nfij                  so does b_f, with the factor 1
-        dx_ncpq = Σ_f Σ_u Σ_v dy_nf,p−u,q−v w_fcuv     x_ncpq enters y_nfij if p = i + u and q = j + v, so i = p − u,
-                                                       j = q − v, where there is such a window
+        dx_ncpq = Σ_f Σ_u Σ_v dy_nf,p−u,q−v w_fcuv     x_ncpq enters y_nfij for i at p − u and j at q − v,
+                                                       where there is such a window
 
         In dw, dy is moved over x as w is in forward: a correlation. In dx the signs of u and v are reversed: there the
         kernel is turned round, and that is a convolution proper.

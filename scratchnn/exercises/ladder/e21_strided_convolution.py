@@ -118,8 +118,8 @@ EXERCISE = Exercise(
         y_nfij  = b_f + Σ_c Σ_u Σ_v x_nc,si+u,sj+v w_fcuv
         dw_fcuv = Σ_n Σ_i Σ_j dy_nfij x_nc,si+u,sj+v
         db_f    = Σ_n Σ_i Σ_j dy_nfij
-        dx_ncpq = Σ_f Σ_i Σ_j dy_nfij w_fc,p−si,q−sj     over the windows that contain p, q: 0 ≤ p − si < KH,
-                                                         0 ≤ q − sj < KW
+        dx_ncpq = Σ_f Σ_i Σ_j dy_nfij w_fc,p−si,q−sj     over the windows that contain p and q: elsewhere
+                                                         p − si or q − sj lies outside the kernel
 
         For p or q beyond the last window the last sum is empty, and dx is 0: the output does not know of these entries.
     """,
