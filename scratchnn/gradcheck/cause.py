@@ -87,9 +87,11 @@ def explained(
                     replace(array, diagnosis=None if array.passed else cause(array.name, first, second))
                     for array in report.arrays
                 ]
-                causes = {array.diagnosis.label for array in arrays if array.diagnosis}
-                one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
-                line = agreed(first.line, second.line, one)
+                found = [array.diagnosis for array in arrays if array.diagnosis]
+                causes = {diagnosis.label for diagnosis in found}
+                one = len(causes) == 1 and not any(diagnosis.vague for diagnosis in found)
+                change = all(label.startswith("EDIT") for label in causes)
+                line = agreed(first.line, second.line, one, change)
                 report = replace(report, arrays=arrays)
                 unused = causes == {"IGNORES-UPSTREAM"}  # what is used nowhere is not missing in some lines
                 if line and not (unused and len(line.lines) > 1):
