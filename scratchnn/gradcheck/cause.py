@@ -76,9 +76,8 @@ def explained(
                     continue
                 numerics = other.numeric(its_upstreams)
                 if all(is_near(its_answers[name], numerics[name]) for name in wrong):
-                    sizes = ", ".join(f"{name.removeprefix('d')} {x.shape}" for name, x in other.arrays.items())
-                    right = f"It is right for other inputs, {sizes}: is a size written as a number?"
-                    if all(x.shape == here.arrays[name].shape for name, x in other.arrays.items()):
+                    right = f"It is right for other inputs, {other.shapes}: is a size written as a number?"
+                    if other.shapes == here.shapes:
                         right = "It is right for other values of the same sizes: what is special about these?"
                     report = replace(report, instance=report.instance or right)
                     continue

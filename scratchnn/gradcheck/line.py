@@ -7,9 +7,10 @@ the first gradient that is wrong one walks back through what its line reads. Kno
     what backward was given: upstream gradients, what forward has kept   zeros, in which a sum begins
     what a gradient that is right has been made of
 
-and all else is suspected, with what it reads. One suspect is the line; several are a range. What backward does not
-return is only named after a trial: with the right value in that place, something wrong must become right, and nothing
-right wrong. So a dX that is something else than ∂L/∂X by convention is not called wrong.
+and all else is suspected, with what it reads; and of what is right, what may be the wrong thing to take: the upstream
+gradient under another name, one route where the sum of all would help. One suspect is the line; several are a range.
+What backward does not return is only named after a trial: with the right value in that place, something wrong must
+become right, and nothing right wrong. So a dX that is something else than ∂L/∂X by convention is not called wrong.
 """
 
 from __future__ import annotations
@@ -140,13 +141,11 @@ class Judge:
             own = [self.numerics[f"d{x}"]] if f"d{x}" in self.numerics else []
             versions = self.forward.get(x, [])[len(own) :]  # the first is the argument itself
             found = [*own, *(v for v in versions if (made := self.measured.slopes(v)) and made[1].value.any())]
-        return [g for g in found if self.size(g) == size]
+        return [g for g in found if self.array(g).size == size]
 
-    def size(self, target: Target) -> int:
-        return self.variables[target].value.size if isinstance(target, int) else target.value.size
-
-    def axes(self, target: Target) -> tuple[int, ...]:
-        return axes(self.variables[target].value if isinstance(target, int) else target.value)
+    def array(self, target: Target) -> Array:
+        """What has the shape of the target."""
+        return self.variables[target].value if isinstance(target, int) else target.value
 
     def subject(self, name: str) -> str:
         """The X of dX, if forward has this name, else ""."""
@@ -293,7 +292,7 @@ class Judge:
     def versions(self, k: int) -> list[int]:
         """The variables X of forward, if named dX_…, that are as large."""
         known, size = self.forward.get(self.begins(k), []), self.records[k].value.size
-        return [v for v in known if self.size(v) == size]
+        return [v for v in known if self.array(v).size == size]
 
     def begins(self, k: int) -> str:
         """The longest X of forward with which the name goes on after the d, as in dX_…; else ""."""
@@ -303,7 +302,7 @@ class Judge:
     def equals(self, k: int, targets: Sequence[Target]) -> bool:
         value = self.records[k].value
         fits = value.dtype == np.float64 and value.any()
-        return bool(fits) and any(self.axes(g) == axes(value) and self.near(value, g) for g in targets)
+        return bool(fits) and any(axes(self.array(g)) == axes(value) and self.near(value, g) for g in targets)
 
     # ---- who may be to blame
 
