@@ -42,7 +42,7 @@ class Wrong:
     place   (k, n): the line is run n times, and is right before the k-th
     right   names that come before it and are right → their lines
     shared  those of the lines that all wrong answers have been made by; these are the `answers`
-    common  line → text of what all wrong answers have been made of, where that seems right
+    common  line → text of what all wrong answers have been made of, where they share no line and that seems right
     """
 
     name: str
@@ -69,14 +69,14 @@ class Wrong:
 def agreed(first: Wrong | None, second: Wrong | None, one: bool, change: bool) -> Wrong | None:
     """What holds on both of two problems.
 
-    If all wrong answers have `one` cause, and there is no line that all of them share, it may be in what all of them
-    have been made of. If the cause is a `change` of the backward pass, it is in a line that they share.
+    If all wrong answers have `one` cause, and no two of them share a line, it may be in what all of them have been made
+    of. If the cause is a `change` of the backward pass, it is in a line that they share.
     """
     if not first or not second or [*first.lines] != [*second.lines]:
         return None
     shared = {line: text for line, text in first.lines.items() if line in first.shared & second.shared}
     common = {line: text for line, text in first.common.items() if line in second.common}
-    if one and not shared and len(first.answers) > 1:
+    if one and common and len(first.answers) > 1:
         right = {name: line for name, line in first.right.items() if line not in common}
         return replace(first, lines=dict(sorted({**first.lines, **common}.items())), right=right)
     return replace(first, lines=shared) if one and change and shared else first
@@ -324,9 +324,10 @@ class Judge:
                         visit(q)
 
         def visit(q: int) -> None:
-            while self.records[q].argument and (given := self.records[q].same) is not None and self.right(q):
-                q = given  # what a helper function was given, its caller has taken
-            if not self.right(q):
+            record = self.records[q]
+            if record.argument and record.same in record.reads and self.right(q):
+                visit(record.same)  # what a helper function is given, its caller has taken
+            elif not self.right(q):
                 walk(q)
             elif self.chosen(q):
                 blame(self.records[q].statement)
@@ -443,7 +444,9 @@ class Judge:
                 read.append({})
                 finals[q] = frozenset(s.line for s in self.suspects(q, read[-1]))
         shared = frozenset[int].intersection(*finals.values()) if finals else frozenset()
-        common = {line: text for line, text in read[0].items() if all(line in r for r in read)} if read else {}
+        own = {self.position.get(q) or f"d{self.subject(self.records[q].name)}": finals[q] for q in finals}
+        apart = len(frozenset[int]().union(*own.values())) == sum(map(len, own.values()))
+        common = {line: text for line, text in (read or [{}])[0].items() if apart and all(line in r for r in read)}
         answers = tuple(dict.fromkeys(f"d{self.subject(self.records[q].name)}" for q in finals))
         lines = {s.line: s.text for s in suspects if s}
         return Wrong(name, lines, place, before, shared, answers, common)
