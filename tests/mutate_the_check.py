@@ -386,7 +386,9 @@ MUTATIONS = [
         "diagnosed(first.search, first.search, name)",
         "changes on one problem",
     ),
-    Mutation("cause", "line = agreed(first.line, second.line, one)", "line = first.line", "the line of one problem"),
+    Mutation(
+        "cause", "line = agreed(first.line, second.line, one, change)", "line = first.line", "the line of one problem"
+    ),
     Mutation(
         "cause",
         "if not is_near(answers[name], numeric):",

@@ -318,7 +318,7 @@ def elbo(old: str, new: str) -> tuple[list[Problem], int]:
 @pytest.mark.parametrize(("old", "new"), ELBO)
 def test_a_mistake_in_the_elbo_is_found_on_both_problems(old: str, new: str) -> None:
     problems, line = elbo(old, new)
-    claim = agreed(*map(found, problems), one=False)
+    claim = agreed(*map(found, problems), one=False, change=False)
     assert claim is not None
     if "dheads =" in old:  # dheads has no name in forward
         assert line in claim.lines
@@ -395,7 +395,7 @@ def test_nothing_is_said_if_another_line_is_wrong_in_the_second_problem() -> Non
     text, _ = planted(text, "da = dh * (1 - h**2)", "da = dh * (1 - h**2) * (1 if len(x) == 5 else 2)")
     problems = [problem_of(text, {**MLP_VALUES, "x": normal(n, 3)}) for n in (5, 7)]
     claims = [found(problem) for problem in problems]
-    assert all(claims) and agreed(*claims, one=False) is None
+    assert all(claims) and agreed(*claims, one=False, change=False) is None
     made = module(text)
     with pytest.raises(GradientError) as raised:
         check_function(made.forward, made.backward, MLP_VALUES)
@@ -529,5 +529,122 @@ def test_one_mistake_is_in_a_line_that_all_that_is_wrong_shares() -> None:
     spoilt = re.sub(r"\bda\b", "delta", spoilt)  # a name that says nothing
     claim = found(problem_of(spoilt, MLP_VALUES))
     assert claim is not None and len(claim.lines) > 1
-    narrowed = agreed(claim, claim, one=True)
+    narrowed = agreed(claim, claim, one=True, change=True)
     assert narrowed is not None and [*narrowed.lines] == [line]
+
+
+RESULTS = """
+import numpy as np
+
+
+def forward(x, W):
+    h = np.tanh(x @ W)
+    return h**2, (x, W, h)
+
+
+def back(dh, x, W, h):
+    da = dh * (1 - h**2)
+    dW = x.T @ da
+    return da @ W.T, dW
+
+
+def backward(dy, cache):
+    x, W, h = cache
+    dh = 2 * dy * h
+    dx, *rest = back(dh, x, W, h)
+    return dx, rest[0]
+"""
+KEPT = RESULTS.replace("dx, *rest =", "both =").replace("return dx, rest[0]", "dx = both[0]\n    return dx, both[1]")
+
+
+@pytest.mark.parametrize("text", [RESULTS, KEPT])
+def test_a_part_is_not_right_because_another_is_used(text: str) -> None:
+    assert found(problem_of(text, SUMS_VALUES)) is None
+    spoilt, line = planted(text, "dW = x.T @ da", "dW = 2 * x.T @ da")
+    claim = found(problem_of(spoilt, SUMS_VALUES))
+    assert claim is not None and line in claim.lines
+
+
+@pytest.mark.parametrize("upstream", ["dy", "d_y", "above"])
+def test_the_upstream_gradient_may_be_the_wrong_thing_to_take(upstream: str) -> None:
+    text = RESULTS.replace("h**2, (x", "3 * h, (x").replace("dh = 2 * dy * h", "delta = 3 * dy").replace("dh", "delta")
+    text = re.sub(r"\bdy\b", upstream, text)
+    assert found(problem_of(text, SUMS_VALUES)) is None
+    spoilt, line = planted(text, f"delta = 3 * {upstream}", f"delta = {upstream}")
+    claim = found(problem_of(spoilt, SUMS_VALUES))
+    assert claim is not None and line in claim.lines
+
+
+CELL = """
+import numpy as np
+
+
+def forward(x, f, p):
+    c, kept = np.zeros(x.shape[1]), []
+    for k in range(len(x)):
+        a = p * c
+        t = np.tanh(a)
+        new = f * c + t + x[k]
+        kept.append((c, t, new))
+        c = new
+    return np.array([new**2 for _, _, new in kept]), (kept, f, p)
+
+
+def backward(dy, cache):
+    kept, f, p = cache
+    dx, df, dp = np.zeros_like(dy), np.zeros_like(f), np.zeros_like(p)
+    dc_next = np.zeros_like(f)
+    for k in reversed(range(len(kept))):
+        c_prev, t, c = kept[k]
+        dc = dc_next + 2 * c * dy[k]
+        da = dc * (1 - t**2)
+        dx[k] = dc
+        df += dc * c_prev
+        dp += da * c_prev
+        dc_next = dc * f + da * p
+    return dx, df, dp
+"""
+
+
+def test_one_route_of_several_may_not_be_all() -> None:
+    """What is handed on to the step before is right as the gradient of one use of the cell, and lacks the other."""
+    values = {"x": RNG.normal(size=(4, 3)), "f": RNG.normal(size=3), "p": RNG.normal(size=3)}
+    assert found(problem_of(CELL, values)) is None
+    spoilt, line = planted(CELL, "dc_next = dc * f + da * p", "dc_next = dc * f")
+    claim = found(problem_of(spoilt, values))
+    assert claim is not None and line in claim.lines
+
+
+MEAN = """
+import numpy as np
+
+
+def forward(a, b):
+    z = a.T @ b / 3
+    z = z.reshape(-1)
+    return np.tanh(z), (a, b, z)
+
+
+def backward(dy, cache):
+    a, b, z = cache
+    dz = dy * (1 - np.tanh(z) ** 2)
+    dz = dz.reshape(a.shape[1], -1) / 3
+    da = b @ dz.T
+    db = a @ dz
+    return da, db
+"""
+
+
+def test_what_two_wrong_answers_have_in_common_may_be_wrong() -> None:
+    """dz without the division is right by its name; but then two lines would have to lack it."""
+    values = {"a": RNG.normal(size=(4, 2)), "b": RNG.normal(size=(4, 2))}
+    spoilt, line = planted(MEAN, "dz = dz.reshape(a.shape[1], -1) / 3", "dz = dz.reshape(a.shape[1], -1)")
+    made = module(spoilt)
+    with pytest.raises(GradientError) as raised:
+        check_function(made.forward, made.backward, values)
+    assert f"da is wrong, and the mistake is in one of the lines {line} and {line + 1}.\n" in str(raised.value)
+    # one that is wrong in its own line stays alone
+    spoilt, line = planted(MEAN, "da = b @ dz.T", "da = 2 * b @ dz.T")
+    made = module(spoilt)
+    with pytest.raises(GradientError, match=f"line {line}, .* is the first that is wrong"):
+        check_function(made.forward, made.backward, values)

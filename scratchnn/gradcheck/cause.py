@@ -76,9 +76,8 @@ def explained(
                     continue
                 numerics = other.numeric(its_upstreams)
                 if all(is_near(its_answers[name], numerics[name]) for name in wrong):
-                    sizes = ", ".join(f"{name.removeprefix('d')} {x.shape}" for name, x in other.arrays.items())
-                    right = f"It is right for other inputs, {sizes}: is a size written as a number?"
-                    if all(x.shape == here.arrays[name].shape for name, x in other.arrays.items()):
+                    right = f"It is right for other inputs, {other.shapes}: is a size written as a number?"
+                    if other.shapes == here.shapes:
                         right = "It is right for other values of the same sizes: what is special about these?"
                     report = replace(report, instance=report.instance or right)
                     continue
@@ -87,9 +86,11 @@ def explained(
                     replace(array, diagnosis=None if array.passed else cause(array.name, first, second))
                     for array in report.arrays
                 ]
-                causes = {array.diagnosis.label for array in arrays if array.diagnosis}
-                one = len(causes) == 1 and all(label.startswith("EDIT") for label in causes)
-                line = agreed(first.line, second.line, one)
+                found = [array.diagnosis for array in arrays if array.diagnosis]
+                causes = {diagnosis.label for diagnosis in found}
+                one = len(causes) == 1 and not any(diagnosis.vague for diagnosis in found)
+                change = all(label.startswith("EDIT") for label in causes)
+                line = agreed(first.line, second.line, one, change)
                 report = replace(report, arrays=arrays)
                 unused = causes == {"IGNORES-UPSTREAM"}  # what is used nowhere is not missing in some lines
                 if line and not (unused and len(line.lines) > 1):

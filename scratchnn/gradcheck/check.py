@@ -279,14 +279,10 @@ def expect_right(here: Problem, other: Problem, seed: int, directions: int, more
     else:
         second = compare(other, upstreams, answers)
     if max(array.beyond for array in second.arrays) > ROOM:
-        if shapes_of(here) != shapes_of(other):
+        if here.shapes != other.shapes:
             second = explained(compare(other, upstreams, answers), other, upstreams, answers, more, seed)
         raise GradientError(f"{elsewhere(here, other)}\n{second}")
     return True
-
-
-def shapes_of(problem: Problem) -> str:
-    return ", ".join(f"{name.removeprefix('d')} {array.shape}" for name, array in problem.arrays.items())
 
 
 def described_error(error: Exception) -> str:
@@ -295,10 +291,10 @@ def described_error(error: Exception) -> str:
 
 def elsewhere(here: Problem, other: Problem) -> str:
     """How to call a mistake that another problem alone shows."""
-    if shapes_of(here) != shapes_of(other):
+    if here.shapes != other.shapes:
         return (
-            f"{here.subject}: right for the inputs given ({shapes_of(here)}), wrong for others of the same kind "
-            f"({shapes_of(other)}): is a size written as a number, or something kept from an earlier call?"
+            f"{here.subject}: right for the inputs given ({here.shapes}), wrong for others of the same kind "
+            f"({other.shapes}): is a size written as a number, or something kept from an earlier call?"
         )
     return (
         f"{here.subject}: right for the inputs given, wrong for others of the same sizes: is something kept from an "

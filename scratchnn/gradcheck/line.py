@@ -7,9 +7,10 @@ the first gradient that is wrong one walks back through what its line reads. Kno
     what backward was given: upstream gradients, what forward has kept   zeros, in which a sum begins
     what a gradient that is right has been made of
 
-and all else is suspected, with what it reads. One suspect is the line; several are a range. What backward does not
-return is only named after a trial: with the right value in that place, something wrong must become right, and nothing
-right wrong. So a dX that is something else than ∂L/∂X by convention is not called wrong.
+and all else is suspected, with what it reads; and of what is right, what may be the wrong thing to take: the upstream
+gradient under another name, one route where the sum of all would help. One suspect is the line; several are a range.
+What backward does not return is only named after a trial: with the right value in that place, something wrong must
+become right, and nothing right wrong. So a dX that is something else than ∂L/∂X by convention is not called wrong.
 """
 
 from __future__ import annotations
@@ -39,16 +40,18 @@ class Wrong:
     name    the gradient that is wrong after it
     lines   line in the file → the text of its statement
     place   (k, n): the line is run n times, and is right before the k-th
-    right   the names that come before it and are right
+    right   names that come before it and are right → their lines
     shared  those of the lines that all wrong answers have been made by; these are the `answers`
+    common  line → text of what all wrong answers have been made of, where they share no line and that seems right
     """
 
     name: str
     lines: Mapping[int, str]
     place: tuple[int, int]
-    right: tuple[str, ...]
+    right: Mapping[str, int]
     shared: frozenset[int]
     answers: tuple[str, ...]
+    common: Mapping[int, str]
 
     def __str__(self) -> str:
         verbs = ("comes", "is") if len(self.right) == 1 else ("come", "are")
@@ -63,12 +66,20 @@ class Wrong:
         return f"{self.name} is wrong, and the mistake is in one of the lines {between}{known}{one}."
 
 
-def agreed(first: Wrong | None, second: Wrong | None, one: bool) -> Wrong | None:
-    """What holds on both of two problems; if there is `one` mistake, it is in a line that all wrong answers share."""
+def agreed(first: Wrong | None, second: Wrong | None, one: bool, change: bool) -> Wrong | None:
+    """What holds on both of two problems.
+
+    If all wrong answers have `one` cause, and no two of them share a line, it may be in what all of them have been made
+    of. If the cause is a `change` of the backward pass, it is in a line that they share.
+    """
     if not first or not second or [*first.lines] != [*second.lines]:
         return None
     shared = {line: text for line, text in first.lines.items() if line in first.shared & second.shared}
-    return replace(first, lines=shared) if one and shared else first
+    common = {line: text for line, text in first.common.items() if line in second.common}
+    if one and common and len(first.answers) > 1:
+        right = {name: line for name, line in first.right.items() if line not in common}
+        return replace(first, lines=dict(sorted({**first.lines, **common}.items())), right=right)
+    return replace(first, lines=shared) if one and change and shared else first
 
 
 def find_line(
@@ -105,6 +116,7 @@ class Judge:
         self.variables = self.measured.variables
         self.records = record_backward(self.code, self.upstreams)
         self.cached: dict[int, bool] = {}
+        self.routes: set[int] = set()  # the records that are right as one route, where the sum of all would mend
         self.later = {r.before: q for q, r in enumerate(self.records) if r.before is not None}
         self.forward: dict[str, list[int]] = {}
         for v, variable in enumerate(self.variables):
@@ -129,13 +141,11 @@ class Judge:
             own = [self.numerics[f"d{x}"]] if f"d{x}" in self.numerics else []
             versions = self.forward.get(x, [])[len(own) :]  # the first is the argument itself
             found = [*own, *(v for v in versions if (made := self.measured.slopes(v)) and made[1].value.any())]
-        return [g for g in found if self.size(g) == size]
+        return [g for g in found if self.array(g).size == size]
 
-    def size(self, target: Target) -> int:
-        return self.variables[target].value.size if isinstance(target, int) else target.value.size
-
-    def axes(self, target: Target) -> tuple[int, ...]:
-        return axes(self.variables[target].value if isinstance(target, int) else target.value)
+    def array(self, target: Target) -> Array:
+        """What has the shape of the target."""
+        return self.variables[target].value if isinstance(target, int) else target.value
 
     def subject(self, name: str) -> str:
         """The X of dX, if forward has this name, else ""."""
@@ -196,18 +206,31 @@ class Judge:
         if k not in self.cached:
             self.cached[k] = False  # while it is found out
             self.cached[k] = self.is_right(k) or self.corroborated(k)
+            if not self.cached[k] and self.named(k) is None and not self.misnamed(k) and self.routed(k):
+                self.cached[k] = True
+                if any(self.mends({k: self.filled(v, k)}) for v in self.versions(k)):
+                    self.routes.add(k)
         return self.cached[k]
 
     def corroborated(self, k: int) -> bool:
         """Whether a gradient that is right has been made of it, by a line that makes nothing else."""
         for q, record in enumerate(self.records):
             statement = record.statement
-            if k in record.reads and statement and not statement.zeros and len(statement.writes) == 1:
+            if statement and not statement.zeros and len(statement.writes) == 1 and self.used(k, record):
                 while q in self.later:
                     q = self.later[q]
                 if self.named(q) and self.records[q].value.any() and not record.argument:
                     return True
         return False
+
+    def used(self, k: int, by: Record) -> bool:
+        """Whether a record has part in another, and is not only read as one of several parts of something."""
+        own, statement = self.records[k], by.statement
+        if k not in by.reads or not statement:
+            return False
+        if own.call is statement:  # what a function returns
+            return sum(self.records[q].call is statement for q in by.reads) == 1
+        return own.name in statement.reads
 
     def is_right(self, k: int) -> bool:
         record, named = self.records[k], self.named(k)
@@ -226,7 +249,7 @@ class Judge:
             known = (*self.of_name(record), *rows, self.problem.sizes.get(own, np.nan))
             return record.statement.header == "For" or any(equal(record.value, v) for v in known)
         if named is not None:
-            return named or (k in self.later and self.valued(k) and not self.overwrites(k))
+            return named or (k in self.later and (self.valued(k) or self.routed(k)) and not self.overwrites(k))
         return not self.misnamed(k) and (self.kept(record.value) or self.valued(k))
 
     def overwrites(self, k: int) -> bool:
@@ -255,21 +278,37 @@ class Judge:
         return bool(value.any()) and any(equal(value, v) for v in (*(v.value for v in self.variables), *given))
 
     def valued(self, k: int) -> bool:
-        """Whether it is an upstream gradient, a gradient that is asked for, or that of a route from X if named dX_….
+        """Whether it is an upstream gradient, a gradient that is asked for, or that of X if named dX_….
 
         Any other gradient of forward will not do: a factor that is forgotten gives that of an inner expression.
         """
-        value, rest = self.records[k].value, last(self.records[k].name).removeprefix("d").removeprefix("_")
-        known: list[Target] = [*map(exact, self.upstreams), *self.numerics.values()]
-        longest = max((x for x in self.forward if rest == x or rest.startswith(f"{x}_")), key=len, default=None)
-        known += [v for v, made in enumerate(self.variables) if longest in (last(made.name), last(made.use))]
+        return self.equals(k, [*map(exact, self.upstreams), *self.numerics.values(), *self.versions(k)])
+
+    def routed(self, k: int) -> bool:
+        """Whether it is the gradient of one route from X, one use of it, if named dX_…."""
+        x = self.begins(k)
+        return self.equals(k, [v for v, variable in enumerate(self.variables) if x and x == last(variable.use)])
+
+    def versions(self, k: int) -> list[int]:
+        """The variables X of forward, if named dX_…, that are as large."""
+        known, size = self.forward.get(self.begins(k), []), self.records[k].value.size
+        return [v for v in known if self.array(v).size == size]
+
+    def begins(self, k: int) -> str:
+        """The longest X of forward with which the name goes on after the d, as in dX_…; else ""."""
+        rest = last(self.records[k].name).removeprefix("d").removeprefix("_")
+        return max((x for x in self.forward if rest == x or rest.startswith(f"{x}_")), key=len, default="")
+
+    def equals(self, k: int, targets: Sequence[Target]) -> bool:
+        value = self.records[k].value
         fits = value.dtype == np.float64 and value.any()
-        return bool(fits) and any(self.axes(g) == axes(value) and self.near(value, g) for g in known)
+        return bool(fits) and any(axes(self.array(g)) == axes(value) and self.near(value, g) for g in targets)
 
     # ---- who may be to blame
 
-    def suspects(self, k: int) -> list[Statement]:
-        """The statements of which one is wrong if this record is wrong, in the order of the code."""
+    def suspects(self, k: int, common: dict[int, str] | None = None) -> list[Statement]:
+        """The statements of which one is wrong if this record is wrong, in the order of the code; `common` gets the
+        lines of what they read."""
         found: dict[int, Statement] = {}
         zeros: dict[int, Statement] = {}
         seen: set[int] = set()
@@ -285,10 +324,15 @@ class Judge:
                         visit(q)
 
         def visit(q: int) -> None:
-            if not self.right(q):
+            record = self.records[q]
+            if record.argument and record.same in record.reads and self.right(q):
+                visit(record.same)  # what a helper function is given, its caller has taken
+            elif not self.right(q):
                 walk(q)
             elif self.chosen(q):
                 blame(self.records[q].statement)
+            elif common is not None and (made := self.records[q].statement) and not (made.unpacks or made.header):
+                common[made.line] = made.text
 
         def walk(k: int) -> None:
             if k in seen:
@@ -313,12 +357,15 @@ class Judge:
         return [found[line] for line in sorted(found)]
 
     def chosen(self, k: int) -> bool:
-        """Whether it is another name for something right, which may be the wrong thing to take."""
+        """Whether it may be the wrong thing to take, although it is right: another name for something, or one route of
+        several."""
         record = self.records[k]
+        if k in self.routes:
+            return True
         if record.same is None or record.argument or record.statement is None or self.named(k):
             return False
         made, source = record.statement, self.records[record.same]
-        if source.statement is None and last(source.name) in UPSTREAM:
+        if source.statement is None and any(equal(source.value, u) for u in self.upstreams):
             return True
         return not made.unpacks or (len(made.writes) > 1 and record.name not in self.forward and "[" not in record.name)
 
@@ -387,15 +434,22 @@ class Judge:
         name, runs = self.position.get(k, last(self.records[k].name)), self.runs_of(k)
         n = runs.index(k) if k in runs else 0
         place = (n + 1, len(runs)) if n and all(self.named(q) for q in runs[:n]) else (1, 1)
-        before = [
-            last(r.name) for q, r in enumerate(self.records[:k])
+        before = {
+            last(r.name): r.statement.line for q, r in enumerate(self.records[:k])
             if r.statement and q not in self.later and last(r.name) not in (name, "", *UPSTREAM) and self.named(q)
-        ]  # fmt: skip
-        finals = {q: frozenset(s.line for s in self.suspects(q)) for q in self.wrong() if self.final(q)}
+        }  # fmt: skip
+        finals, read = dict[int, frozenset[int]](), list[dict[int, str]]()
+        for q in self.wrong():
+            if self.final(q):
+                read.append({})
+                finals[q] = frozenset(s.line for s in self.suspects(q, read[-1]))
         shared = frozenset[int].intersection(*finals.values()) if finals else frozenset()
+        own = {self.position.get(q) or f"d{self.subject(self.records[q].name)}": finals[q] for q in finals}
+        apart = len(frozenset[int]().union(*own.values())) == sum(map(len, own.values()))
+        common = {line: text for line, text in (read or [{}])[0].items() if apart and all(line in r for r in read)}
         answers = tuple(dict.fromkeys(f"d{self.subject(self.records[q].name)}" for q in finals))
         lines = {s.line: s.text for s in suspects if s}
-        return Wrong(name, lines, place, tuple(dict.fromkeys(before)), shared, answers)
+        return Wrong(name, lines, place, before, shared, answers, common)
 
     def runs_of(self, k: int) -> list[int]:
         """The records that the same line makes of the same name, in every pass of a loop."""

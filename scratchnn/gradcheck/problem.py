@@ -126,6 +126,10 @@ class Problem:
     unchecked: Sequence[str] = ()
     shared_upstream: bool = False  # the outputs are terms of one sum: all have the same upstream gradient
 
+    @property
+    def shapes(self) -> str:
+        return ", ".join(f"{name.removeprefix('d')} {array.shape}" for name, array in self.arrays.items())
+
     def backward(self, upstreams: Sequence[Array]) -> Mapping[str, Any]:
         """The gradients by name for upstream gradients, one per output, after a forward of its own."""
         return self.answers(self.code.returned(upstreams))

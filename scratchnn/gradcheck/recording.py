@@ -277,6 +277,6 @@ def stores(target: Any) -> frozenset[str]:
     """The names that are assigned to, whole or in part."""
     if isinstance(target, ast.Tuple | ast.List):
         return frozenset().union(*map(stores, target.elts))
-    if isinstance(target, ast.Subscript) and not dotted(target):
+    if isinstance(target, ast.Starred) or (isinstance(target, ast.Subscript) and not dotted(target)):
         return stores(target.value)
     return frozenset({dotted(target)} - {""})
