@@ -41,6 +41,14 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Trainings of the thesis's network draw none in this process: figures take longer than a test's epochs."""
+    from scratchnn.scripts import train
+
+    monkeypatch.setattr(train, "draw", lambda *_: [])
+
+
+@pytest.fixture
 def finished(printed_and_finished) -> Path:
     """The folder of the short run that a file's own `printed_and_finished` makes."""
     return printed_and_finished[1]

@@ -53,6 +53,7 @@ def two_workers(folder):
                 process.communicate()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch, capsys):
     def sweep(name: str, *arguments: str):
         folder = tmp_path / name
@@ -73,6 +74,7 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
     assert capsys.readouterr().out.count("finished: ") == 4
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_data_sets_are_one_sweep_with_a_folder_each(tmp_path, monkeypatch, capsys):
     digits = data.load("digits")
     half = data.DataSet("half", digits.train.split(500)[0], digits.validation, digits.test, digits.image_shape)

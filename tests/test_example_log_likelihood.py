@@ -119,6 +119,7 @@ def sweep(folder, *arguments: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     sweep(tmp_path, "--epochs", "2")
     printed = capsys.readouterr().out
@@ -148,6 +149,7 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "summary.json").read_text())["figures"]["4"]["nll"] != summary["figures"]["4"]["nll"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
     sweep(tmp_path / "one", "--epochs", "1")
     sweep(tmp_path / "two", "--epochs", "1", "--jobs", "2")
@@ -157,6 +159,7 @@ def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
             np.testing.assert_allclose(values, b[z][name], rtol=1e-4)  # BLAS threads may round in another order
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     sweep(tmp_path, "--epochs", "2")
     text = fails(

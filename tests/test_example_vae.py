@@ -140,6 +140,7 @@ def test_an_output_folder_that_cannot_be_written_is_noticed_before_training(tmp_
     assert "cannot write into" in text and "choose another folder with --out" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_earlier_run_is_not_overwritten(tmp_path):
     succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     before = (tmp_path / "checkpoint.npz").read_bytes()
@@ -162,6 +163,7 @@ def test_the_same_command_again_goes_on_instead_of_starting_again(tmp_path):
     assert len(json.loads((tmp_path / "history.json").read_text())) == 3
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_published_figures_are_of_the_sets_they_name(tmp_path):
     succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     figures = json.loads((tmp_path / "summary.json").read_text())["figures"]
@@ -195,13 +197,6 @@ def test_a_terminal_that_cannot_show_minus_signs_is_no_reason_to_stop(tmp_path):
     assert ran.returncode == 0 and b"?ELBO" in ran.stdout
 
 
-def trained(*arguments):
-    """What a run prints that draws no figures, which take longer than its epochs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "draw", lambda *_: [])
-        return succeeds(train.main, *arguments)
-
-
 def resumed_after_two_epochs(monkeypatch, *arguments):
     """Four epochs, in two processes as it were: the second goes on with what the first has left."""
     fit, done = Trainer.fit, []
@@ -212,20 +207,22 @@ def resumed_after_two_epochs(monkeypatch, *arguments):
 
     monkeypatch.setattr(Trainer, "fit", two_epochs)
     for _ in range(2):
-        trained(*arguments)
+        succeeds(train.main, *arguments)
     assert done == [0, 2]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
     """What is drawn for the pixels comes from the generator whose state the checkpoint keeps."""
     arguments = ["--binarisation", "dynamic", "--lr", "0.01", "--lr-final", "0.001", *SMALL]
-    trained("--epochs", 4, "--out", tmp_path / "through", *arguments)
+    succeeds(train.main, "--epochs", 4, "--out", tmp_path / "through", *arguments)
     resumed_after_two_epochs(monkeypatch, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
     through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
     for name, array in through.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_binarised_run_says_what_it_was_trained_on(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--binarisation", "dynamic", "--out", tmp_path, *SMALL)
     assert "targets: binary pixels, drawn again at every use" in printed
@@ -243,7 +240,7 @@ BINARY = ["--binarisation", "dynamic", "--latent", 4, *SMALL]
 def start(tmp_path_factory):
     """The folder of a VAE of two epochs."""
     folder = tmp_path_factory.mktemp("runs") / "vae"
-    trained("--epochs", 2, "--out", folder, *BINARY)
+    succeeds(train.main, "--epochs", 2, "--out", folder, *BINARY)
     return folder
 
 
@@ -286,9 +283,10 @@ def test_an_importance_weighted_run_starts_from_the_parameters_of_a_vae_and_says
     assert "loss.png" in names and "reconstruction.png" not in names  # which begins with an untrained network
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_importance_weighted_run_resumes_to_the_same_bits(start, tmp_path, monkeypatch):
     arguments = ["--importance", 3, "--from", start, "--lr", "0.01", "--lr-final", "0.001", *BINARY]
-    trained("--epochs", 4, "--out", tmp_path / "through", *arguments)
+    succeeds(train.main, "--epochs", 4, "--out", tmp_path / "through", *arguments)
     resumed_after_two_epochs(monkeypatch, "--epochs", 4, "--out", tmp_path / "parts", *arguments)
     through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
     for name, array in through.items():
@@ -307,7 +305,7 @@ def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
     text = told(*BINARY, "--split", "random")
     assert text == f"error: --from {start} has seen other images: it has split = contiguous, and this run has random"
     assert not (tmp_path / "run").exists()
-    trained("--epochs", 1, "--importance", 3, "--out", tmp_path / "run", *BINARY)
+    succeeds(train.main, "--epochs", 1, "--importance", 3, "--out", tmp_path / "run", *BINARY)
     assert "holds another run, which would be lost: it has from = None" in told("--importance", 3, *BINARY)
     assert "it has from = None" in told("--importance", 2, *BINARY)
     text = fails(train.main, "--epochs", 1, "--importance", 2, "--out", tmp_path / "run", *BINARY)
@@ -327,13 +325,14 @@ def test_the_folder_is_named_after_what_is_trained(arguments, name):
     assert train.options(arguments).out == Path("runs") / name
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_two_threads_draw_the_noise_of_one(start, tmp_path):
     """The first loss but for rounding; later ones are those of parameters that differ in their last bits."""
     losses = []
     for threads in (1, 2):
         folder = tmp_path / str(threads)
         arguments = ["--importance", 3, "--from", start, "--threads", threads, "--out", folder, *BINARY]
-        trained("--epochs", 1, *arguments)
+        succeeds(train.main, "--epochs", 1, *arguments)
         losses.append(read_checkpoint(folder / "checkpoint.npz")[1]["training/iteration_losses"])
     np.testing.assert_allclose(losses[0][0], losses[1][0], rtol=1e-5)
     assert losses[0].shape == losses[1].shape == (7,)
@@ -372,6 +371,7 @@ def test_every_option_reaches_the_training(tmp_path, monkeypatch):
     assert given["shuffle"] is False and (given["epochs"], given["batch_size"]) == (11, 200)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_scale_is_that_of_the_pixels_trained_on(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--binarisation", "threshold", "--out", tmp_path, *SMALL)
     m = (data.load("digits").train.pixels > 8).mean(axis=0)
@@ -399,6 +399,7 @@ def test_the_network_is_the_thesis_s():
     assert "ReLU" in repr(model.encoder.layers[1])
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
     """One epoch of the thesis's run at z = 20: 151.0 here (seed 0), 148.8 there; a broken decoder stays above 200."""
     succeeds(train.main, "--data", "mnist", "--latent", 20, "--epochs", 1, "--out", tmp_path)
@@ -407,6 +408,7 @@ def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
     assert record["held_out_loss"] < 130
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_threads_train_the_same_network_to_rounding_and_to_the_same_bits_every_time(tmp_path):
     for folder, threads in (("one", 1), ("two", 2), ("again", 2), ("four", 4)):
         succeeds(train.main, "--epochs", 2, "--threads", threads, "--out", tmp_path / folder, *SMALL)
