@@ -34,7 +34,7 @@ from scratchnn.training.runs import OutputError, mean_and_std
 # what every run of the thesis's network has in common; a run of other settings is another experiment
 THESIS_SETTINGS = {
     "split": "contiguous", "schedule": "constant", "batch_size": 100, "hidden": 500,
-    "binarisation": "none", "likelihood": "bernoulli",
+    "binarisation": "none", "likelihood": "bernoulli", "beta": None, "warm_up": None,
 }  # fmt: skip
 
 
@@ -69,7 +69,10 @@ def mnist_latent_sizes(sources: Sources) -> Written:
     rows, short, draws = [], [], set()
     for z in (2, 5, 10, 20, 50):
         trained = sources.select("vae", **usual, latent=z)
-        likelihood = {"data": "mnist", "latent": z, "binarisation": "none", "epochs": 50, "images": 10_000}
+        likelihood = {
+            "data": "mnist", "latent": z, "binarisation": "none", "epochs": 50, "images": 10_000, "beta": None,
+            "warm_up": None,
+        }  # fmt: skip
         asked = sources.select("log-likelihood", **likelihood, test_binarisation="fixed")
         same_seeds(trained, asked)
         draws |= {run.figures["estimates"][-1]["n_samples"] for run in asked}
