@@ -13,10 +13,12 @@ from scratchnn.evaluation.generation import precision_and_recall
 from scratchnn.evaluation.latent import (
     LatentUse,
     PrincipalComponents,
+    RateSplit,
     encode,
     latent_use,
     principal_components,
     reconstruction_error,
+    split_rate,
     t_sne,
 )
 from scratchnn.evaluation.quadrature import OnGrid, QuadratureError, on_grid
@@ -27,6 +29,7 @@ __all__ = [
     "OnGrid",
     "PrincipalComponents",
     "QuadratureError",
+    "RateSplit",
     "accuracy",
     "bernoulli_floor",
     "confusion_matrix",
@@ -40,5 +43,6 @@ __all__ = [
     "predicted_classes",
     "principal_components",
     "reconstruction_error",
+    "split_rate",
     "t_sne",
 ]
