@@ -113,9 +113,9 @@ def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
     ]  # fmt: skip
     for above, row in zip([None, *rows], rows, strict=False):
         saved = "" if above is None else f"{slope(above, row):.2f}"
-        train, test = ([row[f"{who}_{name}"] for name in ("rate", "distortion", "negative_elbo")]
+        seen, unseen = ([row[f"{who}_{name}"] for name in ("rate", "distortion", "negative_elbo")]
                        for who in ("train", "test"))  # fmt: skip
-        cells = [f"{rate:8.2f}{distortion:12.2f}{total:8.2f}" for rate, distortion, total in (train, test)]
+        cells = [f"{rate:8.2f}{distortion:12.2f}{total:8.2f}" for rate, distortion, total in (seen, unseen)]
         lines.append(f"{row['beta']:8g}{cells[0]}{saved:>8}{cells[1]}{row['active_units']:9}")
     return "\n".join(lines)
 

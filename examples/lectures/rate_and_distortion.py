@@ -2,13 +2,13 @@
 
 Read a VAE as a code. Someone sends z for an image, which costs KL(q(z|x) ‖ p(z)) nats on average, the *rate* R; then
 what the decoder does not know of x yet, −E_q[log p(x|z)] nats, the *distortion* D. Their sum is −ELBO. With a weight β,
-D + β R is minimised, which is no ELBO unless β = 1: β is the price of a nat of rate, in nats of distortion (Higgins et
+D + β R is minimised, which is −ELBO for β = 1 alone: β is the price of a nat of rate, in nats of distortion (Higgins et
 al., "β-VAE", 2017; Alemi et al., "Fixing a broken ELBO", 2018). Half a minute on the digits that come with the library.
 """
 
 # %%
 # **Seven prices.** Black and white digits, always the same ones, and a latent space of ten dimensions. Each price has a
-# network of its own. All seven are copies of one, trained with β = ½ until it uses its ten dimensions, and go on from
+# network of its own. All seven are copies of one, trained with β = ½ until its dimensions are in use, and go on from
 # there with their own β.
 
 import copy
