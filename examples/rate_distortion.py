@@ -158,6 +158,7 @@ def curve(rows: Sequence[dict[str, Any]], title: str) -> Any:
     right.bar(places, active, color="#3f90da")
     right.set_xticks(places, [f"{row['beta']:g}" for row in rows])
     right.set(xlabel="β", ylabel="active latent dimensions", ylim=(0, 1.1 * max(1, active.max())))
+    right.yaxis.get_major_locator().set_params(integer=True)
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="both" if axes is left else "y")
     return figure
