@@ -11,10 +11,10 @@ The order to read in; this first part is the lesson:
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? numeric.py: finite differences with error bars
     init.py                 how large initial weights should be
-    grey_likelihoods.py     an output as a distribution over images of grey pixels
+    grey_likelihoods.py     likelihoods of grey pixels
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
-    iwae.py                 a bound nearer to log p(x): several draws of z, weighted by what they explain
+    iwae.py                 a bound nearer to log p(x), by weighted draws
     layers/dropout.py       a network that must not rely on any single unit
     layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
     layers/shape.py         rows of numbers and images

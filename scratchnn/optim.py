@@ -4,8 +4,8 @@ Each works on the one flat vector of a model, `model.params`, given `model.grads
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes in blocks that stay in the processor's cache from the first call to the last. The result is the same;
-threads can share the blocks (training/parallel.py). With Numba, Adam is a single loop (compiled/).
+step goes in blocks that stay in the processor's cache from the first call to the last. Threads
+can share them (training/parallel.py). With Numba, Adam is a single loop (compiled/).
 examples/optimisers.py compares them.
 """
 
@@ -110,9 +110,6 @@ class Adam(Optimiser):
     (1 − β) β^k. After t steps these weights add up to 1 − β^t and not to 1, since m and v start from 0: dividing by
     that sum is the "bias correction". The corrections are the same for all entries, so they are applied to lr and ε,
     as the paper suggests at the end of its section 2: with r = √(1 − β2^t), √v̂ + ε = (√v + ε r) / r.
-
-    (TensorFlow 1, which made the thesis's figures, leaves out the r beside ε: it shows only where √v̂ is not much larger
-    than ε = 10⁻⁸.)
     """
 
     def __init__(

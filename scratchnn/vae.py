@@ -19,9 +19,9 @@ independent dimensions (approximation), and one encoder for all images need not 
 
 *Three readings.* The first term asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
 image towards N(0, I), from which new images are drawn: a regularised autoencoder. In nats of a message, KL is what it
-costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the distortion. And it is EM: the best q
-for a given decoder is the posterior, which closes the gap (E-step); a decoder that raises the bound for this q raises
-log p(x) at least as much (M-step). Here both take a step at once.
+costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the distortion; a weight β of KL is the
+price of rate. And it is EM: the best q for a given decoder is the posterior, which closes the gap (E-step); a decoder
+that raises the bound for this q raises log p(x) at least as much (M-step). Here both take a step at once.
 
 *What KL measures.* Over all images, q(z) being the mean of their q(z|x), it is what z says about x, and how far all z
 together are from the prior:
@@ -49,7 +49,7 @@ import numpy as np
 
 from scratchnn.layers.layer import Layer, Module
 from scratchnn.likelihoods import Likelihood
-from scratchnn.machinery.checks import expect, expect_int
+from scratchnn.machinery.checks import expect, expect_int, expect_not_negative
 from scratchnn.machinery.memory import Part
 from scratchnn.machinery.parameters import Array
 
@@ -120,24 +120,23 @@ class VAE(Module):
     """log p(x) cannot be computed, a bound of it can: the ELBO put together once, forward and backward.
 
     Shapes
-        x (N, D); the encoder maps it to (N, 2·n_z), means and then log-variances; eps and z (N·L, n_z), L draws for
+        x (N, D); the encoder maps it to (N, 2·n_z), means, then log-variances; eps and z (N·L, n_z), L draws for
         each image, one after another; the decoder maps z to what the likelihood wants: (N·L, D) logits for Bernoulli,
         (N·L, 2D) for Gaussian.
     Forward
-        reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)      and kl_n, both (N,); their sum estimates −ELBO_n, AEVB (10)
-        One draw is enough where a batch has many images: the paper uses L = 1 with batches of 100.
+        reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)      and β kl_n, (N,); for β = 1 their sum estimates −ELBO_n
+        AEVB (10). The paper uses L = 1 with batches of 100: one draw is enough.
     Backward
         Forward's lines in reverse order. Where a value is used more than once its gradients are added: mean and log_var
-        reach the loss through each of the L draws and through the KL. The last hidden activation h of the encoder feeds
-        two heads as well, but these are one product, [mean, log_var] = h [W_mean, W_log_var], and the sum
-        dh = dmean W_meanᵀ + dlog_var W_log_varᵀ is that inside dh = [dmean, dlog_var] Wᵀ.
+        reach the loss through each of the L draws and through the KL. The encoder's two heads are one product,
+        [mean, log_var] = h [W_mean, W_log_var], so the sum of what they send to h is inside dh = [dmean, dlog_var] Wᵀ.
     Watch
-        x is data, so dx is not computed. e^log_var overflows above 88.7 in float32; a loss that is not finite stops the
-        training loop.
+        β counts in training only: in evaluation it is 1. β = 0 leaves an autoencoder with noise.
+        e^log_var overflows above 88.7 in float32, and the training loop stops.
     """
 
-    term_names: tuple[str, ...] = ("reconstruction", "kl")
     n_draws = 1  # L; a training may set another on its model
+    beta = 1.0  # β; likewise
     encoder = Part(Layer)  # x → the means and log-variances of q(z|x); its params are φ
     decoder = Part(Layer)  # z → what the likelihood wants; its params are θ
     likelihood = Part(Likelihood)
@@ -146,16 +145,11 @@ class VAE(Module):
 
     def __init__(self, encoder: Layer, decoder: Layer, likelihood: Likelihood, n_z: int) -> None:
         self.n_z = expect_int("VAE", "n_z", n_z)
-        sampler, divergence = Reparameterise(), KLToStandardNormal()
-        super().__init__(
-            parts={
-                "encoder": encoder, "decoder": decoder, "likelihood": likelihood,
-                "sampler": sampler, "divergence": divergence,
-            }
-        )  # fmt: skip
+        parts = {"encoder": encoder, "decoder": decoder, "likelihood": likelihood}
+        super().__init__(parts={**parts, "sampler": Reparameterise(), "divergence": KLToStandardNormal()})
 
     def forward(self, x: Array, eps: Array) -> tuple[Array, ...]:
-        """The two terms of −ELBO per example, reconstruction (N,) and KL (N,), for the noise eps (N·L, n_z)."""
+        """The two terms of the loss per example, reconstruction (N,) and β KL (N,), for the noise eps (N·L, n_z)."""
         heads = self.encoder.forward(x)
         mean, log_var = self.split(heads)
         z = self.sampler.forward(self.for_each_draw(mean), self.for_each_draw(log_var), eps)
@@ -163,11 +157,11 @@ class VAE(Module):
         log_p = self.likelihood.forward(outputs, self.for_each_draw(x))
         reconstruction = -self.over_draws(log_p) / self.n_draws
         kl = self.divergence.forward(mean, log_var)
-        return reconstruction, kl  # AEVB (10)
+        return reconstruction, self.kl_weight * kl  # AEVB (10)
 
     def backward(self, dloss: Array) -> None:
-        """Writes the gradients of Σ_n dloss_n (reconstruction_n + kl_n) into `grads`; dloss (N,)."""
-        dmean_kl, dlog_var_kl = self.divergence.backward(dloss)
+        """Writes the gradients of Σ_n dloss_n (reconstruction_n + β kl_n) into `grads`; dloss (N,)."""
+        dmean_kl, dlog_var_kl = self.divergence.backward(self.kl_weight * dloss)
         doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.n_draws))
         dz = self.decoder.backward(doutputs)
         dmean_z, dlog_var_z = self.sampler.backward(dz)
@@ -180,6 +174,14 @@ class VAE(Module):
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
         eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(-1, self.n_z).astype(self.params.dtype)
         return dict(zip(self.term_names, self.forward(x, eps), strict=True))
+
+    @property
+    def kl_weight(self) -> float:
+        return expect_not_negative("a VAE's beta", self.beta) if self.training else 1.0
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        return "reconstruction", "kl" if self.kl_weight == 1 else "beta_kl"
 
     def for_each_draw(self, rows: Array) -> Array:
         """Every row L times, (N, …) → (N·L, …)."""

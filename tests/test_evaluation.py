@@ -21,6 +21,7 @@ from scratchnn.evaluation import (
     mean_image_loss,
     predicted_classes,
     principal_components,
+    split_rate,
     t_sne,
 )
 from scratchnn.evaluation.bounds import log_weights
@@ -169,6 +170,48 @@ def test_active_units_by_hand():
     by_hand = [-0.5 * (1 + np.log(0.25) - mean**2 - 0.25) for mean in (0, 1)]
     np.testing.assert_allclose(use.kl, [np.mean(by_hand), 0])
     np.testing.assert_allclose(evaluate(model, x)["kl"], use.kl.sum())
+
+
+def with_codes(mean: np.ndarray, log_var: np.ndarray) -> tuple[VAE, np.ndarray]:
+    """A VAE, and as many one-hot images, whose q(z|x) are these Gaussians."""
+    (n, n_z), rng = mean.shape, np.random.default_rng(0)
+    encoder = Dense(n, 2 * n_z, rng, dtype=np.float64)
+    encoder.W = np.concatenate([mean, log_var], axis=1)
+    return VAE(encoder, Dense(n_z, n, rng, dtype=np.float64), Bernoulli(), n_z), np.eye(n)
+
+
+def test_the_rate_is_split_as_by_quadrature(rng):
+    """Five standard errors are exceeded once in two million; of 60,000 draws they are some 0.02."""
+    mean, log_var = 2 * rng.normal(size=(5, 1)), rng.normal(size=(5, 1)) - 1
+    z, dz = np.linspace(-25, 25, 20_001, retstep=True)
+    q = scipy.stats.norm.pdf(z, mean, np.exp(log_var / 2))  # (5, places)
+    together = q.mean(axis=0)
+    information = np.mean(np.sum(scipy.special.rel_entr(q, together), axis=1)) * dz
+    to_prior = np.sum(scipy.special.rel_entr(together, scipy.stats.norm.pdf(z))) * dz
+    split = split_rate(*with_codes(mean, log_var), n_draws=12_000)
+    assert 0.1 < information < np.log(5) - 0.1 and to_prior > 0.1
+    assert abs(split.information - information) < 5 * split.error
+    assert abs(split.to_prior - to_prior) < 5 * split.error
+    np.testing.assert_allclose(split.rate, information + to_prior, rtol=1e-9)
+    assert split.error < 0.005
+
+
+def test_the_error_of_the_split_is_that_of_many_repetitions(rng):
+    """The standard deviation of 200 estimates is known to 1/√400 = 5 %; held to five times that."""
+    model, x = with_codes(rng.normal(size=(7, 2)), rng.normal(size=(7, 2)) - 1)
+    splits = [split_rate(model, x, 30, seed) for seed in range(200)]
+    assert np.std([s.information for s in splits]) == pytest.approx(np.mean([s.error for s in splits]), rel=0.25)
+
+
+def test_what_z_says_of_the_image_lies_between_nothing_and_which_it_is(rng):
+    n = 2100  # more than fit into one product of 4 million
+    same = split_rate(*with_codes(np.full((n, 2), 0.5), np.full((n, 2), -1.0)), n_draws=2)
+    assert abs(same.information) < 1e-10 and same.to_prior == pytest.approx(same.rate)
+    apart = split_rate(*with_codes(np.arange(n)[:, None] * [1.0, 0.0], np.full((n, 2), -9.0)), n_draws=2)
+    # a density is a difference of numbers up to n² e⁹ = 4e10, each rounded to 2^−53 of it: 4e-6, some of them added
+    assert apart.information == pytest.approx(np.log(n), abs=1e-4) and apart.to_prior > 1000
+    with pytest.raises(ValueError, match="needs at least 2 draws an image, to know its own error; got 1"):
+        split_rate(*with_codes(np.zeros((3, 1)), np.zeros((3, 1))), n_draws=1)
 
 
 def test_codes_of_many_images_are_those_of_each(rng):

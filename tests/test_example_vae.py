@@ -107,7 +107,13 @@ def test_help_has_examples():
         (["--binarisation", "static"], "argument --binarisation: invalid choice: 'static'"),
         (["--importance", "0"], "argument --importance: expected a whole number of at least 1, got 0"),
         (["--importance", "5", "--draws", "2"], "--importance K has K draws of its own: leave one out"),
+        (["--importance", "5", "--beta", "2"], "the importance-weighted bound has no KL of its own to weigh"),
+        (["--importance", "5", "--warm-up", "2"], "the importance-weighted bound has no KL of its own to weigh"),
         (["--from", "no/such/run"], "there is no checkpoint no/such/run"),
+        (["--beta", "-1"], "argument --beta: expected a number of at least 0, got -1"),
+        (["--beta", "inf"], "argument --beta: expected a number of at least 0, got inf"),
+        (["--warm-up", "0"], "argument --warm-up: expected a whole number of at least 1, got 0"),
+        (["--warm-up", "3", "--epochs", "3"], "--warm-up 3 leaves none of the 3 epochs to the full weight of the KL"),
         (["--resume"], "there is nothing to go on with"),
         (["--lr", "1e30", "--epochs", "3"], "training stopped. The last good checkpoint:"),
     ],
@@ -312,6 +318,53 @@ def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
     assert "it has importance = 3, and this run has 2" in text
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_warm_up_resumes_to_the_same_bits(threads, tmp_path, monkeypatch):
+    """Interrupted while the weight rises. Each record has the weight of its epoch, and says what it has measured."""
+    monkeypatch.setattr(train, "draw", lambda *_: [])
+    arguments = ["--beta", 2, "--warm-up", 4, "--threads", threads, *SMALL]
+    printed = succeeds(train.main, "--epochs", 6, "--out", tmp_path / "through", *arguments)
+    assert "minimised: reconstruction + β·KL, β from 0 to 2 in 4 epochs; all losses but the train loss" in printed
+    assert "epoch 3/6   beta 1   train loss" in printed
+    fit, done = Trainer.fit, []
+
+    def two_epochs(self, train, **settings):
+        done.append(len(self.history))
+        fit(self, train, **{**settings, "epochs": len(self.history) + 2})
+
+    monkeypatch.setattr(Trainer, "fit", two_epochs)
+    for _ in range(3):
+        succeeds(train.main, "--epochs", 6, "--out", tmp_path / "parts", *arguments)
+    assert done == [0, 2, 4]
+    through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
+    for name, array in through.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+    history = json.loads((tmp_path / "parts" / "history.json").read_text())
+    assert [record["beta"] for record in history] == [0, 0.5, 1, 1.5, 2, 2]
+    for record in history:
+        weighted, plain = ("train_kl", "train_beta_kl") if record["beta"] == 1 else ("train_beta_kl", "train_kl")
+        assert record["train_loss"] == pytest.approx(record["train_reconstruction"] + record[weighted])
+        assert plain not in record
+        assert record["held_out_loss"] == pytest.approx(record["held_out_reconstruction"] + record["held_out_kl"])
+    assert history[0]["train_beta_kl"] == 0 and history[-1]["train_beta_kl"] > 0
+
+
+def test_another_weight_of_the_kl_is_said_everywhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "draw", lambda *_: [])
+    printed = succeeds(train.main, "--epochs", 2, "--beta", 4, "--out", tmp_path, *SMALL)
+    assert "minimised: reconstruction + 4·KL; all losses but the train loss are −ELBO (β = 1)" in printed
+    assert printed.count(" + beta_kl ") == 2 and "test images, final parameters: −ELBO" in printed
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["settings"]["beta"] == 4 and "warm_up" not in summary["settings"]
+    assert summary["meaning"] == "train_loss: reconstruction + 4·KL; all other losses: −ELBO (β = 1)"
+    figures, model = summary["figures"], load_model(tmp_path)[0]
+    assert figures["train_loss"] == pytest.approx(figures["train_reconstruction"] + figures["train_beta_kl"])
+    assert figures["test_loss"] == evaluate(model, data.load("digits").test)["loss"]
+    assert figures["test_loss"] == pytest.approx(figures["test_reconstruction"] + figures["test_kl"])
+    text = fails(train.main, "--epochs", 3, "--beta", 2, "--out", tmp_path, *SMALL)
+    assert "holds another run, which would be lost: it has beta = 4.0, and this run has 2.0" in text
+
+
 @pytest.mark.parametrize(
     "arguments, name",
     [
@@ -319,6 +372,8 @@ def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
         (["--importance", "1"], "iwae-digits-k1-z2-seed0"),
         (["--importance", "50", "--from", "RUN"], "iwae-digits-k50-continued-z2-seed0"),
         (["--from", "RUN", "--binarisation", "fixed"], "vae-digits-fixed-continued-z2-seed0"),
+        (["--beta", "1"], "vae-digits-z2-seed0"),
+        (["--beta", "0.5", "--warm-up", "9"], "vae-digits-beta0.5-warm-up9-z2-seed0"),
     ],
 )
 def test_the_folder_is_named_after_what_is_trained(arguments, name):
@@ -336,6 +391,13 @@ def test_two_threads_draw_the_noise_of_one(start, tmp_path):
         losses.append(read_checkpoint(folder / "checkpoint.npz")[1]["training/iteration_losses"])
     np.testing.assert_allclose(losses[0][0], losses[1][0], rtol=1e-5)
     assert losses[0].shape == losses[1].shape == (7,)
+
+
+def test_no_weight_is_an_autoencoder_with_noise(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "draw", lambda *_: [])
+    printed = succeeds(train.main, "--epochs", 1, "--beta", 0, "--out", tmp_path, *SMALL)
+    assert "with β = 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise" in printed
+    assert json.loads((tmp_path / "summary.json").read_text())["figures"]["train_beta_kl"] == 0
 
 
 def test_a_gaussian_decoder_has_no_floor(tmp_path):

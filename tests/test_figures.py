@@ -130,6 +130,22 @@ def test_the_loss_curve_shows_its_scale():
     assert "nats" in axes.get_ylabel()
 
 
+def test_the_loss_curve_of_another_weight_of_the_kl_tells_two_quantities_apart():
+    history = [{"train_loss": 30.0, "held_out_loss": 20.0}, {"train_loss": 25.0, "held_out_loss": 15.0}]
+    for minimised, quantity, (in_training, held_out) in (
+        ("−ELBO", "−ELBO (nats per image)", ("", "")),
+        ("reconstruction + 4·KL", "nats per image", (", reconstruction + 4·KL", ", −ELBO")),
+    ):
+        figure = figures.loss_curve([30.0, 20.0], history, "t", untrained=40.0, minimised=minimised)
+        assert {axes.get_ylabel() for axes in figure.axes} == {quantity}
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+            f"one training batch{in_training}",
+            f"training images, mean of an epoch{in_training}",
+            f"validation images, after each epoch{held_out}",
+            f"untrained{held_out}: 40.00",
+        ]
+
+
 def test_class_colours_differ_for_colour_blind_readers():
     """Ten colours, pairwise at least 5 units apart in CIELAB after simulated deuteranopia and protanopia: about twice
     the difference that is just noticeable side by side (matrices of Viénot, Brettel and Mollon, 1999)."""

@@ -11,7 +11,7 @@ import scipy.stats
 from exact import linear_gaussian
 
 from scratchnn import VAE, Bernoulli, Dense, Gaussian, ReLU, Sequential
-from scratchnn.gradcheck import check_model
+from scratchnn.gradcheck import GradientError, check_model
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 
@@ -292,3 +292,71 @@ def test_noise_for_another_number_of_draws_is_refused(rng):
     model.n_draws = 3
     with pytest.raises(ValueError, match=r"Reparameterise\(\) expects eps of shape \(12, 2\), got \(4, 2\)"):
         model.forward(rng.random((4, 5)).astype(np.float32), np.zeros((4, 2), np.float32))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 4.0])
+def test_the_gradient_with_another_weight_of_the_kl_is_that_of_finite_differences(beta, rng):
+    model, x = small(rng, n_z=3).astype(np.float64), rng.random((4, 5))
+    model.n_draws, model.beta = 2, beta
+    check_model(model, x, rng.standard_normal((8, 3)))
+
+
+def test_a_weight_that_backward_forgets_is_found(rng):
+    model, x = small(rng, n_z=3).astype(np.float64), rng.random((4, 5))
+    model.beta = 4.0
+    forward = model.forward
+
+    def heavier(x, eps):
+        reconstruction, kl = forward(x, eps)
+        return reconstruction, 0.5 * kl
+
+    model.forward = heavier
+    with pytest.raises(GradientError, match="encoder"):
+        check_model(model, x, rng.standard_normal((4, 3)))
+
+
+def test_beta_weighs_the_kl_in_training_and_its_gradient(rng):
+    """Of the two terms by themselves, that of the KL is what β = 1 has more than β = 0: terms and gradients of any
+    other β are sums of these, but for the rounding of some ten additions."""
+    model, x, eps = small(rng).astype(np.float64), rng.random((4, 5)), rng.standard_normal((4, 2))
+    dloss, terms, gradients = rng.standard_normal(4), {}, {}
+    for beta in (0.0, 1.0, 2.5):
+        model.beta = beta
+        terms[beta] = model.forward(x, eps)
+        model.backward(dloss)
+        gradients[beta] = model.grads.copy()
+    np.testing.assert_array_equal(terms[2.5][0], terms[1.0][0])
+    np.testing.assert_allclose(terms[2.5][1], 2.5 * terms[1.0][1], rtol=1e-15)
+    assert (terms[0.0][1] == 0).all() and (terms[1.0][1] > 0.01).all()
+    kl = gradients[1.0] - gradients[0.0]
+    atol = 100 * np.finfo(float).eps * max(np.abs(of).max() for of in gradients.values())
+    np.testing.assert_allclose(gradients[2.5], gradients[0.0] + 2.5 * kl, rtol=0, atol=atol)
+    assert np.abs(kl).max() > 0.1
+
+
+def test_evaluation_is_of_the_elbo_whatever_is_minimised(rng):
+    model, x = small(rng), rng.random((6, 5)).astype(np.float32)
+    elbo = model.loss_terms(x, np.random.default_rng(1))
+    model.beta = 4
+    minimised = model.loss_terms(x, np.random.default_rng(1))
+    assert list(elbo) == ["reconstruction", "kl"] and list(minimised) == ["reconstruction", "beta_kl"]
+    np.testing.assert_array_equal(minimised["beta_kl"], 4 * elbo["kl"])
+    with model.evaluating():
+        evaluated = model.loss_terms(x, np.random.default_rng(1))
+    assert list(evaluated) == list(elbo)
+    for name, values in elbo.items():
+        np.testing.assert_array_equal(evaluated[name], values)
+
+
+@pytest.mark.parametrize("beta", [-0.5, float("nan"), float("inf"), "1", None])
+def test_a_weight_that_is_none_is_refused(beta, rng):
+    model = small(rng)
+    model.beta = beta
+    with pytest.raises(ValueError, match=r"^a VAE's beta must be a finite number of at least 0, got"):
+        model.loss_terms(rng.random((4, 5)).astype(np.float32), rng)
+
+
+def test_a_weight_from_numpy_leaves_float32_alone(rng):
+    model = small(rng)
+    model.beta = np.float64(0.3)
+    assert model.loss_terms(rng.random((4, 5)).astype(np.float32), rng)["beta_kl"].dtype == np.float32

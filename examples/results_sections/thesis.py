@@ -34,10 +34,10 @@ from scratchnn.training.runs import OutputError, mean_and_std
 # what every run of the thesis's network has in common; a run of other settings is another experiment
 THESIS_SETTINGS = {
     "split": "contiguous", "schedule": "constant", "batch_size": 100, "hidden": 500,
-    "binarisation": "none", "likelihood": "bernoulli", "from": None,
+    "binarisation": "none", "likelihood": "bernoulli", "from": None, "beta": None, "warm_up": None,
 }  # fmt: skip
-# of what is asked of a run: not of one that was trained by another bound, or trained on
-ELBO_ALONE = {"importance": None, "from": None}
+# of what is asked of a run: not of one that was trained by another bound or loss, or trained on
+ELBO_ALONE = {"importance": None, "from": None, "beta": None, "warm_up": None}
 
 
 LATENT_SIZES = "python examples/latent_sizes.py --data mnist --jobs 2"

@@ -14,10 +14,12 @@ from scratchnn.evaluation.generation import precision_and_recall
 from scratchnn.evaluation.latent import (
     LatentUse,
     PrincipalComponents,
+    RateSplit,
     encode,
     latent_use,
     principal_components,
     reconstruction_error,
+    split_rate,
     t_sne,
 )
 from scratchnn.evaluation.quadrature import OnGrid, QuadratureError, on_grid
@@ -29,6 +31,7 @@ __all__ = [
     "OnGrid",
     "PrincipalComponents",
     "QuadratureError",
+    "RateSplit",
     "accuracy",
     "bernoulli_floor",
     "confusion_matrix",
@@ -42,5 +45,6 @@ __all__ = [
     "predicted_classes",
     "principal_components",
     "reconstruction_error",
+    "split_rate",
     "t_sne",
 ]

@@ -4,10 +4,10 @@ The slope of L along one entry x of an array is estimated from both sides,
 
     c(h) = [L(x + h) − L(x − h)] / 2h  =  L′(x) + h² L‴(x)/6 + …  ± noise/h
 
-A large h has a large truncation error, the h² term; a small h divides the noise, which is the rounding of L, by a small
-number. Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, ε = 2.2·10⁻¹⁶ being the
-precision of float64. Elsewhere several are tried, downwards as long as the truncation error is the larger one, and
-upwards as long as the noise is; the estimate with the smallest error bar counts. Two things are known about each:
+A large h has a large truncation error, the h² term; a small h divides the noise, the rounding of L, by a small number.
+Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, with ε = 2.2·10⁻¹⁶ for float64. Elsewhere
+several are tried, downwards while the truncation error is the larger one, upwards while the noise is; the estimate with
+the smallest error bar counts. Two things are known about each:
 
 - Its error bar. |c(h) − c(h/2)| is ¾ of the h² term, so twice that bounds the truncation error. For the noise, the
   outputs y are compared and not L = Σ u·y: those that do not depend on x cancel exactly. Of the others it is measured

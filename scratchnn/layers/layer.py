@@ -11,7 +11,7 @@ loss L by what it returned, the *upstream gradient*. It answers two questions: h
 
 Backward *overwrites* the gradients, so a layer is used once per pass; one used twice would have to add up two.
 What backward returns may share its memory with dy, so a gradient is never written into. A layer that draws numbers
-keeps its generator as an attribute. (How arrays are kept: scratchnn/machinery/memory.py.)
+keeps its generator as an attribute. (Arrays: scratchnn/machinery/memory.py.)
 """
 
 from collections.abc import Iterator, Sequence

@@ -141,6 +141,13 @@ def expect_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def expect_not_negative(name: str, value: Any) -> float:
+    """A weight as a float; ValueError unless it is a finite number of at least 0."""
+    if not 0 <= as_float(value) < math.inf:
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+    return float(value)
+
+
 def as_float(value: Any) -> float:
     """A setting as Python's float: NumPy's would make float64 of float32. NaN, in no range, for what is no number."""
     return float(value) if isinstance(value, Real) else math.nan

@@ -41,6 +41,16 @@ def positive_float(text: str) -> float:
     return value
 
 
+def not_negative_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text}")
+    return value
+
+
 def parser(description: str, examples: str) -> argparse.ArgumentParser:
     """A parser without options; `examples` is shown at the end of --help."""
     return argparse.ArgumentParser(

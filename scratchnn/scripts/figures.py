@@ -122,10 +122,13 @@ def loss_curve(
     floor: float | None = None,
     mean_image: float | None = None,
     untrained: float | None = None,
+    minimised: str = "−ELBO",
+    evaluated: str = "−ELBO",
 ) -> Figure:
     """The loss of every batch, its mean over and the held-out loss after every epoch, and two lines for a scale.
 
-    Twice: the whole training, from the loss of the untrained network on; and its second half, enlarged.
+    Twice: the whole training, from the loss of the untrained network on; and its second half, enlarged. `evaluated` is
+    what the held-out loss and that of the untrained network are, whatever is minimised.
     """
     figure = new_figure(10.5, 4.6, title)
     n, n_epochs = len(iteration_losses), len(history)
@@ -136,20 +139,25 @@ def loss_curve(
     }
     whole, half = figure.subplots(1, 2)
     size = min(4.0, 12 / n_epochs**0.5)
+    quantity, in_training, held_out = f"{evaluated} (nats per image)", "", ""
+    if minimised != evaluated:
+        quantity, in_training, held_out = "nats per image", f", {minimised}", f", {evaluated}"
     for axes in (whole, half):
-        axes.plot(iterations, iteration_losses, color="#3f90da", linewidth=0.5, alpha=0.6, label="one training batch")
-        for (name, colour, label), marker in zip(LOSS_CURVES, "os", strict=True):
+        batches = f"one training batch{in_training}"
+        axes.plot(iterations, iteration_losses, color="#3f90da", linewidth=0.5, alpha=0.6, label=batches)
+        for (name, colour, label), marker, what in zip(LOSS_CURVES, "os", (in_training, held_out), strict=True):
             if len(means[name]):
                 axes.plot(ends[1:], means[name], marker, color=colour, linestyle="-", linewidth=1.5, markersize=size,
-                          label=label)  # fmt: skip
+                          label=label + what)  # fmt: skip
         if mean_image is not None:
             axes.axhline(mean_image, color="black", linestyle=":", label=f"one mean image for all: {mean_image:.2f}")
         if floor is not None:
             axes.axhline(floor, color="black", linestyle="--", label=f"floor, entropy of the pixels: {floor:.2f}")
-        axes.set(xlabel="iteration", ylabel="−ELBO (nats per image)")
+        axes.set(xlabel="iteration", ylabel=quantity)
         axes.grid(alpha=0.25)
     if untrained is not None:
-        whole.plot(0, untrained, "D", color="black", markersize=6, clip_on=False, label=f"untrained: {untrained:.2f}")
+        name = f"untrained{held_out}: {untrained:.2f}"
+        whole.plot(0, untrained, "D", color="black", markersize=6, clip_on=False, label=name)
     late = [
         np.percentile(iteration_losses[n // 2 :], (5, 95)),
         *(of[len(of) // 2 :] for of in means.values() if len(of)),

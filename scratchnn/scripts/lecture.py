@@ -10,13 +10,14 @@ import contextlib
 import importlib
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scratchnn.scripts import cli, figures
 from scratchnn.scripts.provenance import command
 from scratchnn.training import Trainer
-from scratchnn.training.loop import describe
+from scratchnn.training.loop import AfterEpoch, describe
 from scratchnn.training.runs import OutputError, prepare_folder
 
 FOLDER = Path("runs") / "lectures"
@@ -54,8 +55,15 @@ class Lecture:
             notebook.display(notebook.Image(drawn.getvalue()))
 
 
-def train(trainer: Trainer, images: Any, epochs: int, batch_size: int = 100, held_out: Any = None) -> None:
+def train(
+    trainer: Trainer,
+    images: Any,
+    epochs: int,
+    batch_size: int = 100,
+    held_out: Any = None,
+    after_epoch: Sequence[AfterEpoch] = (),
+) -> None:
     """`trainer.fit` with the progress bar, and of its lines only the last."""
     with contextlib.redirect_stdout(io.StringIO()):
-        trainer.fit(images, epochs=epochs, batch_size=batch_size, held_out=held_out)
+        trainer.fit(images, epochs=epochs, batch_size=batch_size, held_out=held_out, after_epoch=after_epoch)
     print(describe(trainer.history[-1], epochs))

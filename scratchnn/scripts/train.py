@@ -10,6 +10,10 @@ Bernoulli, a discretised logistic; a learning rate that falls (--lr-final); a ra
 (--split random); the importance-weighted bound L_K in place of the ELBO (--importance K, scratchnn/iwae.py), all losses
 being −L_K then; and a start from the parameters of an earlier run (--from RUN), with a new optimiser and epochs counted
 from 1.
+
+The KL may have another weight (--beta), and one that rises in the first epochs (--warm-up). What is minimised then is
+reconstruction + β·KL, which is no ELBO. What is measured on held-out images is −ELBO all the same: it can be compared.
+With --beta 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise, which cannot generate.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Adam
 from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import LIKELIHOODS, thesis_vae
-from scratchnn.training import Trainer, evaluate, falling, keep_snapshots, runs, set_learning_rate
+from scratchnn.training import Trainer, evaluate, runs
+from scratchnn.training.after_epoch import falling, keep_snapshots, set_beta, set_learning_rate, warm_up
 from scratchnn.training.checkpoints import OtherRunError, fingerprint, first_difference, take_parameters
 from scratchnn.vae import VAE
 
@@ -44,6 +49,7 @@ EXAMPLES = """\
   scratchnn train --data frey-face --latent 20 --epochs 5000      a video of a face
   scratchnn train --data frey-face --likelihood gaussian          with a likelihood made for grey pixels
   scratchnn train --likelihood discretised-logistic       a probability of grey levels, also in bits per pixel
+  scratchnn train --latent 10 --beta 4 --warm-up 20       reconstruction + 4·KL, reached after 20 epochs
   scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 800 --lr-final 1e-5
   scratchnn train --data mnist --latent 50 --binarisation dynamic --epochs 50 --lr 1e-4 --lr-final 1e-5 \
       --importance 5 --from runs/vae-mnist-dynamic-z50-seed0      trained on, by the importance-weighted bound
@@ -66,6 +72,12 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--from", type=Path, metavar="RUN", dest="start",
         help="start from the parameters of this run, of the same network on the same data",
     )  # fmt: skip
+    parser.add_argument(
+        "--beta", type=cli.not_negative_float, default=1.0, help="weight of the KL (default: 1, for −ELBO)"
+    )
+    parser.add_argument(
+        "--warm-up", type=cli.positive_int, metavar="EPOCHS", help="in which the weight of the KL rises from 0"
+    )
     parser.add_argument("--lr", type=cli.positive_float, default=1e-3, help="Adam's step size (default: 0.001)")
     parser.add_argument("--lr-final", type=cli.positive_float, help="let it fall geometrically to this, epoch by epoch")
     parser.add_argument("--likelihood", choices=LIKELIHOODS, default="bernoulli", help="of a pixel")
@@ -83,7 +95,14 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--lr-final {args.lr_final} is above --lr {args.lr}: the learning rate can only fall")
     if args.importance is not None and args.draws > 1:
         parser.error("--draws L averages L draws in the ELBO, and --importance K has K draws of its own: leave one out")
+    if args.importance is not None and (args.beta != 1 or args.warm_up is not None):
+        parser.error("the importance-weighted bound has no KL of its own to weigh: leave out --beta and --warm-up")
     args.epochs = args.epochs or EPOCHS[args.data]
+    if args.warm_up is not None and args.warm_up >= args.epochs:
+        parser.error(
+            f"--warm-up {args.warm_up} leaves none of the {args.epochs} epochs to the full weight of the KL: "
+            "take a shorter one, or more --epochs"
+        )
     args.out = args.out or Path("runs") / run_name(args)
     if args.shuffle is None:
         args.shuffle = args.data != "frey-face"
@@ -96,6 +115,8 @@ def run_name(args: argparse.Namespace) -> str:
     kind = [choice for choice, default in choices if choice != default]
     kind += [f"{args.draws}-draws"] * (args.draws > 1)
     kind += [] if args.importance is None else [f"k{args.importance}"]
+    kind += [f"beta{args.beta:g}"] * (args.beta != 1)
+    kind += [f"warm-up{args.warm_up}"] * (args.warm_up is not None)
     kind += ["continued"] * (args.start is not None)
     return "-".join([experiment(args.importance), args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
 
@@ -111,14 +132,25 @@ def model_name(model: VAE) -> str:
 
 
 def loss_name(model: VAE) -> str:
-    """What the loss is: minus which bound on log p(x)."""
+    """What is evaluated: minus which bound on log p(x)."""
     return f"−L_{model.n_draws}" if isinstance(model, IWAE) else "−ELBO"
 
 
 def in_words(model: VAE, losses: dict[str, float]) -> str:
     """A loss by its name, and its terms if there are several."""
-    terms = " + ".join(f"{name} {losses[name]:.2f}" for name in model.term_names)
-    return f"{loss_name(model)} {losses['loss']:.2f}" + (f" = {terms}" if len(model.term_names) > 1 else "")
+    terms = " + ".join(f"{name} {losses[name]:.2f}" for name in losses if name != "loss")
+    return f"{loss_name(model)} {losses['loss']:.2f}" + (f" = {terms}" if len(losses) > 2 else "")
+
+
+def minimised(args: argparse.Namespace) -> str:
+    """The loss of the training in words: −ELBO, or what it is instead."""
+    if args.importance is not None:
+        return f"−L_{args.importance}"
+    if args.beta == 1 and args.warm_up is None:
+        return "−ELBO"
+    if args.warm_up is None:
+        return f"reconstruction + {args.beta:g}·KL"
+    return f"reconstruction + β·KL, β from 0 to {args.beta:g} in {args.warm_up} epochs"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -129,14 +161,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.check_batch_size(args.batch_size, len(images.train))
     n_pixels, levels = images.train.pixels.shape[1], images.train.max_value + 1
     model = thesis_vae(n_pixels, args.hidden, args.latent, rng, args.likelihood, levels, args.importance)
+    weight = warm_up(args.beta, args.warm_up) if args.warm_up else lambda epoch: args.beta
     if args.importance is None:
-        model.n_draws = args.draws
+        model.n_draws, model.beta = args.draws, weight(1)
     start = start_from(model, args) if args.start else None
     train = data.binarise(images.train, args.binarisation, rng)
     validation, test = (data.binarise_held_out(part, args.binarisation) for part in (images.validation, images.test))
     print(images)
-    pixels = data.BINARISATIONS[args.binarisation]
-    print(f"targets: {pixels}, {args.likelihood} likelihood; {loss_name(model)} in nats per image")
+    pixels, bound = data.BINARISATIONS[args.binarisation], loss_name(model)
+    print(f"targets: {pixels}, {args.likelihood} likelihood; {bound} in nats per image")
+    if minimised(args) != bound:
+        print(f"minimised: {minimised(args)}; all losses but the train loss are −ELBO (β = 1)")
+    if args.beta == 0:
+        print("with β = 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise, whose samples mean nothing")
     scale = scale_of_losses(images, args.binarisation) if args.likelihood == "bernoulli" else {}
     before = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
     first = model.reconstruct(test[:1])
@@ -163,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seed": args.seed,
         **({"draws": args.draws} if args.draws > 1 else {}),
         **({"importance": args.importance} if args.importance else {}),
+        **({"beta": args.beta} if args.beta != 1 else {}),
+        **({"warm_up": args.warm_up} if args.warm_up else {}),
         **({"from": "{run}, {epochs} epochs, parameters {parameters}".format(**start)} if start else {}),
     }
     trainer = runs.trainer(
@@ -172,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     after_epoch = [keep_snapshots(lambda: model.reconstruct(test[:1])[0])]
     if args.lr_final is not None:
         after_epoch.append(set_learning_rate(falling(args.lr, args.lr_final, args.epochs)))
+    if args.warm_up:
+        after_epoch.append(set_beta(model, weight))
     runs.train_in_folder(
         args.out, trainer, train, epochs=args.epochs, batch_size=args.batch_size, held_out=validation,
         shuffle=args.shuffle, after_epoch=after_epoch,
@@ -187,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     measured = {
         "loss_before" if start else "untrained_loss": before,
-        **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "seconds")},
+        **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "beta", "seconds")},
         **{f"test_{name}": value for name, value in losses.items()},
         **bits,
         **scale,
@@ -197,12 +238,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     settings = {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "likelihood": args.likelihood}
     settings |= {"model": repr(model), "epochs": len(trainer.history)}
-    scaling = f"pixels / {images.train.max_value}"
-    more = {"continued_from": start} if start else {}
-    kind = experiment(args.importance)
-    runs.write_summary(args.out, kind, measured, settings, seed=args.seed, scaling=scaling, **more)
+    told: dict[str, Any] = {"scaling": f"pixels / {images.train.max_value}"}
+    if minimised(args) != bound:
+        told["meaning"] = f"train_loss: {minimised(args)}; all other losses: −ELBO (β = 1)"
+    if start:
+        told["continued_from"] = start
+    runs.write_summary(args.out, experiment(args.importance), measured, settings, seed=args.seed, **told)
     untrained = None if start else Untrained(before, first[0])
-    pictures = pictures_of(model, use, trainer, train, test, images, scale, untrained)
+    pictures = pictures_of(model, use, trainer, train, test, images, scale, untrained, minimised(args))
     drawn = draw(pictures, args.out, settings)
     print(f"written to {args.out}: " + ", ".join(["history.json", "summary.json", "checkpoint.npz", *drawn]))
 
@@ -260,13 +303,6 @@ def draw(pictures: dict[str, Callable[[Any], Any]], folder: Path, settings: dict
     return [f"{name}.png" for name in pictures]
 
 
-def with_loss_name(model: VAE, figure: Any) -> Any:
-    """The curves of a loss, with the name of this one on the axes."""
-    for axes in figure.axes:
-        axes.set_ylabel(f"{loss_name(model)} (nats per image)")
-    return figure
-
-
 def pictures_of(
     model: VAE,
     use: LatentUse,
@@ -276,6 +312,7 @@ def pictures_of(
     images: data.DataSet,
     scale: dict[str, float],
     untrained: Untrained | None,
+    minimised: str,
 ) -> dict[str, Callable[[Any], Any]]:
     """Figures 21–30 and 34–37 of the thesis, as far as a run with this many latent dimensions has them.
 
@@ -284,13 +321,14 @@ def pictures_of(
     settings, image_shape, names = trainer.settings, images.image_shape, images.class_names
     what = (
         f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, epochs: {len(trainer.history)}, "
-        f"seed: {settings['seed']}"
+        f"seed: {settings['seed']}" + (f"\nminimised: {minimised}" if minimised != loss_name(model) else "")
     )
     pictures: dict[str, Callable[[Any], Any]] = {
-        "loss": lambda figures: with_loss_name(model, figures.loss_curve(
+        "loss": lambda figures: figures.loss_curve(
             trainer.iteration_losses, trainer.history, what,
             scale.get("train_floor"), scale.get("train_mean_image_loss"), untrained.loss if untrained else None,
-        )),
+            minimised.split(",")[0], loss_name(model),
+        ),
         "kl": lambda figures: figures.latent_use(use.kl, use.active, f"What each latent dimension costs\n{what}"),
         "samples": lambda figures: figures.image_grid(
             model.generate(100, np.random.default_rng(settings["seed"])), image_shape, 10,

@@ -2,12 +2,19 @@
 leaves behind), runs.py (runs in folders), parallel.py (a step on several threads), blas.py (the matrix library's
 threads), compiling.py (when compiled loops pay)."""
 
-from scratchnn.training.after_epoch import SaveCheckpoint, falling, keep_snapshots, set_learning_rate
+from scratchnn.training.after_epoch import (
+    SaveCheckpoint,
+    falling,
+    keep_snapshots,
+    set_beta,
+    set_learning_rate,
+    warm_up,
+)
 from scratchnn.training.checkpoints import CheckpointError, fingerprint, load_model
 from scratchnn.training.loop import DivergedError, Trainer, evaluate
 from scratchnn.training.parallel import ParallelTrainer
 
 __all__ = [
     "CheckpointError", "DivergedError", "ParallelTrainer", "SaveCheckpoint", "Trainer", "evaluate", "falling",
-    "fingerprint", "keep_snapshots", "load_model", "set_learning_rate",
+    "fingerprint", "keep_snapshots", "load_model", "set_beta", "set_learning_rate", "warm_up",
 ]  # fmt: skip

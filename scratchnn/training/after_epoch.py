@@ -15,6 +15,7 @@ from typing import Any
 
 from scratchnn.machinery.parameters import Array
 from scratchnn.training.loop import AfterEpoch, Trainer
+from scratchnn.vae import VAE
 
 
 def set_learning_rate(rate: Callable[[int], float]) -> AfterEpoch:
@@ -32,6 +33,28 @@ def set_learning_rate(rate: Callable[[int], float]) -> AfterEpoch:
 def falling(first: float, last: float, epochs: int) -> Callable[[int], float]:
     """A rate that falls from the first epoch to the last, by the same factor every epoch."""
     return lambda epoch: float(first * (last / first) ** ((epoch - 1) / max(epochs - 1, 1)))
+
+
+def set_beta(model: VAE, beta: Callable[[int], float]) -> AfterEpoch:
+    """Sets the weight of the model's KL to beta(epoch), epochs counted from 1, and records that of each epoch.
+
+    As with the learning rate, the weight in the first is the one that the model comes with.
+    """
+
+    def after_epoch(trainer: Trainer, record: dict[str, Any]) -> None:
+        record["beta"], model.beta = model.beta, float(beta(record["epoch"] + 1))
+
+    return after_epoch
+
+
+def warm_up(beta: float, epochs: int) -> Callable[[int], float]:
+    """A weight of the KL that rises from 0 in the first epoch by the same step each, and is beta after so many.
+
+    Where the decoder cannot use z yet, each nat of KL only costs, and a dimension whose q(z_j|x) has become the prior
+    tells the decoder nothing from which it could learn to use it (Bowman et al., "Generating sentences from a
+    continuous space", 2016; Sønderby et al., "Ladder variational autoencoders", 2016).
+    """
+    return lambda epoch: beta * min(1.0, (epoch - 1) / epochs)
 
 
 def keep_snapshots(snapshot: Callable[[], Array]) -> AfterEpoch:

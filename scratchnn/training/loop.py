@@ -202,11 +202,12 @@ class Trainer:
         model, arrays = model_section(self.model)
         state = self.optimiser.state()
         vectors = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        training = {
+        training: dict[str, Any] = {
             "settings": self.settings,
             "history": self.history,
             "generator": self.rng.bit_generator.state,
             "optimiser": {name: value for name, value in state.items() if name not in vectors},
+            "model": set_on(self.model),
         }
         arrays |= {f"training/optimiser/{name}": value for name, value in vectors.items()}
         arrays["training/iteration_losses"] = np.array(self.iteration_losses)
@@ -239,18 +240,29 @@ class Trainer:
                     state[name] = type(value)(state[name])
             generator, history = np.random.PCG64(), list(training["history"])
             generator.state = training["generator"]
+            numbers = dict(training.get("model", {}))
             losses, snapshots = arrays["training/iteration_losses"].tolist(), list(arrays["training/snapshots"])
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
         for array, value in pairs:
             array[...] = value
         self.optimiser.load_state(state)
+        vars(self.model).update(numbers)
         self.rng.bit_generator.state = generator.state
         self.history, self.iteration_losses, self.snapshots, self.restored = history, losses, snapshots, record
         self.saved = path, len(history)
 
 
-AfterEpoch = Callable[[Trainer, Mapping[str, Any]], None]
+AfterEpoch = Callable[[Trainer, dict[str, Any]], None]
+
+
+def set_on(model: Any) -> dict[str, Any]:
+    """The numbers that a training has set on its model in place of its class's: of a VAE `beta`, which may change."""
+    return {
+        name: value
+        for name, value in vars(model).items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and hasattr(type(model), name)
+    }
 
 
 def print_line(trainer: Trainer, record: Mapping[str, Any]) -> None:
@@ -265,6 +277,7 @@ def describe(record: Mapping[str, Any], epochs: int) -> str:
         return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
 
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}"]
+    parts += [f"beta {record['beta']:.3g}"] if "beta" in record else []
     for who in ("train", "held_out"):
         terms = {
             name.removeprefix(who + "_"): shown(value)

@@ -49,7 +49,7 @@ import numpy as np
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training.loop import Trainable, Trainer
+from scratchnn.training.loop import Trainable, Trainer, set_on
 
 Draw = Callable[[tuple[int, ...]], Array]  # by shape
 
@@ -219,6 +219,7 @@ class ParallelTrainer(Trainer):
 
         def gradient(r: int) -> dict[str, Array]:
             noise = {rng: InTurn(rng, parts[r], turns[rng], r) for rng in turns}
+            vars(replicas[r]).update(set_on(self.model))
             for layer, *copies in self.layers:
                 copies[r].training = layer.training  # a part may have been frozen in the meantime
             for rng, name, copies in self.drawing:
