@@ -5,8 +5,9 @@
     formula   side = side = …              also with ←, ≥, ≤, ≠, ≈, >, <, :=, =:
     side      product + product − …
     product   factors side by side, or with ·, ⋆ or / between them, taken from the left, a / without spaces first; Σ_n,
-              max_n and ∫ take all that follows in the product, log without brackets the next factor
-    factor    number, name, name(…), name[…], (…), […], |…|, √…, e^(…), …², …ᵀ, ∂a/∂b, [i = j]
+              max_n and ∫ take all that follows in the product, an ∫ with its dt up to there; log without brackets the
+              next factor
+    factor    number, name, name(…), name[…], (…), […], |…|, √…, e^(…), …², …ᵀ, ∂a/∂b, [i = j], ∫_0^1 … dt
 
 The indices of a name are single letters behind its last underscore, `dW_ij`, with commas where one of them is computed,
 `x_nc,si+u,sj+v`, and in brackets where it is longer, `logits_(n, labels_n)`.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from formulas.tree import (
     Call,
@@ -41,7 +43,7 @@ from formulas.tree import (
 RELATION = "(?:" + "|".join(map(re.escape, ["=", "←", "≥", "≤", "≠", "≈", ">", "<", ":=", "=:"])) + ")"
 INDICES = set("ncfhwijklmpqduv")
 LEADS = ("with", "where", "and", "so")
-PREFIX = {"log", "exp", "tanh"}
+PREFIX = {"log", "exp", "tanh", "coth"}
 POWERS = {"²": "2", "³": "3"}
 
 
@@ -55,7 +57,8 @@ _sign = re.compile(
     r"""(?P<number>\d+(?:\.\d+)?|[½¼¾])
     |(?P<name>(?!\d)LETTER\u0302?LETTER*(?:_LETTER+)*(?:_(?=\())?)
     |(?P<relation>:=|=:|[=←≥≤≠≈><])
-    |(?P<other>/∂|[+−±·⋆/^()\[\]|‖,;√∂∫…²³ᵀ′″‴])
+    |(?P<integral>∫(?:_\d\^\d)?)
+    |(?P<other>/∂|[+−±·⋆/^()\[\]|‖,;√∂…²³ᵀ′″‴])
     """.replace("LETTER", "[^\\W_½¼¾²³ᵀ]"),
     re.VERBOSE,
 )
@@ -138,9 +141,9 @@ class Parser:
             terms.append((self.take().text, self.product()))
         return terms[0][1] if terms == [("+", terms[0][1])] else Sum(tuple(terms))
 
-    def product(self) -> Tree:
+    def product(self, of_integral: bool = False) -> Tree:
         factors: list[tuple[str, Tree]] = [("", self.ratio())]
-        while True:
+        while not (of_integral and is_differential(factors[-1][1])):
             if self.peek.text in ("·", "⋆"):
                 factors.append((self.take().text, self.ratio()))
             elif self.peek.text == "/":
@@ -149,7 +152,8 @@ class Parser:
             elif self.begins_a_factor():
                 factors.append(("", self.ratio()))
             else:
-                return product_of(factors)
+                break
+        return product_of(factors)
 
     def ratio(self) -> Tree:
         """A factor, and what it is divided by without a space: 1/N."""
@@ -162,8 +166,8 @@ class Parser:
     def begins_a_factor(self) -> bool:
         sign = self.peek
         return (
-            sign.kind in ("number", "name")
-            or sign.text in ("(", "[", "√", "∂", "∫", "…")
+            sign.kind in ("number", "name", "integral")
+            or sign.text in ("(", "[", "√", "∂", "…")
             or (sign.text == "|" and not self.in_call)
         )
 
@@ -215,7 +219,7 @@ class Parser:
             return self.bracket()
         if sign.text == "∂":
             return self.derivative()
-        if sign.text == "∫":
+        if sign.kind == "integral":
             return self.integral()
         raise self.error("a number, a name or a bracket")
 
@@ -302,13 +306,17 @@ class Parser:
         return Derivative(self.product(), by, True) if operator else Derivative(of, by)
 
     def integral(self) -> Tree:
-        self.take("∫")
-        body = self.product()
+        limits = tuple(re.findall(r"\d", self.take().text))
+        body = self.product(of_integral=True)
         factors = body.factors if isinstance(body, Product) else (("", body),)
-        last = factors[-1][1]
-        if len(factors) > 1 and isinstance(last, Name) and re.fullmatch("d[a-z]", last.base):
-            return Integral(product_of(list(factors[:-1])), last)
-        return Integral(body, None)
+        if len(factors) > 1 and is_differential(factors[-1][1]):
+            return Integral(product_of(list(factors[:-1])), factors[-1][1], limits)
+        return Integral(body, None, limits)
+
+
+def is_differential(tree: Tree) -> TypeGuard[Name]:
+    """The dt behind what is integrated."""
+    return isinstance(tree, Name) and bool(re.fullmatch("d[a-z]", tree.base)) and not tree.indices
 
 
 def sign_is_tight(sign: Sign, text: str) -> bool:

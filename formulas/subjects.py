@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -21,14 +22,15 @@ import numpy as np
 
 from formulas.execute import Subject
 from formulas.find import PACKAGE, ROOT, Line, texts
-from scratchnn import layers, optim
+from scratchnn import Bernoulli, grey_likelihoods, iwae, layers, likelihoods, optim
 from scratchnn.exercises import exercise
 
 sys.path.insert(0, str(ROOT / "tests"))
-from cases import CASES, Case
+from cases import CASES, Case, dense
 
 SEED = 3
-# The formulas are those of one stride and of an image that has its padding already; of batch normalisation for (N, C).
+# The formulas are those of one stride and of an image that has its padding already; of batch normalisation for (N, C);
+# of levels that are neither the first nor the last.
 SIMPLER: dict[type, Case] = {
     layers.Conv2D: Case(
         lambda rng: layers.Conv2D(4, 5, (3, 2), rng, stride=2, b=rng.normal(size=5), dtype=np.float64),
@@ -43,6 +45,9 @@ SIMPLER: dict[type, Case] = {
     layers.BatchNorm: Case(
         CASES[layers.BatchNorm].make, lambda rng: (rng.normal(1, 2, size=(5, 3)),), lambda *_: None
     ),
+    grey_likelihoods.DiscretisedLogistic: replace(
+        CASES[grey_likelihoods.DiscretisedLogistic], constants=lambda rng: (rng.integers(1, 6, (5, 3)) / 6,)
+    ),
 }  # fmt: skip
 
 
@@ -56,6 +61,8 @@ def subjects_of(owner: str, path: Path) -> list[Subject]:
         return [of_module(case) for case in CASES if issubclass(case, layers.Elementwise)]
     if isinstance(cls, type) and cls in CASES:
         return [of_module(cls)]
+    if cls is iwae.IWAE:
+        return [of_iwae()]
     if isinstance(cls, type) and issubclass(cls, optim.Optimiser) and cls is not optim.Optimiser:
         return [of_optimiser(cls)]
     return []
@@ -84,11 +91,15 @@ def of_module(cls: type) -> Subject:
     known |= {upstream: dy, upstream[1:]: y} | dict(layer.parameters)
     known |= {f"d{name}": gradient for name, gradient in layer.gradients.items()}
     known |= {f"d{name}": d for name, d in zip(names, dx if isinstance(dx, tuple) else (dx,), strict=False)}
-    known |= {name: value for name, value in vars(layer).items() if isinstance(value, float)}
+    known |= {name: value for name, value in vars(layer).items() if isinstance(value, float | int)}
     known = {**shapes(inspect.getdoc(cls) or "", known), **known, **sizes_of(layer, known)}
     windows = [getattr(layer, name) for name in ("kernel", "size", "factor") if hasattr(layer, name)]
     ranges = dict(zip("uv", windows[0], strict=True)) if windows else {}
-    functions = {"f": layer.function} if isinstance(layer, layers.Elementwise) else {}
+    functions: dict[str, Callable[..., Any]] = {}
+    if isinstance(layer, layers.Elementwise):
+        functions["f"] = layer.function
+    if isinstance(layer, likelihoods.Likelihood):
+        functions["mean"] = layer.mean
     return Subject(tuple(names[: len(inputs)]), {**computed, **known}, functions=functions, ranges=ranges)
 
 
@@ -104,6 +115,22 @@ def sizes_of(layer: Any, known: dict[str, Any]) -> dict[str, int]:
     if isinstance(layer, layers.Flatten):
         found["H"], found["W"] = known["x"].shape[2:]
     return found
+
+
+def of_iwae() -> Subject:
+    """The importance-weighted bound of small networks, with an index for the draws: (N·K, …) is (N, K, …) here."""
+    rng = np.random.default_rng(SEED)
+    N, K = 5, 4
+    model = iwae.IWAE(dense(3, 4, rng), dense(2, 3, rng), Bernoulli(), n_z=2, n_draws=K).astype(np.float64)
+    with recording(lambda frame: frame.f_locals.get("self") is model) as known:
+        (loss,) = model.forward(rng.integers(0, 2, (N, 3)).astype(float), rng.normal(size=(N * K, 2)))
+        dloss = rng.normal(size=N)
+        model.backward(dloss)
+    known |= {"loss": loss, "dloss": dloss, "n_draws": K}
+    for name, rows in known.items():
+        if np.shape(rows)[:1] == (N * K,):
+            known[name] = np.reshape(rows, (N, K, *rows.shape[1:]))
+    return Subject(("x",), known)
 
 
 def of_optimiser(cls: type) -> Subject:

@@ -15,7 +15,7 @@ from formulas.join import lines_that_compute, names
 from formulas.subjects import subjects_of, text_of
 from formulas.tree import Formula, Parsed
 
-NO_CLASS = "in the text of a whole file: about distributions, or about any function"
+NO_CLASS = "outside the classes: about distributions, or about any function"
 REASONS = {
     "Sequential": "its letters stand for layers, and for what each of them returns",
     "VAE": "p(x|z) is a decoder and a likelihood",

@@ -34,7 +34,7 @@ RELATIONS = {
 OPERATIONS = {"": " ", "·": r" \cdot ", "⋆": r" \star ", "+": " + ", "−": " - ", "±": r" \pm "}
 BETWEEN = {",": ", ", ";": "; ", "|": r" \mid ", "‖": r" \,\|\, "}
 BRACKETS = {"(": ("(", ")"), "[": ("[", "]"), "": ("", "")}
-FUNCTIONS = {"log": r"\log", "exp": r"\exp", "tanh": r"\tanh", "max": r"\max"}
+FUNCTIONS = {"log": r"\log", "exp": r"\exp", "tanh": r"\tanh", "coth": r"\coth", "max": r"\max"}
 
 
 def to_tex(formula: Formula) -> str:
@@ -94,8 +94,9 @@ def tex(tree: Tree) -> str:
             return rf"\frac{{\partial}}{{\partial {tex(by)}}} {tex(of)}"
         case Derivative(of, by, _):
             return rf"\frac{{\partial {tex(of)}}}{{\partial {tex(by)}}}"
-        case Integral(body, by):
-            return rf"\int {tex(body)}" + (rf" \, d{by.base[1:]}" if by else "")
+        case Integral(body, by, limits):
+            sign = r"\int" + "".join(f"{at}{{{limit}}}" for at, limit in zip("_^", limits, strict=False))
+            return f"{sign} {tex(body)}" + (rf" \, d{by.base[1:]}" if by else "")
         case Dots():
             return r"\dots"
     raise TypeError(f"{tree!r} is no part of a formula")

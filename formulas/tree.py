@@ -105,8 +105,11 @@ class Derivative:
 
 @dataclass(frozen=True)
 class Integral:
+    """∫ of what follows, up to a dt if there is one; the limits of ∫_0^1 are "0" and "1"."""
+
     body: Tree
     by: Name | None
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ The order to read in; this first part is the lesson:
     grey_likelihoods.py     likelihoods of grey pixels
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
-    iwae.py                 a bound nearer to log p(x), by weighted draws
+    iwae.py                 a bound nearer to log p(x), from several weighted draws
     layers/dropout.py       a network that must not rely on any single unit
     layers/batch_norm.py    mean 0 and variance 1 for every unit, over the batch
     layers/shape.py         rows of numbers and images
@@ -31,7 +31,7 @@ What it stands on, and what is done with it:
     scripts/                the command line, figures, explorers, the thesis's training
     exercises/              backward passes to be written, and a judge
 
-The order of imports is another; a module imports only what stands before it:
+A module imports only what stands before it:
 
     machinery  compiled  init  layers  losses  likelihoods  grey_likelihoods  vae  iwae  autoencoder  classifier  optim
     gradcheck  data  evaluation  training  scripts  exercises
@@ -43,7 +43,7 @@ Conventions, kept everywhere:
    Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
 3. Randomness is an argument, `rng: np.random.Generator`, the last that a function requires, or the noise itself
    (`eps`): nothing depends on global state. What has to come out the same at every call takes a `seed=` instead.
-4. Names are those of the field: W, b, mean, log_var (which is log σ²), eps, z, logits, lr, beta1, beta2.
+4. Names are those of the field: W, b, mean, log_var (log σ²), eps, z, logits, lr, beta1, beta2.
    A decoder outputs logits; probabilities appear in pictures.
 5. Training runs in float32, gradient checks in float64.
 """

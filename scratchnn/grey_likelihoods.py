@@ -4,6 +4,11 @@
 what a file holds, one of 256 levels, and gives each level a probability. The two numbers cannot be compared: a
 log-density may be positive, and is another one if pixels run from 0 to 255; for a log-probability neither is true.
 
+The first is that of Loaiza-Ganem & Cunningham, "The continuous Bernoulli: fixing a pervasive error in variational
+autoencoders", 2019. The second is used in Kingma et al., "Improved variational inference with inverse autoregressive
+flow", 2016, and in Salimans et al., "PixelCNN++", 2017. A Gaussian could be discretised as well, but its CDF needs erf,
+which NumPy lacks; that of the logistic is a sigmoid.
+
 Each has a logarithm of a difference, of e^l and 1 or of two sigmoids. Where these are nearly equal, the difference has
 few right digits, and where they are large or tiny it overflows or is 0; so it is first written as a product.
 """
@@ -23,11 +28,10 @@ NEARLY_0 = 1e-30  # in place of a = 0 in (1 − e^(−a))/a, which is 1 to the l
 
 
 class ContinuousBernoulli(Likelihood):
-    """Bernoulli's formula λ^x (1 − λ)^(1 − x) made a density on [0, 1]: divided by its integral over x.
+    """For pixels anywhere in [0, 1]: Bernoulli's formula λ^x (1 − λ)^(1 − x), divided by its integral over x.
 
-    On grey pixels, Bernoulli's loss lacks this divisor, which depends on λ: it is no −log-likelihood then, and −ELBO
-    bounds nothing. Loaiza-Ganem, Cunningham, "The continuous Bernoulli: fixing a pervasive error in variational
-    autoencoders", 2019.
+    On grey pixels, Bernoulli's loss lacks this divisor, which depends on λ, so it is no −log-likelihood, and −ELBO
+    bounds nothing.
 
     Shapes
         outputs (N, D): the logits l; x (N, D) in [0, 1]; log_prob (N,).
@@ -39,9 +43,10 @@ class ContinuousBernoulli(Likelihood):
 
             log_prob_n = Σ_i [(x_ni − [l_ni > 0]) l_ni − log((1 − e^(−a_ni))/a_ni)]
     Backward
-        A′(l) = ∫_0^1 t e^(l t) dt / ∫_0^1 e^(l t) dt, which is the mean of p:
+        A′(l), the slope of log ∫_0^1 e^(l t) dt, is the mean of p:
 
-            doutputs_ni = dlog_prob_n (x_ni − mean(l_ni))      `mean_pixel`
+            mean(l)     = ∫_0^1 t e^(l t) dt / ∫_0^1 e^(l t) dt      `mean_pixel`
+            doutputs_ni = dlog_prob_n (x_ni − mean(l_ni))
     Watch
         The mean is not λ = sigmoid(l), which is too sure: for l = 4 they are 0.77 and 0.98. And as with every density
         the logarithm can be positive; on pixels that are all 0 or all 1 it grows like log |l|, without bound.
@@ -80,7 +85,7 @@ def mean_pixel(logits: Array) -> Array:
     two terms nearly cancel. With t = a/2 it is also ½ − ½ (coth t − 1/t), and in Lambert's continued fraction nothing
     is subtracted:
 
-        coth t − 1/t = t/(3 + t²/(5 + t²/(7 + …)))      up to 17, which gives 16 digits for t ≤ 1
+        coth t − 1/t = t/(3 + t²/(5 + t²/(7 + …)))      up to 17: 16 digits for t up to 1
     """
     a = np.abs(logits)
     t, far = 0.5 * np.minimum(a, 2), np.maximum(a, 2)
@@ -93,20 +98,19 @@ def mean_pixel(logits: Array) -> Array:
 
 
 class DiscretisedLogistic(Likelihood):
-    """Every pixel is one of the grey levels 0, 1/255, …, 1: a draw from a logistic distribution, rounded.
+    """For pixels as a file has them, levels 0, 1/255, …, 1: each is a draw from a logistic distribution, rounded.
 
-    So an image has a probability, and −log₂ of it is what the image takes in bits. Kingma et al., "Improved variational
-    inference with inverse autoregressive flow", 2016; Salimans et al., "PixelCNN++", 2017. A Gaussian would do as well,
-    but its CDF needs erf, which NumPy lacks; that of the logistic is a sigmoid.
+    So an image has a probability, and −log₂ of it is what the image takes in bits.
 
     Shapes
-        outputs (N, 2D): D means m, then D log-scales log s; x (N, D), levels k/(levels − 1); log_prob (N,).
+        outputs (N, 2D): D means, then D log-scales; x (N, D), levels k/(levels − 1); log_prob (N,).
     Forward
-        A number y from the logistic distribution is below t with probability sigmoid((t − m)/s). Level k is y rounded,
-        so its bin goes half a level down and up. The bins' ends in units of s, with h = ½/(levels − 1):
+        A number y from the logistic distribution is below t with probability sigmoid((t − mean)/s). Level k is y
+        rounded, so its bin goes half a level down and up. In units of s, with s = e^(log_scale) and h = ½/(levels − 1),
+        its ends are:
 
-            a_ni = (x_ni − h − m_ni)/s_ni
-            b_ni = (x_ni + h − m_ni)/s_ni
+            a_ni = (x_ni − h − mean_ni)/s_ni
+            b_ni = (x_ni + h − mean_ni)/s_ni
             w_ni = b_ni − a_ni = 2h/s_ni
 
         The first bin begins at a = −∞ and the last ends at b = ∞, both with w = ∞. With 1/(1 + e^(−a)) for sigmoid(a),
@@ -115,15 +119,15 @@ class DiscretisedLogistic(Likelihood):
 
             log_prob_n = Σ_i [log sigmoid(b_ni) + log sigmoid(−a_ni) + log(1 − e^(−w_ni))]
     Backward
-        The three slopes are sigmoid(−b), −sigmoid(a) and 1/(e^w − 1). By m, a and b have the derivative −1/s. All three
-        are proportional to 1/s = e^(−log s), so by log s they have the derivatives −a, −b and −w:
+        The three slopes are sigmoid(−b), −sigmoid(a) and 1/(e^w − 1). By mean, a and b have the derivative −1/s. All
+        three are proportional to 1/s = e^(−log s), so by log s they have the derivatives −a, −b and −w:
 
             dmean_ni      = dlog_prob_n (sigmoid(a_ni) − sigmoid(−b_ni))/s_ni
             dlog_scale_ni = dlog_prob_n [a_ni sigmoid(a_ni) − b_ni sigmoid(−b_ni) − w_ni/(e^(w_ni) − 1)]
     Watch
-        The network's output is log s, like log_var elsewhere: s is positive whatever it is. m may leave [0, 1], since
-        the end bins reach outwards: a pixel that is always black can be certain at any scale. So the mean image is that
-        of the levels, not m. Where 1/s overflows, the largest float stands for it, and 0/s is 0.
+        The network's output is log s, like log_var elsewhere: s is positive whatever it is. mean may leave [0, 1],
+        since the end bins reach outwards: a pixel that is always black can be certain at any scale. So the mean image
+        is that of the levels, not this mean. Where 1/s overflows, the largest float stands for it, and 0/s is 0.
     """
 
     def __init__(self, levels: int = 256) -> None:
@@ -150,10 +154,11 @@ class DiscretisedLogistic(Likelihood):
         down, up, per_s, a, b, w, within = self.take_cache()
         expect(self, "dlog_prob", dlog_prob, a.shape[:1])
         pull_a, pull_b = sigmoid(a) * per_s, sigmoid(-b) * per_s
-        dmean = pull_a - pull_b
+        dmean = dlog_prob[:, None] * (pull_a - pull_b)
         with np.errstate(over="ignore"):  # ∞ is meant
-            dlog_scale = down * pull_a - up * pull_b - within * (w * np.exp(-w) / -np.expm1(-w))
-        return dlog_prob[:, None] * np.concatenate([dmean, dlog_scale], axis=1)
+            by_log_scale = down * pull_a - up * pull_b - within * (w * np.exp(-w) / -np.expm1(-w))
+        dlog_scale = dlog_prob[:, None] * by_log_scale
+        return np.concatenate([dmean, dlog_scale], axis=1)
 
     def mean(self, outputs: Array) -> Array:
         """Σ_k k P(k) = Σ_(k>0) P(level k or above), over the number of the last level."""

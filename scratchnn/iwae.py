@@ -4,7 +4,7 @@
 is the integral in vae.py. The ELBO is E[log w], and Jensen's inequality loses the more, the more w varies from draw to
 draw. The mean of K weights has the same mean and a K-th of the variance, so its logarithm loses less:
 
-    L_K = E[log (1/K) Σ_k w_k]  ≤  log E[(1/K) Σ_k w_k] = log p(x)      z_1, …, z_K from q(z|x)
+    L_K = E[log((1/K) Σ_k w_k)]  ≤  log E[(1/K) Σ_k w_k] = log p(x)      z_1, …, z_K from q(z|x)
 
 L_1 is the ELBO, and L_(K+1) ≥ L_K: leave one of K + 1 weights out, each in turn; the mean of the K + 1 means of the
 others is the mean of all, and Jensen says that its logarithm is no less than the mean of their logarithms. Where w is
@@ -15,9 +15,9 @@ inside the logarithm, and the bound is another one. A single good draw of the K 
 the ELBO: q(z|x) need not avoid every z that explains x badly.
 
 *The gradient.* With z_k = mean + σ eps_k, as in vae.py, the expectation is over noise that does not depend on the
-parameters, and one draw of it gives an unbiased gradient. ∂w = w ∂log w, so
+parameters, and one draw of it gives an unbiased gradient. For a parameter θ, ∂w/∂θ = w ∂log w/∂θ, so
 
-    ∂ log (1/K) Σ_k w_k = Σ_k ∂w_k / Σ_j w_j = Σ_k s_k ∂log w_k      s_k = w_k / Σ_j w_j
+    ∂/∂θ log((1/K) Σ_k w_k) = Σ_k ∂w_k/∂θ / Σ_j w_j = Σ_k s_k ∂log w_k/∂θ   with s_k = w_k / Σ_j w_j
 
 a mean of the K draws' gradients, weighted by how well each explains x. The shares s are the softmax of the log w. These
 lie near −90 for a digit of MNIST, and at −500 before training, while e^(log w) is 0 in float32 below −104. So the
@@ -50,8 +50,8 @@ class KLOfOneDraw(Module):
 
         With the means of eps² and z², 1 and mean² + σ², it is the closed form, KLToStandardNormal.
     Backward
-        dz       = dkl_n z
-        dlog_var = −½ dkl_n
+        dz_nj       = dkl_n z_nj
+        dlog_var_nj = −½ dkl_n
     Watch
         mean stands nowhere: log q(z|x) depends on it in two ways, directly and through z, and the two cancel. A single
         draw may well be negative.
@@ -72,17 +72,16 @@ class IWAE(VAE):
     """The importance-weighted bound of K draws, forward and backward; everything else is the VAE's.
 
     Shapes
-        As in VAE, with K = n_draws in the place of L: eps and z (N·K, n_z), the K draws of an image one after another.
+        As in VAE, with K = n_draws: eps and z (N·K, n_z), the K draws of an image one after another.
     Forward
-        log_w_nk = log p(x_n|z_nk) − kl_nk, by the KL of each draw. The loss has one term, −L_K by these draws:
+        log_w_nk = log_p_nk − kl_nk      log p(x_n|z_nk) and the KL of each draw
+        The loss has one term, −L_K by these draws:
 
-            loss_n = −log (1/K) Σ_k e^(log_w_nk)
+            loss_n = −log((1/K) Σ_k e^(log_w_nk))
     Backward
-        With the shares s_nk = e^(log_w_nk) / Σ_j e^(log_w_nj),
-
-            dlog_w_nk = −dloss_n s_nk
-
-        and the rest is that of VAE, draw by draw. z is used twice, by the decoder and in the KL; log_var as well, for z
+        s_nk      = e^(log_w_nk) / Σ_j e^(log_w_nj)      the shares
+        dlog_w_nk = −dloss_n s_nk
+        The rest is that of VAE, draw by draw. z is used twice, by the decoder and in the KL; log_var as well, for z
         and in the KL; mean for z alone. What the K draws of an image send back to its mean and log_var is added up.
     Watch
         For K = 1 this is the ELBO with the KL estimated by the one draw, not in closed form: the same expectation, loss
@@ -113,17 +112,19 @@ class IWAE(VAE):
         mean, log_var = self.split(self.for_each_draw(self.encoder.forward(x)))
         z = self.sampler.forward(mean, log_var, eps)
         log_p = self.likelihood.forward(self.decoder.forward(z), self.for_each_draw(x))
-        log_w = (log_p - self.draw_kl.forward(z, log_var, eps)).reshape(-1, self.n_draws)
+        kl = self.draw_kl.forward(z, log_var, eps)
+        log_w = (log_p - kl).reshape(-1, self.n_draws)
         largest = log_w.max(axis=1, keepdims=True)
         w = np.exp(log_w - largest)  # at most 1, and 1 for the largest
-        self.cache = (w / w.sum(axis=1, keepdims=True),)
+        s = w / w.sum(axis=1, keepdims=True)
+        self.cache = (s,)
         return (-(largest[:, 0] + np.log(w.mean(axis=1))),)
 
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n loss_n into `grads`; dloss (N,)."""
-        (share,) = self.take_cache()
-        expect(self, "dloss", dloss, share.shape[:1])
-        dlog_w = (-dloss[:, None] * share).reshape(-1)
+        (s,) = self.take_cache()
+        expect(self, "dloss", dloss, s.shape[:1])
+        dlog_w = (-dloss[:, None] * s).reshape(-1)
         dz_kl, dlog_var_kl = self.draw_kl.backward(-dlog_w)
         dz = self.decoder.backward(self.likelihood.backward(dlog_w)) + dz_kl  # used twice: the gradients add up
         dmean, dlog_var_z = self.sampler.backward(dz)

@@ -47,7 +47,7 @@ class Bernoulli(Likelihood):
     Watch
         A grey pixel strictly between 0 and 1 is no outcome of this distribution. The sum is still a usable loss, but no
         logarithm of a probability, and its best value is −Σ_i H(x_i), H(x) = −x log x − (1 − x) log(1 − x).
-        `Gaussian` below and scratchnn/grey_likelihoods.py have grey pixels as outcomes.
+        For grey pixels there are `Gaussian` below and scratchnn/grey_likelihoods.py.
     """
 
     def forward(self, outputs: Array, x: Array) -> Array:

@@ -31,7 +31,7 @@ def batch_mean(losses: Array, n: int | None = None) -> tuple[float, Array]:
 
 
 class Loss(Module):
-    """What the outputs of a network are compared with targets by. The targets are data, and get no gradient."""
+    """Compares a network's outputs with targets, which are data and get no gradient."""
 
     forward: Callable[[Array, Array], Array]  # (outputs, target) -> the loss of every example (N,)
     backward: Callable[[Array], Array]  # dloss (N,) -> doutputs

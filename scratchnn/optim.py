@@ -4,9 +4,8 @@ Each works on the one flat vector of a model, `model.params`, given `model.grads
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes in blocks that stay in the processor's cache from the first call to the last. Threads
-can share them (training/parallel.py). With Numba, Adam is a single loop (compiled/).
-examples/optimisers.py compares them.
+step goes in blocks that stay in the processor's cache; threads can share them (training/parallel.py). With Numba, Adam
+is a single loop (compiled/). examples/optimisers.py compares them.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_every_formula_line_is_in_the_grammar(all_rows):
 def test_no_formula_has_become_prose(all_rows):
     """A formula that leaves its line, or that the finder overlooks, makes them fewer."""
     in_ladder = [row for row in all_rows if row.line.path.parent.name == "ladder"]
-    assert len(in_ladder) >= 83 and len(all_rows) - len(in_ladder) >= 85
+    assert len(in_ladder) >= 83 and len(all_rows) - len(in_ladder) >= 104
 
 
 def test_every_class_with_a_case_has_its_formulas(all_rows):
@@ -165,9 +165,26 @@ PLANTED = [
     ("SoftmaxCrossEntropy", "/ Σ_k e^(logits_nk)", "/ Σ_k e^(logits_kc)"),
     ("Gaussian", "−½ Σ_i", "−Σ_i"),  # a missing ½
     ("Gaussian", "½ (r_ni²", "(r_ni²"),
+    ("ContinuousBernoulli", "[l_ni > 0]", "[l_ni < 0]"),
+    ("ContinuousBernoulli", "t e^(l t) dt", "e^(l t) dt"),  # the integral of p, not its mean
+    ("ContinuousBernoulli", "/ ∫_0^1 e^(l t) dt", ""),
+    ("ContinuousBernoulli", "x_ni − mean(l_ni)", "mean(l_ni) − x_ni"),
+    ("DiscretisedLogistic", "a_ni = (x_ni − h", "a_ni = (x_ni"),  # no half a level
+    ("DiscretisedLogistic", "= 2h/s_ni", "= h/s_ni"),
+    ("DiscretisedLogistic", "log sigmoid(−a_ni)", "log sigmoid(a_ni)"),
+    ("DiscretisedLogistic", "sigmoid(−b_ni))/s_ni", "sigmoid(−b_ni))"),
+    ("DiscretisedLogistic", "w_ni/(e^(w_ni) − 1)", "w_ni/(1 − e^(w_ni))"),
     ("Reparameterise", "eps · σ/2", "eps · σ"),
     ("Reparameterise", "with σ = e^(log_var/2)", "with σ = e^(log_var)"),
     ("KLToStandardNormal", "½ (e^(log_var_nj) − 1)", "½ (e^(log_var_nj) + 1)"),
+    ("KLOfOneDraw", "− z_nj²)", "− z_nj)"),
+    ("KLOfOneDraw", "dz_nj       = dkl_n z_nj", "dz_nj       = −dkl_n z_nj"),
+    ("KLOfOneDraw", "= −½ dkl_n", "= −½ dkl_n log_var_nj"),
+    ("IWAE", "log_p_nk − kl_nk", "log_p_nk + kl_nk"),
+    ("IWAE", "−log((1/K) Σ_k", "−log(Σ_k"),
+    ("IWAE", "−log((1/K) Σ_k e^(log_w_nk))", "−(1/K) Σ_k log_w_nk"),  # the loss of a VAE of K draws
+    ("IWAE", "Σ_j e^(log_w_nj)", "Σ_n e^(log_w_nj)"),
+    ("IWAE", "−dloss_n s_nk", "−dloss_n /K"),  # its shares
     ("SigmoidMean", "[dmean · s", "[dlog_var · s"),
     ("Dropout", "(1 − rate)", "rate"),
     ("BatchNorm", "var = (1/m) Σ_i (x_i − mean)²", "var = (1/m) Σ_i (x_i − mean)"),
@@ -267,6 +284,9 @@ def every_mistake_fails(scope: Scope, formula: Formula) -> int:
         ("l = −log p_(n, labels_n)", r"l = -\log p_{n,\mathrm{labels}_{n}}"),
         ("t = tanh²(x_nj) [i = j]", r"t = \tanh^{2}\left( x_{nj} \right) \, \left[ i = j \right]"),
         ("a = KL(q ‖ p(z|x)) ≥ 0", r"a = \mathrm{KL}\left( q \,\|\, p\left( z \mid x \right) \right) \geq 0"),
+        ("m = ∫_0^1 t f(t) dt / ∫ f(t) dt a", r"m = \frac{\int_{0}^{1} t \, f\left( t \right) \, dt}"
+         r"{\int f\left( t \right) \, dt} \, a"),
+        ("c = coth t − 1/t", r"c = \coth t - \frac{1}{t}"),
         ("∂/∂m E_q[z] = a", r"\frac{\partial}{\partial m} \mathbb{E}_{q}\left[ z \right] = a"),
     ],
 )  # fmt: skip
@@ -416,6 +436,8 @@ def test_values_against_plain_loops():
     np.testing.assert_array_equal(value_of("x · x", scope).array, x * x)
     np.testing.assert_array_equal(value_of("[x, x · 2]", scope).array, np.hstack([x, 2 * x]))
     np.testing.assert_allclose(value_of("log 2π", scope).array, np.log(2 * np.pi), rtol=1e-15)
+    np.testing.assert_allclose(value_of("∫_0^1 e^(x t) dt", scope).array, np.expm1(x) / x, rtol=1e-13)
+    np.testing.assert_allclose(value_of("s ∫_1^3 x_ni t² dt s", scope).array, x * 4 * 26 / 3, rtol=1e-13)
 
 
 def test_derivatives_of_formulas():

@@ -24,7 +24,7 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
-from scratchnn import VAE, Dense, ReLU
+from scratchnn import VAE, Dense, ReLU, Sequential
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures
 from scratchnn.scripts.lecture import Lecture
@@ -235,6 +235,7 @@ def by_forward_mode(model: VAE, x: Array, eps: Array) -> Array:
     model.forward(x, eps)
     dlogits = model.likelihood.backward(-np.ones(1))
     dheads = np.concatenate(model.divergence.backward(np.ones(1)), axis=1)  # through the KL alone
+    assert isinstance(model.encoder, Sequential) and isinstance(model.decoder, Sequential)
     chain = [*model.encoder.layers, model.sampler, *model.decoder.layers]
     kept = [step.take_cache()[0] for step in chain]
 
@@ -312,8 +313,8 @@ def owner(array: Array) -> Array:
 
 
 model = thesis_vae(N_X, HIDDEN, N_Z, rng)  # float32, as in training
-x, eps = rng.random((BATCH, N_X), dtype=np.float32), rng.standard_normal((BATCH, N_Z), dtype=np.float32)
-model.forward(x, eps)
+images, noise = rng.random((BATCH, N_X), dtype=np.float32), rng.standard_normal((BATCH, N_Z), dtype=np.float32)
+model.forward(images, noise)
 kept = {id(owner(array)): owner(array) for module in model.walk() for array in module.cache or ()}
 numbers_kept = sum(array.size for array in kept.values()) // BATCH
 at_once = max(2 * (m + n) for m, n in layers_of(HIDDEN))
