@@ -1,5 +1,6 @@
 """What a trained model is worth: bounds.py (floors, log p(x)), latent.py (what codes hold), classification.py,
-generation.py (what generated images are worth), quadrature.py (log p(x) and the posterior for few dimensions)."""
+generation.py (what generated images are worth), quadrature.py (log p(x) and the posterior for few dimensions),
+levels.py (densities as probabilities of grey levels)."""
 
 from scratchnn.evaluation.bounds import (
     DENSITIES,
@@ -22,6 +23,7 @@ from scratchnn.evaluation.latent import (
     split_rate,
     t_sne,
 )
+from scratchnn.evaluation.levels import log_prob_of_levels
 from scratchnn.evaluation.quadrature import OnGrid, QuadratureError, on_grid
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "entropy",
     "importance_weighted",
     "latent_use",
+    "log_prob_of_levels",
     "mean_image_loss",
     "on_grid",
     "precision_and_recall",
