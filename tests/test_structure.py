@@ -181,6 +181,14 @@ def test_links_in_the_texts_lead_somewhere():
             assert (text.parent / target).exists(), f"{text.name} links to {target}"
 
 
+def test_commands_in_the_texts_name_scripts_that_exist():
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {(text.name, script) for text in texts for script in re.findall(r"python ([\w/]+\.py)", text.read_text())}
+    assert len(named) > 30
+    for text, script in named:
+        assert (ROOT / script).exists() or script == "mine.py", f"{text} names {script}"
+
+
 def test_all_public_names_can_be_imported():
     import scratchnn
 
