@@ -205,7 +205,10 @@ CASES: dict[type[Module], Case] = {
         ),
     ),
     layers.Step: Case(
-        lambda rng: layers.Step(), away_from_zero(N, 3), lambda _, x: np.heaviside(x, 1.0), vanishes=True
+        lambda rng: layers.Step(),
+        away_from_zero(N, 3),
+        lambda _, x: np.array([[1.0 if a >= 0 else 0.0 for a in row] for row in x]),
+        vanishes=True,
     ),
     layers.Identity: Case(lambda rng: layers.Identity(), away_from_zero(N, 3), lambda _, x: x),
     layers.Tanh: Case(

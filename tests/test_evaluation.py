@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import statistics
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import sklearn.metrics
+from cases import kl_oracle
 from exact import linear_gaussian
 
 from scratchnn import VAE, Autoencoder, Bernoulli, Classifier, Dense, MeanSquaredError, Sequential, Tanh, data
@@ -212,6 +216,16 @@ def test_what_z_says_of_the_image_lies_between_nothing_and_which_it_is(rng):
     assert apart.information == pytest.approx(np.log(n), abs=1e-4) and apart.to_prior > 1000
     with pytest.raises(ValueError, match="needs at least 2 draws an image, to know its own error; got 1"):
         split_rate(*with_codes(np.zeros((3, 1)), np.zeros((3, 1))), n_draws=1)
+
+
+def test_the_use_of_a_dimension_is_the_integral_and_the_mean_of_squares(rng):
+    """By quadrature, for means and variances that differ: no power of a mean is taken for another one."""
+    mean, log_var = rng.normal(0.4, 1.3, (40, 3)), rng.normal(-1, 1.5, (40, 3))
+    use = latent_use(SimpleNamespace(encode=lambda rows: (mean[rows], log_var[rows])), np.arange(40))
+    kl = np.reshape([kl_oracle(None, m[:, None], v[:, None]) for m, v in zip(mean, log_var, strict=True)], (40, 3))
+    np.testing.assert_allclose(use.kl, kl.sum(axis=0) / 40, rtol=1e-9)
+    spread = [statistics.pvariance(column) for column in mean.T.tolist()]
+    np.testing.assert_allclose(use.mean_variance, spread, rtol=1e-12)
 
 
 def test_codes_of_many_images_are_those_of_each(rng):

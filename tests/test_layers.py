@@ -508,7 +508,7 @@ def test_relu_chooses_slope_zero_at_its_kink():
 
 
 def test_step_is_one_at_zero():
-    np.testing.assert_array_equal(Step().forward(np.array([-1e-30, 0.0, 1e-30])), [0, 1, 1])
+    np.testing.assert_array_equal(Step().forward(np.array([-1e-30, -0.0, 0.0, 1e-30])), [0, 1, 1, 1])
 
 
 WIDE = np.concatenate([np.linspace(-104, 104, 2001), [-3.4e38, -1e4, 0.0, 1e4, 3.4e38]]).astype(np.float32)

@@ -137,6 +137,26 @@ def test_a_large_mean_does_not_swallow_the_variance():
     assert abs(BatchNorm(1).forward(x).std() - 1) < 1e-2
 
 
+@pytest.mark.parametrize("dtype, fits", [(np.float32, 2e18), (np.float64, 2e153)])
+@pytest.mark.filterwarnings("error")
+def test_a_variance_beyond_the_dtype_is_refused_and_leaves_the_averages_alone(dtype, fits):
+    """By hand: half the numbers at a and half at −a have the variance a², unbiased 8/7 a², and x̂ = ±1."""
+    x = np.array([[1, 5], [-1, 6]] * 4, dtype)
+    layer = BatchNorm(2, momentum=1, dtype=dtype)
+    np.testing.assert_allclose(layer.forward(x * fits)[:, 0], x[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(layer.buffers["var"][0], 8 / 7 * fits**2, rtol=1e-6)
+    before = {name: value.copy() for name, value in layer.buffers.items()}
+    for too_large in (10 * fits, np.finfo(dtype).max / 8):
+        with pytest.raises(
+            ValueError, match=r"the variance of x overflows float(32|64) in Batch.* as large as .*below"
+        ):
+            layer.forward(x * dtype(too_large))
+    for name, value in layer.buffers.items():
+        np.testing.assert_array_equal(value, before[name])
+    layer.train(False)
+    assert np.isfinite(layer.forward(x * dtype(10 * fits))).all()  # no square is taken in use
+
+
 def test_the_two_modes_reach_every_part(rng):
     model = network(rng)
     layers = [model, model.encoder, *model.encoder.layers, model.decoder]

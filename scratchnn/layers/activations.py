@@ -76,7 +76,7 @@ class Step(Elementwise):
         No gradient passes, so nothing below a Step can learn. A network that trains through one uses a made-up slope.
     """
 
-    function = staticmethod(lambda x: (x >= 0).astype(x.dtype))
+    function = staticmethod(lambda x: np.heaviside(x, 1))  # 1 at x = 0; NaN stays NaN
     slope = staticmethod(lambda y: 0.0)
 
 

@@ -44,7 +44,9 @@ class BatchNorm(Layer):
         what is normalised, so no gradient asks for it. In evaluation mode mean and var are constants, and
         dx = g/√(var + eps).
     Watch
-        With one number a unit x̂ is 0 whatever x is: training needs at least two. The examples of a batch are no longer
+        With one number a unit x̂ is 0 whatever x is: training needs at least two. The sum of m squares leaves float32
+        where |x| reaches 10¹⁹/√m, and is refused. The mean is off by up to m roundings of the largest |x|, and x̂ by
+        that over √(var + eps): where a mean of 10⁶ is common to all x, float32 has no digit left. The examples of a batch are no longer
         independent of one another: the loss of an example depends on its company. Without it the step size has to suit
         the scale that each layer happens to have, so a smaller one, and a good initialisation, are needed.
     """
@@ -97,9 +99,16 @@ class BatchNorm(Layer):
                 f"{self!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
                 "two examples, or use the network in evaluation mode"
             )
-        mean = x.mean(axis=rest)  # (C,)
-        var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
-        for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
+        with np.errstate(over="ignore"):  # ∞ is refused
+            mean = x.mean(axis=rest)  # (C,)
+            var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
+            unbiased = var * (m / (m - 1))
+        if np.isinf(unbiased).any():
+            raise ValueError(
+                f"the variance of x overflows {x.dtype} in {self!r}, with numbers as large as {np.abs(x).max():.2g}: "
+                f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
+            )
+        for name, value in (("mean", mean), ("var", unbiased)):
             self.buffers[name][...] += self.momentum * (value - self.buffers[name])
         self.buffers["batches"][...] += 1
         return mean, var
