@@ -126,7 +126,8 @@ class IWAE(VAE):
         expect(self, "dloss", dloss, s.shape[:1])
         dlog_w = (-dloss[:, None] * s).reshape(-1)
         dz_kl, dlog_var_kl = self.draw_kl.backward(-dlog_w)
-        dz = self.decoder.backward(self.likelihood.backward(dlog_w)) + dz_kl  # used twice: the gradients add up
+        doutputs = np.where(dlog_w[:, None] == 0, 0, self.likelihood.backward(dlog_w))  # a share of 0 times ∞ is 0
+        dz = self.decoder.backward(doutputs) + dz_kl  # used twice: the gradients add up
         dmean, dlog_var_z = self.sampler.backward(dz)
         dlog_var = dlog_var_z + dlog_var_kl
         self.encoder.write_gradients(self.over_draws(np.concatenate([dmean, dlog_var], axis=1)))
