@@ -68,7 +68,8 @@ class Bernoulli(Likelihood):
         return sigmoid(outputs)
 
     def sample(self, outputs: Array, rng: np.random.Generator) -> Array:
-        return (rng.random(outputs.shape) < sigmoid(outputs)).astype(outputs.dtype)
+        p = sigmoid(outputs)
+        return np.heaviside(p - rng.random(outputs.shape), 0).astype(outputs.dtype)  # 1 below p; NaN stays NaN
 
 
 class SigmoidMean(Layer):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scratchnn.data import DataSet
+from scratchnn.machinery.checks import expect_finite, expect_some
 from scratchnn.machinery.extras import missing
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
@@ -47,6 +48,7 @@ def encode(model: Encoder, images: Any) -> Array:
 
     The codes (N, n_code) or, of a VAE, mean and log_var of q(z|x) together, (2, N, n_z).
     """
+    expect_some("encode", len(images))
     codes = [np.asarray(model.encode(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
     return np.concatenate(codes, axis=-2)  # the axis of the images
 
@@ -134,12 +136,14 @@ def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
 
     `images[rows]` must give (n, D) floats; a thousand rows are in memory as floats at a time.
     """
+    expect_some("principal_components", len(images))
     chunks = [slice(start, start + ROWS) for start in range(0, len(images), ROWS)]
     first = images[:1]
     n_pixels = first.shape[1]
     if not 0 <= n_numbers <= n_pixels:
         raise ValueError(f"of images of {n_pixels} pixels there are 0 to {n_pixels} components, not {n_numbers}")
     mean = np.sum([images[rows].sum(axis=0, dtype=np.float64) for rows in chunks], axis=0) / len(images)
+    expect_finite("principal_components", "images", mean)
     scatter = np.zeros((n_pixels, n_pixels))
     for rows in chunks:
         centred = images[rows] - mean
@@ -165,6 +169,7 @@ def t_sne(images: DataSet, n: int, seed: int) -> Array:
 
 def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> float:
     """The mean squared error over all pixels of all images, on the scale of `images[rows]`, (n, D) floats."""
+    expect_some("reconstruction_error", len(images))
     total = 0.0
     for start in range(0, len(images), ROWS):
         x = images[start : start + ROWS]
