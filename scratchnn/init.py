@@ -31,7 +31,7 @@ def lecun_normal(shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) 
     Source: LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, §4.6, equation (16), which gives mean and standard
     deviation; that the distribution is normal is the thesis's choice.
     """
-    if fan_in < 1:
+    if not fan_in >= 1:
         raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
     return rng.normal(0.0, fan_in**-0.5, shape)  # LeCun98 §4.6
 
@@ -42,7 +42,7 @@ def glorot_uniform(shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.ra
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010,
     equation (16). Keras starts from it where nothing else is said.
     """
-    if fan_in < 1 or fan_out < 1:
+    if not (fan_in >= 1 and fan_out >= 1):
         raise ValueError(
             f"fan_in and fan_out count the connections of a unit and must be at least 1, got {fan_in} and {fan_out}"
         )
@@ -60,7 +60,7 @@ def pytorch_uniform(shape: tuple[int, ...], fan_in: int, rng: np.random.Generato
 
     Source: torch/nn/modules/linear.py and conv.py, `reset_parameters`; for the √5 pytorch/pytorch, issue 57109.
     """
-    if fan_in < 1:
+    if not fan_in >= 1:
         raise ValueError(f"fan_in counts the connections into a unit and must be at least 1, got {fan_in}")
     limit = fan_in**-0.5
     return rng.uniform(-limit, limit, shape)

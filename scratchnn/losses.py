@@ -16,7 +16,7 @@ import numpy as np
 
 from scratchnn.layers.activations import sigmoid
 from scratchnn.layers.layer import Module
-from scratchnn.machinery.checks import expect, expect_finite, expect_labels, expect_unit_interval
+from scratchnn.machinery.checks import expect, expect_finite, expect_labels, expect_some, expect_unit_interval
 from scratchnn.machinery.logarithm import log1p
 from scratchnn.machinery.parameters import Array
 
@@ -27,6 +27,7 @@ def batch_mean(losses: Array, n: int | None = None) -> tuple[float, Array]:
     For some of a batch of `n` examples, N is that n, and the first result is what they add to the batch's mean.
     """
     n = len(losses) if n is None else n
+    expect_some("batch_mean", n, "example")
     return float(losses.sum() / losses.dtype.type(n)), np.full_like(losses, 1 / n)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchnn.machinery.checks import expect_int
 from scratchnn.machinery.parameters import Array
 
 
@@ -30,6 +31,7 @@ class Images:
         return batch
 
     def __post_init__(self) -> None:
+        expect_int("Images", "max_value", self.max_value)
         if self.labels is not None and len(self.labels) != len(self.pixels):
             raise ValueError(f"{len(self.pixels)} images need as many labels, got {len(self.labels)}")
 

@@ -29,6 +29,7 @@ from scratchnn.data import Images
 from scratchnn.grey_likelihoods import ContinuousBernoulli
 from scratchnn.iwae import KLOfOneDraw
 from scratchnn.likelihoods import Bernoulli, Gaussian
+from scratchnn.machinery.checks import expect_some, expect_unit_interval
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
@@ -38,14 +39,18 @@ DENSITIES = (Gaussian, ContinuousBernoulli)  # of grey pixels; every other likel
 
 
 def entropy(p: Array) -> Array:
-    """The entropy in nats of Bernoulli variables of probability p, element by element; 0 at p = 0 and p = 1."""
-    q = 1 - p
-    nats: Array = p * np.log(np.where(p > 0, p, 1)) + q * np.log(np.where(q > 0, q, 1))
+    """The entropy in nats of Bernoulli variables of probability p, element by element; 0 at p = 0 and p = 1.
+
+    log1p(−p) is log(1 − p), also for a p so small that 1 − p is rounded to 1.
+    """
+    expect_unit_interval("entropy", "p", p)
+    nats: Array = p * np.log(np.where(p > 0, p, 1)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))
     return -nats
 
 
 def bernoulli_floor(images: Images) -> float:
     """The mean over the images of Σ_i H(x_i), in nats per image: the smallest Bernoulli loss any decoder can reach."""
+    expect_some("bernoulli_floor", len(images))
     levels = np.arange(images.max_value + 1) / images.max_value
     chunks = np.array_split(images.pixels, len(images) // 1000 + 1)  # counting makes integers 8 times the bytes' size
     counts = sum(np.bincount(chunk.ravel(), minlength=images.max_value + 1) for chunk in chunks)
@@ -54,6 +59,7 @@ def bernoulli_floor(images: Images) -> float:
 
 def mean_image_loss(images: Images) -> float:
     """The mean Bernoulli loss of showing the mean image for every one, Σ_i H(m_i), in nats per image."""
+    expect_some("mean_image_loss", len(images))
     return float(entropy(images.pixels.mean(axis=0) / images.max_value).sum())
 
 
@@ -106,8 +112,7 @@ def importance_weighted(
     """
     if n_samples < 1:
         raise ValueError(f"an importance-weighted estimate needs at least one sample an image, got {n_samples}")
-    if len(images) == 0:
-        raise ValueError("there are no images to evaluate")
+    expect_some("importance_weighted", len(images))
     is_likelihood = not isinstance(model.likelihood, Bernoulli) or is_binary(images)
     if not is_likelihood and not grey:
         raise ValueError(

@@ -31,7 +31,10 @@ def called(owner: Any) -> str:
 
 
 def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
-    """Raises unless `array` holds floats and, if one is given, has this shape; a letter, as in ("N", 784), fits all."""
+    """Raises unless `array` holds floats and, if one is given, has this shape.
+
+    A letter, as in ("N", 784), fits all sizes from 1 upwards, and N, the number of examples, also 0.
+    """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
         raise TypeError(
@@ -47,7 +50,10 @@ def matches(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     """Whether a shape is the one wanted, up to its letters. Asked some thirty times a step: hence the short way."""
     return shape == wanted or (
         len(shape) == len(wanted)
-        and all(isinstance(want, str) or want == size for want, size in zip(wanted, shape, strict=True))
+        and all(
+            want == size or (isinstance(want, str) and (size > 0 or want == "N"))
+            for want, size in zip(wanted, shape, strict=True)
+        )
     )
 
 
@@ -69,14 +75,20 @@ def expect_dtype(layer: Any, x: Array) -> None:
 def expect_finite(owner: Any, name: str, values: Array) -> None:
     """Raises for NaN and infinite values."""
     if not np.isfinite(values).all():
-        raise ValueError(f"{owner!r} expects finite {name}, got NaN or infinite values")
+        raise ValueError(f"{called(owner)} expects finite {name}, got NaN or infinite values")
+
+
+def expect_some(owner: str, n: int, what: str = "image") -> None:
+    """Raises where there is nothing to take a mean of, or to count."""
+    if n == 0:
+        raise ValueError(f"{owner} needs at least one {what}, got none")
 
 
 def expect_unit_interval(owner: Any, name: str, values: Array) -> None:
     """Raises unless all values lie in [0, 1]."""
     if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):  # also false for NaN
         raise ValueError(
-            f"{owner!r} expects {name} in [0, 1], got values from {values.min():g} to {values.max():g}: "
+            f"{called(owner)} expects {name} in [0, 1], got values from {values.min():g} to {values.max():g}: "
             "scale pixels first (x / 255), and look for NaN or infinite values"
         )
 
