@@ -24,7 +24,8 @@ settings.load_profile("untimed")
 # every kernel of the matrix library.
 NUMERICAL = (
     "autoencoder", "checkpoints", "classifier", "complex_step", "convolution", "evaluation", "gradcheck.py",
-    "grey_likelihoods", "init", "iwae", "layers", "likelihoods", "modes", "optim", "parallel", "training", "vae",
+    "grey_likelihoods", "init", "iwae", "layers", "likelihoods", "modes", "numbers", "optim", "parallel", "training",
+    "vae",
     "example_latent_classifier.py::test_the_converged_softmax",
 )  # fmt: skip
 
