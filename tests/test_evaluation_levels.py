@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -68,6 +70,20 @@ def test_bins_of_the_gaussian_hold_its_integral_and_the_end_bins_all_that_is_out
             np.sum(WEIGHTS * np.exp((nearest - t) * (nearest + t) / 2)) * (b - a) / 2 / np.sqrt(2 * np.pi)
         )
         assert abs(log_p[k] - exact) < error[k], k
+
+
+@pytest.mark.parametrize("log_var", [0.0, 10.0, 20.0, 30.0, 60.0, 70.0, 100.0])
+@pytest.mark.parametrize("mean", [-3.0, 0.0, 128 / 255, 40.0])
+@pytest.mark.filterwarnings("error")
+def test_a_bin_that_is_narrow_beside_sigma_has_its_width_times_the_density(log_var, mean):
+    """By Taylor's series of the density about the middle m of the bin: the next term is w⁴ (m⁴ + 6 m² + 3)/1920."""
+    x, sigma = np.array([[128 / 255]]), math.exp(log_var / 2)
+    m, w = (x[0, 0] - mean) / sigma, 1 / 255 / sigma
+    wanted = scipy.stats.norm.logpdf(m) + math.log(w) + math.log1p(w**2 * (m**2 - 1) / 24)
+    found = log_prob_of_levels(Gaussian(), np.array([[mean, log_var]]), x, 256)
+    # the other form loses digits to log Φ, of size m² at most, over w m or w; at the most where a bin is not yet narrow
+    cancelled = 2.0**-50 * (1 + m**2) / max(w * (1 + abs(m)), 1e-5)
+    np.testing.assert_allclose(found, [wanted], rtol=0, atol=1e-11 + cancelled + w**4 * (m**4 + 6 * m**2 + 3) / 1920)
 
 
 def test_the_discretised_logistic_is_itself():
