@@ -69,7 +69,7 @@ class Bernoulli(Likelihood):
 
     def sample(self, outputs: Array, rng: np.random.Generator) -> Array:
         p = sigmoid(outputs)
-        return np.heaviside(p - rng.random(outputs.shape), 0).astype(outputs.dtype)  # 1 below p; NaN stays NaN
+        return np.heaviside(p - rng.random(outputs.shape), 0).astype(outputs.dtype)  # NaN stays NaN
 
 
 class SigmoidMean(Layer):
@@ -118,8 +118,9 @@ class Gaussian(Likelihood):
             dlog_var_ni = dlog_prob_n ½ (r_ni² e^(−log_var_ni) − 1)
     Watch
         It is a density: its logarithm can be positive, and grows without bound as σ → 0 around a pixel that is always
-        the same. e^(−log_var) overflows long before its product with a small r² does, so the logarithms are added
-        first: r² e^(−log_var) = exp(2 log|r| − log_var), where r = 0 gives exp(−∞) = 0.
+        the same. e^(−log_var) overflows before its product with a small r² does, so logarithms are added first:
+        r² e^(−log_var) = exp(2 log|r| − log_var), where r = 0 gives exp(−∞) = 0. That is off by |log_var| + 18 |log r|
+        roundings.
     """
 
     def forward(self, outputs: Array, x: Array) -> Array:

@@ -108,7 +108,8 @@ class Adam(Optimiser):
     m and v are weighted means of all gradients so far and of their squares; the gradient of k steps ago has the weight
     (1 − β) β^k. After t steps these weights add up to 1 − β^t and not to 1, since m and v start from 0: dividing by
     that sum is the "bias correction". The corrections are the same for all entries, so they are applied to lr and ε,
-    as the paper suggests at the end of its section 2: with r = √(1 − β2^t), √v̂ + ε = (√v + ε r) / r.
+    as the paper's section 2 suggests: with r = √(1 − β2^t), √v̂ + ε = (√v + ε r) / r. In float32 a |g| of 10²¹ makes v
+    infinite, and its parameter stands still from then on.
     """
 
     def __init__(

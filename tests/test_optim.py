@@ -139,6 +139,16 @@ def test_the_first_step_of_adam_has_the_size_of_lr(g):
     assert model.params[0] == pytest.approx(-0.25 * np.sign(g), rel=1.1e-8 / abs(g) + 1e-12)
 
 
+@pytest.mark.parametrize("dtype, fits, too_large", [(np.float32, 5e20, 1e21), (np.float64, 4e155, 1e156)])
+def test_a_gradient_whose_square_overflows_leaves_its_parameter_where_it_is(dtype, fits, too_large):
+    """(1 − β2) g² is what has to fit; the first step of what fits has the size of lr."""
+    model = vectors(np.zeros(3, dtype), np.array([fits, too_large, 1], dtype))
+    adam = Adam(model, lr=0.25)
+    with np.errstate(over="ignore"):
+        adam.step()
+    np.testing.assert_allclose(model.params, [-0.25, 0, -0.25], rtol=1e-5)
+
+
 def test_sgd_with_momentum_by_hand():
     """lr = 1/2, momentum = 1/2, g = 1, 1, −2: velocity 1, 3/2, −5/4; steps of half of that from 0."""
     model = vectors([0.0])

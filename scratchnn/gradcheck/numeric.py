@@ -14,7 +14,7 @@ the smallest error bar counts. Two things are known about each:
   how noisy they are, `noise_of`.
 - Whether there is a kink. On a smooth function the slopes to the right and to the left differ by h L″, and by half as
   much when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and every number
-  from one slope to the other is a right answer. So the error bar reaches from one to the other there.
+  from one slope to the other is a right answer. So the error bar spans them.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Step(Elementwise):
         No gradient passes, so nothing below a Step can learn. A network that trains through one uses a made-up slope.
     """
 
-    function = staticmethod(lambda x: np.heaviside(x, 1))  # 1 at x = 0; NaN stays NaN
+    function = staticmethod(lambda x: np.heaviside(x, 1))  # 1 at 0; NaN stays NaN
     slope = staticmethod(lambda y: 0.0)
 
 
@@ -149,8 +149,8 @@ class Softplus(Elementwise):
 
             dx_k = dy_k (1 − e^(−y_k))      the sigmoid of x_k
     Watch
-        Written as it stands, e^x overflows at 88.7 in float32, and log(1 + e^x) is 0 below −16.6 although its true
-        value is e^x. `softplus` is right at both ends; so is expm1(−y) = e^(−y) − 1, where y is near 0.
+        Written out, e^x overflows at 88.7 in float32, and log(1 + e^x) is 0 below −16.6 in place of e^x. `softplus` is
+        right at both ends; so is expm1(−y) = e^(−y) − 1, where y is near 0.
     """
 
     function = staticmethod(softplus)
@@ -169,7 +169,7 @@ class Sigmoid(Elementwise):
 
             dx_k = dy_k y_k (1 − y_k)
     Watch
-        Saturation at both ends, and a slope of ¼ at the most. It is y(1 − y), not x(1 − x). Before a likelihood or a
+        Saturation at both ends, and a slope of ¼ at most. It is y(1 − y), not x(1 − x). Before a likelihood or a
         cross-entropy this layer is not wanted: those take the logit itself and are exact where log(y) would be log(0).
     """
 
@@ -189,7 +189,7 @@ class Exponential(Elementwise):
 
             dx_k = dy_k y_k
     Watch
-        e^x itself, not only a formula for it, leaves the range of float32 above x = 88.7: the result there is ∞.
+        e^x itself leaves the range of float32 above x = 88.7: the result there is ∞.
     """
 
     function = staticmethod(lambda x: np.exp(x))
