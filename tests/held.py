@@ -113,7 +113,16 @@ HELD = {  # by the file and the test that holds the values of these against othe
             "evaluation.latent.PrincipalComponents evaluation.latent.encode evaluation.latent.principal_components"
         ),
         "test_the_use_of_a_dimension_is_the_integral_and_the_mean_of_squares": "evaluation.latent.latent_use",
+        "test_the_rate_is_split_as_by_quadrature": "evaluation.latent.split_rate evaluation.latent.RateSplit",
         "test_t_sne_keeps_neighbours_and_repeats_itself": "evaluation.latent.t_sne",
+    },
+    "test_evaluation_levels.py": {
+        "test_bins_of_the_continuous_bernoulli_hold_its_integral": (
+            "evaluation.levels.log_prob_continuous_bernoulli evaluation.levels.log_prob_of_levels"
+        ),
+        "test_bins_of_the_gaussian_hold_its_integral_and_the_end_bins_all_that_is_outside": (
+            "evaluation.levels.log_prob_normal"
+        ),
     },
     "test_evaluation_generation.py": {
         "test_the_plain_loop_says_the_same": (

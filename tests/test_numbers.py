@@ -326,6 +326,15 @@ CALLS: dict[str, Call] = {
         lambda dtype: lambda x: (u := evaluation.latent_use(vae_of(dtype), x), u.kl, u.mean_variance)[1:],
         normal((5, 4)),
     ),
+    "evaluation.latent.split_rate": Call(
+        lambda dtype: lambda x: (s := evaluation.split_rate(vae_of(dtype), x), s.rate, s.information)[1:],
+        normal((5, 4)),
+    ),
+    "evaluation.levels.log_prob_of_levels": Call(
+        plain(lambda outputs, x: evaluation.log_prob_of_levels(Gaussian(), outputs, x, 2)),
+        lambda rng: (rng.normal(size=(5, 8)), *binary(rng)),
+        2,
+    ),
     "evaluation.latent.principal_components": Call(
         plain(lambda x: evaluation.principal_components(x, 2).reconstruct(x)), normal((5, 4))
     ),
