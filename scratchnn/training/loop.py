@@ -31,9 +31,11 @@ from scratchnn.training.checkpoints import (
     model_section,
     read_checkpoint,
     verified_arrays,
+    verified_state,
     write_checkpoint,
 )
 from scratchnn.training.compiling import use_loops_if_it_pays
+from scratchnn.training.schema import expect_schema
 
 EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
 
@@ -211,6 +213,10 @@ class Trainer:
         arrays["training/snapshots"] = np.array(self.snapshots)
         sections = {"model": model, "training": training}
         kept = {name: {**self.restored.get(name, {}), **section} for name, section in sections.items()}
+        try:
+            expect_schema(kept, arrays)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is not written, since it could not be read again: {error}") from error
         write_checkpoint(path, {**self.restored, **kept}, arrays)
         self.saved = path, len(self.history)
 
@@ -220,32 +226,26 @@ class Trainer:
         All of it is verified before anything is changed.
         """
         record, arrays = read_checkpoint(path)
+        if "training" not in record:
+            raise CheckpointError(f"{path} holds a model, and no training to go on with")
+        training = record["training"]
+        here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
+        there = {**training["settings"], **by_name(record["model"]["modules"])}
+        if difference := first_difference(here, there):
+            raise OtherRunError(path, difference)
         try:
-            training = record["training"]
-            here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
-            there = {**training["settings"], **by_name(record["model"]["modules"])}
-            if difference := first_difference(here, there):
-                raise OtherRunError(path, difference)
             pairs = verified_arrays(self.model, arrays)
-            state = dict(training["optimiser"])
-            for name, value in self.optimiser.state().items():
-                if isinstance(value, np.ndarray):
-                    state[name] = arrays[f"training/optimiser/{name}"]
-                    if (state[name].shape, state[name].dtype) != (value.shape, value.dtype):
-                        raise ValueError(f"its {name} is {state[name].dtype} of shape {state[name].shape}")
-                else:
-                    state[name] = type(value)(state[name])
-            generator, history = np.random.PCG64(), list(training["history"])
-            generator.state = training["generator"]
-            losses, snapshots = arrays["training/iteration_losses"].tolist(), list(arrays["training/snapshots"])
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            state = verified_state(self.optimiser, training["optimiser"], arrays)
+        except ValueError as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
         for array, value in pairs:
             array[...] = value
         self.optimiser.load_state(state)
-        self.rng.bit_generator.state = generator.state
-        self.history, self.iteration_losses, self.snapshots, self.restored = history, losses, snapshots, record
-        self.saved = path, len(history)
+        self.rng.bit_generator.state = training["generator"]
+        self.history, self.restored = list(training["history"]), record
+        self.iteration_losses = arrays["training/iteration_losses"].tolist()
+        self.snapshots = [snapshot.copy() for snapshot in arrays["training/snapshots"]]
+        self.saved = path, len(self.history)
 
 
 AfterEpoch = Callable[[Trainer, Mapping[str, Any]], None]
