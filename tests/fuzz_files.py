@@ -11,6 +11,8 @@ import argparse
 import collections
 import contextlib
 import copy
+import gzip
+import hashlib
 import io
 import random
 import tempfile
@@ -23,14 +25,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.io
 
 from scratchnn import Adam, BatchNorm, Classifier, Dense, Dropout, Sequential
-from scratchnn.training import CheckpointError, Trainer, load_model
+from scratchnn.data.files import File
+from scratchnn.data.idx import parse
+from scratchnn.data.mat import matrix
+from scratchnn.training import CheckpointError, DivergedError, Trainer, load_model
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
+
+
+WINDOW = 2**15  # bytes that zlib keeps of what it has unpacked, however little that is
 
 
 class FaultError(AssertionError):
     """A file that was not dealt with as it should be."""
+
+
+Memory = Callable[[int], float]  # in bytes, by the size of a file
 
 
 class Kind(NamedTuple):
@@ -94,15 +106,17 @@ def restored(content: bytes) -> list[Any]:
 
 
 def goes_on(content: bytes) -> None:
-    """A training takes a step from a checkpoint, and writes one that can be read."""
-    with in_file(content) as path:
+    """A training takes a step from a checkpoint, and writes one that can be read, or says that its numbers overflow."""
+    with in_file(content) as path, contextlib.suppress(CheckpointError, DivergedError):
         t = trainer()
         t.restore(path)
         with contextlib.redirect_stdout(io.StringIO()):
             t.fit(Pairs(), epochs=len(t.history) + 1, batch_size=4)
         t.snapshots = t.snapshots and [*t.snapshots, t.snapshots[-1]]
         t.save(path)
-        trainer().restore(path)
+        again = trainer()
+        again.restore(path)
+        assert len(again.history) == len(t.history)
 
 
 VALUES: list[Any] = [
@@ -152,6 +166,47 @@ def altered_by_hand(content: bytes, draw: random.Random) -> bytes:
 CHECKPOINTS = Kind([checkpoint(), checkpoint(epochs=0)], restored, CheckpointError)
 
 
+# ---- the files of data sets
+
+
+def idx(array: np.ndarray[Any, Any]) -> bytes:
+    header = b"\0\0\x08" + bytes([array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return header + array.tobytes()
+
+
+def consistent(content: bytes) -> str:
+    """Whether an IDX file is read as what it says: nothing else verifies one that is given to `parse`."""
+    array = parse(content)
+    if idx(array) != content:
+        raise FaultError(f"read as {array.shape}")
+    return "an array"
+
+
+def file_of(payload: bytes, unpack: Callable[[bytes], bytes] = bytes) -> File:
+    return File("set", "images", hashlib.sha256(payload).hexdigest(), len(payload), urls=(), unpack=unpack)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
+IMAGES = file_of(idx(PIXELS))
+FRAMES = PIXELS.reshape(40, 30)
+VIDEO = file_of(FRAMES.tobytes(), unpack=lambda raw: matrix(raw, b"ff", (30, 40)).T.tobytes())
+
+
+def matlab(array: np.ndarray[Any, Any]) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, {"ff": array})
+    return file.getvalue()
+
+
+def images(content: bytes) -> Any:
+    return parse(IMAGES.payload(content)).tolist()
+
+
+IDX = Kind([idx(PIXELS), idx(PIXELS[0]), idx(PIXELS[0, 0])], consistent, ValueError)
+GZIP = Kind([idx(PIXELS), gzip.compress(idx(PIXELS)), gzip.compress(idx(PIXELS), 1)], images, ValueError)
+MAT = Kind([matlab(FRAMES.T), gzip.compress(matlab(FRAMES.T))], VIDEO.payload, ValueError)
+
+
 # ---- any file
 
 
@@ -195,11 +250,10 @@ def measured(call: Callable[[], Any]) -> tuple[Any, float, int]:
     return result, time.process_time() - began, peak
 
 
-def judge(kind: Kind, content: bytes, per_byte: float, by_hand: bool = False, limit: float = inf) -> str:
+def judge(kind: Kind, content: bytes, memory: Memory, by_hand: bool = False, limit: float = inf) -> str:
     """ "refused", "the same" or, for a file that was altered by hand, "goes on"; FaultError for all else."""
     result, seconds, peak = measured(lambda: kind.read(content))
-    right = max(kind.right, key=len)
-    if peak > 2 * per_byte * max(len(content), len(right)):
+    if peak > 2 * memory(len(content)):
         raise FaultError(f"{peak:,} bytes of memory for a file of {len(content):,}")
     if seconds > limit:
         raise FaultError(f"{seconds:.1f} seconds")
@@ -218,25 +272,27 @@ def judge(kind: Kind, content: bytes, per_byte: float, by_hand: bool = False, li
     return "goes on"
 
 
-def memory_per_byte(kind: Kind) -> float:
-    """The memory that reading a right file takes, over the size of the file."""
-    right = max(kind.right, key=len)
-    kind.read(right)  # what is imported and made once is not counted
-    return measured(lambda: kind.read(right))[2] / len(right)
+def memory_of(kind: Kind) -> Memory:
+    """The most memory that a right file of a size takes: what those here take, and in proportion for a larger one."""
+    for right in kind.right:
+        kind.read(right)  # what is imported and made once is not counted
+    peaks = [measured(lambda right=right: kind.read(right))[2] for right in kind.right]  # type: ignore[misc]
+    per_byte = min(peak / len(right) for peak, right in zip(peaks, kind.right, strict=True))
+    return lambda size: max(*peaks, per_byte * size, WINDOW)
 
 
-KINDS = {"checkpoint": CHECKPOINTS}
+KINDS = {"checkpoint": CHECKPOINTS, "idx": IDX, "gzip": GZIP, "mat": MAT}
 
 
 def fuzz(name: str, files: int, seed: int, limit: float = inf) -> collections.Counter[str]:
     """How many of so many bad files of a kind had which fate."""
     kind, draw = KINDS[name], random.Random(f"{name} {seed}")
-    per_byte, fates = memory_per_byte(kind), collections.Counter[str]()
+    memory, fates = memory_of(kind), collections.Counter[str]()
     for number in range(files):
         by_hand = name == "checkpoint" and draw.random() < 0.5
         content = (altered_by_hand if by_hand else damaged)(draw.choice(kind.right), draw)
         try:
-            fates[judge(kind, content, per_byte, by_hand, limit)] += 1
+            fates[judge(kind, content, memory, by_hand, limit)] += 1
         except Exception as error:
             kept = Path(tempfile.gettempdir()) / f"bad-{name}-{seed}-{number}"
             kept.write_bytes(content)

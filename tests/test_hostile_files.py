@@ -117,13 +117,13 @@ ARCHIVES = {
 
 
 @functools.cache
-def per_byte() -> float:
-    return fuzz_files.memory_per_byte(CHECKPOINTS)
+def memory_of_checkpoints() -> fuzz_files.Memory:
+    return fuzz_files.memory_of(CHECKPOINTS)
 
 
 @pytest.mark.parametrize("content", ARCHIVES.values(), ids=ARCHIVES)
 def test_an_archive_that_np_savez_would_not_have_written_is_refused(content):
-    assert judge(CHECKPOINTS, content, per_byte()) == "refused"
+    assert judge(CHECKPOINTS, content, memory_of_checkpoints()) == "refused"
 
 
 def test_the_archives_above_are_refused_for_what_they_are_named_after():
@@ -293,7 +293,7 @@ def test_a_checkpoint_altered_by_hand_is_refused(change, message):
     with in_file(content) as path:
         loaded, _, memory = measured(lambda: load_model(path))
         refused, _, more = measured(lambda: t.restore(path))
-    assert max(memory, more) < 2 * per_byte() * max(len(content), len(CHECKPOINTS.right[0]))
+    assert max(memory, more) < 2 * memory_of_checkpoints()(len(content))
     assert isinstance(refused, CheckpointError), repr(refused)
     sentences = [str(result) for result in (loaded, refused) if isinstance(result, CheckpointError)]
     assert all(sentence.isprintable() and len(sentence) < 1500 for sentence in sentences)
