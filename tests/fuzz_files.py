@@ -34,7 +34,6 @@ from scratchnn.data.mat import matrix
 from scratchnn.training import CheckpointError, DivergedError, Trainer, load_model
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
 
-
 WINDOW = 2**15  # bytes that zlib keeps of what it has unpacked, however little that is
 
 

@@ -20,13 +20,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +32,7 @@ from scratchnn import grey_likelihoods, layers, likelihoods, losses
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.layers import Module
+from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.memory import learning_at_most
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
@@ -89,20 +88,6 @@ def one_line(text: str) -> str:
 
 
 # ---- the file
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def checksum(section: str, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
