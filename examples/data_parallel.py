@@ -150,7 +150,7 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
         with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
             trainer.fit(
                 images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
-                shuffle=trainer.settings["shuffle"],
+                shuffle=trainer.settings["shuffle"], strict=args.strict,
                 after_epoch=[SaveCheckpoint(args.out / "checkpoint.npz")] if comm.rank == 0 else [],
             )  # fmt: skip
     except DivergedError:  # all ranks have the same loss, so all are here

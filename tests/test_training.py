@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,6 +37,7 @@ from scratchnn.training import (
     evaluate,
     keep_snapshots,
     runs,
+    same_bits,
     set_learning_rate,
 )
 from scratchnn.training.after_epoch import falling
@@ -296,6 +300,80 @@ def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
         trainer(data="mnist").restore(path)
     with pytest.raises(CheckpointError, match=r"it has optimiser = Adam.*and this run has SGD"):
         trainer(data="digits", optimiser=SGD).restore(path)
+
+
+# ---- on another arithmetic
+
+
+def test_going_on_with_another_arithmetic_is_told_and_strictly_refused(tmp_path, monkeypatch, capsys):
+    path, here = tmp_path / "c.npz", same_bits.arithmetic()
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    recorded = read_checkpoint(path)[0]["training"]["arithmetic"]
+    assert recorded == {**here, "threads of the matrix library": 1}  # a small network
+    for name, other in {"matrix library": "openblas 0.1 Z80", "NumPy": "1.0", "Numba": None}.items():
+        record, arrays = read_checkpoint(path)
+        record["training"]["arithmetic"] = {**recorded, name: other}
+        write_checkpoint(path, record, arrays)
+        resumed = trainer()
+        resumed.restore(path)
+        before = state(resumed)
+        with pytest.raises(CheckpointError, match=f"since it began with {name} {other}, now .*; leave out --strict"):
+            resumed.fit(X, epochs=2, batch_size=10, strict=True)
+        assert state(resumed) == before
+        capsys.readouterr()
+        resumed.fit(X, epochs=2, batch_size=10, after_epoch=[SaveCheckpoint(tmp_path / "on.npz")])
+        (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+        assert warning.startswith("warning: the last bits will not be those of a run in one go, since it began with")
+        assert read_checkpoint(tmp_path / "on.npz")[0]["training"]["arithmetic"] == recorded
+        resumed.fit(X, epochs=2, batch_size=10, strict=True)  # there is nothing to train
+
+
+def test_the_same_arithmetic_and_one_that_is_not_known_are_not_told_of(tmp_path, capsys):
+    path = tmp_path / "c.npz"
+    trainer().fit(X, epochs=1, batch_size=10, strict=True)
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    for _ in range(2):
+        resumed = trainer()
+        resumed.restore(path)
+        resumed.fit(X, epochs=2, batch_size=10, strict=True)
+        assert "warning" not in capsys.readouterr().err
+        record, arrays = read_checkpoint(path)  # as versions before wrote it
+        record["training"].pop("arithmetic", None)
+        write_checkpoint(path, record, arrays)
+
+
+@pytest.mark.skipif(
+    not same_bits.arithmetic()["matrix library"].startswith("openblas")
+    or platform.machine() not in ("x86_64", "AMD64"),
+    reason="needs OpenBLAS, and a processor with several of its kernels",
+)
+def test_another_kernel_and_another_number_of_threads_are_seen(tmp_path):
+    """By the command, in processes of their own: the kernel is chosen when the library is loaded."""
+
+    def run(*options, **environment):
+        command = [
+            sys.executable,
+            "-m",
+            "scratchnn",
+            "train",
+            "--hidden",
+            "3",
+            "--out",
+            str(tmp_path / "run"),
+            *options,
+        ]
+        # matplotlib takes long to draw what nobody looks at here
+        hidden = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **hidden, **environment})
+
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
+    assert run("--epochs", "1", OPENBLAS_CORETYPE="Nehalem").returncode == 0
+    refused = run("--epochs", "2", "--resume", "--strict", OPENBLAS_CORETYPE="Sandybridge")
+    assert refused.returncode == 1 and re.search(r"error: .* Nehalem, now .* Sandybridge; leave", refused.stderr)
+    told = run("--epochs", "2", "--resume", "--blas-threads", "2", OPENBLAS_CORETYPE="Sandybridge")
+    assert told.returncode == 0 and re.search(r"Nehalem, now .*; threads of .* 1, now 2", told.stderr), told.stderr
 
 
 # ---- restore verifies everything first, and writes then

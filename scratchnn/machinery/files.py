@@ -25,7 +25,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk is reported without it
+        if error.errno and not error.filename:  # a full disk is reported without it
+            error.filename = str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)

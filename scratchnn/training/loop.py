@@ -9,6 +9,7 @@ with the loss on held-out data by the same function. What else happens after an 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training import blas
+from scratchnn.training import blas, same_bits
 from scratchnn.training.checkpoints import (
     CheckpointError,
     OtherRunError,
@@ -29,6 +30,7 @@ from scratchnn.training.checkpoints import (
     by_name,
     first_difference,
     model_section,
+    one_line,
     read_checkpoint,
     verified_arrays,
     verified_state,
@@ -114,6 +116,7 @@ class Trainer:
         self.snapshots: list[Array] = []
         self.epochs = 0
         self.saved: tuple[Path, int] | None = None  # the last checkpoint, and the epoch it was written after
+        self.arithmetic: dict[str, Any] = {}  # on which the epochs so far were made: same_bits.py
         self.restored: dict[str, Any] = {}  # the record of a checkpoint, which may have fields of another version
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -133,13 +136,15 @@ class Trainer:
         held_out: Any = None,
         shuffle: bool = True,
         after_epoch: Sequence[AfterEpoch] = (),
+        strict: bool = False,
     ) -> None:
         """Trains until `epochs` epochs are done, counting those of a restored checkpoint.
 
         `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
         train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
         the held-out loss is that of the parameters at the end of the epoch. After it, each function of `after_epoch`
-        is called with this trainer and the record of the epoch, and a line is printed.
+        is called with this trainer and the record of the epoch, and a line is printed. Epochs of another arithmetic
+        (same_bits.py) to go on from are told of, or with `strict` refused.
         """
         n = len(train)
         if n == 0:
@@ -158,6 +163,8 @@ class Trainer:
             np.errstate(over="ignore", invalid="ignore"),
             tqdm(total=epochs * batches, initial=done * batches, unit="batch", disable=None) as bar,
         ):
+            if done < epochs:
+                self.go_on_here(strict)
             for epoch in range(done + 1, epochs + 1):
                 order = self.rng.permutation(n) if shuffle else np.arange(n)
                 began = time.perf_counter()
@@ -175,6 +182,16 @@ class Trainer:
                 for function in (*after_epoch, print_line, use_loops_if_it_pays):
                     function(self, record)
                 bar.unpause()  # an epoch's time is that of its steps
+
+    def go_on_here(self, strict: bool) -> None:
+        """Takes the arithmetic of this process for what follows; CheckpointError if it has to be that of before."""
+        here = same_bits.arithmetic()
+        if changed := same_bits.difference(self.arithmetic, here):
+            told = one_line(f"the last bits will not be those of a run in one go, since it began with {changed}")
+            if strict:
+                raise CheckpointError(f"{told}; leave out --strict to go on all the same")
+            tqdm.write(f"warning: {told}", file=sys.stderr)
+        self.arithmetic = here
 
     def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
         """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""
@@ -206,6 +223,7 @@ class Trainer:
             "settings": self.settings,
             "history": self.history,
             "generator": self.rng.bit_generator.state,
+            "arithmetic": self.arithmetic,
             "optimiser": {name: value for name, value in state.items() if name not in vectors},
         }
         arrays |= {f"training/optimiser/{name}": value for name, value in vectors.items()}
@@ -245,6 +263,7 @@ class Trainer:
         self.history, self.restored = list(training["history"]), record
         self.iteration_losses = arrays["training/iteration_losses"].tolist()
         self.snapshots = [snapshot.copy() for snapshot in arrays["training/snapshots"]]
+        self.arithmetic = training.get("arithmetic", {})
         self.saved = path, len(self.history)
 
 

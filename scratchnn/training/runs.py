@@ -122,6 +122,7 @@ def train_in_folder(
     shuffle: bool = True,
     after_epoch: Sequence[AfterEpoch] = (),
     recorded: Sequence[str] = (),
+    strict: bool = False,
 ) -> None:
     """Trains in a folder of its own, or goes on with what lies there of the same run, or finds it ready.
 
@@ -139,7 +140,7 @@ def train_in_folder(
         if len(trainer.history) < epochs:
             trainer.fit(
                 train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
-                after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)],
+                after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)], strict=strict,
             )  # fmt: skip
         if recorded:
             for record, values in zip(trainer.history, trainer.snapshots, strict=True):

@@ -71,6 +71,7 @@ def expect_training(section: Any, arrays: Any) -> None:
         snapshots is not None and snapshots.ndim > 0 and len(snapshots) in (0, len(history)),
         "its snapshots are not one for every epoch, or none",
     )
+    expect(type(section.get("arithmetic", {})) is dict, "its arithmetic is no mapping")
     expect(type(optimiser) is dict, "its optimiser is no mapping")
     for name, value in optimiser.items():
         expect(type(value) not in (int, float) or is_number(value), f"its optimiser's {name} is {value}")
