@@ -86,6 +86,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=cli.positive_int, help="of an autoencoder (default: 15; digits: 60)")
     parser.add_argument("--classifier-epochs", type=cli.positive_int, help="default: 30; digits: 40")
     parser.add_argument("--batch-size", type=cli.positive_int, default=100, help="default: 100")
+    cli.add_strict(parser)
     parser.add_argument("--out", type=Path, help="folder for all runs, the tables and the figures")
     parser.set_defaults(threads=1, blas_threads=None)
     args = parser.parse_args(arguments)

@@ -152,7 +152,7 @@ def train_vae(args: argparse.Namespace, images: data.DataSet, settings: Mapping[
     trainer = Trainer(model, Adam(model, lr=LEARNING_RATE["vae"]), rng, settings)
     print(f"\nVAE, z = {N_Z}: {model!r}", flush=True)
     runs.train_in_folder(
-        args.out / "vae", trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        args.out / "vae", trainer, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
         held_out=images.validation,
     )  # fmt: skip
     losses, use, scale = evaluate(model, images.test), latent_use(model, images.test), scale_of_losses(images, "none")
@@ -187,6 +187,7 @@ def train_classifier(args: argparse.Namespace, images: data.DataSet) -> tuple[Cl
     runs.train_in_folder(
         args.out / "classifier", Trainer(model, Adam(model), rng, settings), data.Labelled(images.train),
         epochs=CLASSIFIER_EPOCHS[args.data], batch_size=args.batch_size, held_out=data.Labelled(images.validation),
+        strict=args.strict,
     )  # fmt: skip
     return model, below
 
@@ -214,7 +215,7 @@ def train_gan(args: argparse.Namespace, images: data.DataSet, settings: Mapping[
 
     print(f"\n{gan!r}", flush=True)
     runs.train_in_folder(
-        args.out / "gan", game, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        args.out / "gan", game, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
         held_out=images.validation, after_epoch=[keep_snapshots(measured)], recorded=("precision", "recall"),
     )  # fmt: skip
     return game

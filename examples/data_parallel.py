@@ -91,8 +91,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def prepare(arguments: Sequence[str] | None, comm: Any) -> tuple[argparse.Namespace, RanksTrainer, data.DataSet] | None:
-    """What every rank starts from; None if there is nothing to train."""
+def prepare(
+    arguments: Sequence[str] | None, comm: Any, held: contextlib.ExitStack
+) -> tuple[argparse.Namespace, RanksTrainer, data.DataSet] | None:
+    """What every rank starts from; None if there is nothing to train. The folder is this run's as long as `held` is."""
     args = options(arguments)
     if args.cost:
         print(cost_tables())
@@ -118,6 +120,7 @@ def prepare(arguments: Sequence[str] | None, comm: Any) -> tuple[argparse.Namesp
     }
     trainer = RanksTrainer(model, Adam(model), rng, settings, comm=comm)
     runs.prepare_folder(args.out)
+    held.enter_context(runs.alone_in(args.out))
     print(images)
     sizes = [part.stop - part.start for part in parts_of(args.batch_size, comm.size)]
     print(f"ranks: {comm.size}; rows that each has of a batch: {', '.join(map(str, sizes))}")
@@ -128,12 +131,16 @@ def prepare(arguments: Sequence[str] | None, comm: Any) -> tuple[argparse.Namesp
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    comm = MPI.COMM_WORLD
+    with contextlib.ExitStack() as held:
+        train_on_ranks(arguments, MPI.COMM_WORLD, held)
+
+
+def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.ExitStack) -> None:
     # rank 0 reads options and files; the others are sent what it has made of them, or None when it has to stop
     start = None
     try:
         if comm.rank == 0:
-            start = prepare(arguments, comm)
+            start = prepare(arguments, comm, held)
     finally:
         start = comm.bcast(start)
     if start is None:
@@ -143,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
             trainer.fit(
                 images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
-                shuffle=trainer.settings["shuffle"],
+                shuffle=trainer.settings["shuffle"], strict=args.strict,
                 after_epoch=[SaveCheckpoint(args.out / "checkpoint.npz")] if comm.rank == 0 else [],
             )  # fmt: skip
     except DivergedError:  # all ranks have the same loss, so all are here

@@ -140,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 batch_size=batch_size, blas_threads=args.blas_threads,
             )  # fmt: skip
             print(f"\n{n} numbers; {what}", flush=True)
-            runs.train_in_folder(args.out / name, trainer, train, epochs=epochs, batch_size=batch_size)
+            runs.train_in_folder(
+                args.out / name, trainer, train, strict=args.strict, epochs=epochs, batch_size=batch_size
+            )
             histories[name] = trainer.history
             scores[name] = score(model, trainer.history, train, -(-len(train) // batch_size))
     print_tables(args, baselines, scores)

@@ -74,6 +74,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--batch-size", type=cli.positive_int, help="default: 64 with 8 numbers, 256 with 2; digits: 16"
     )
+    cli.add_strict(parser)
     parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
     args = parser.parse_args(arguments)
     args.codes, args.seeds = list(dict.fromkeys(args.codes)), list(dict.fromkeys(args.seeds))
@@ -108,7 +109,7 @@ def one_run(n: int, seed: int, args: argparse.Namespace, train: data.Images, max
     print(f"\n{folder.name}:", flush=True)
     untrained, used_untrained = reconstruction_error(model.reconstruct, train), code_use(model, train)
     runs.train_in_folder(
-        folder, trainer, train, epochs=args.epochs_of[n], batch_size=batch_size,
+        folder, trainer, train, strict=args.strict, epochs=args.epochs_of[n], batch_size=batch_size,
         after_epoch=[keep_snapshots(lambda: code_use(model, train))],
         recorded=[f"share_of_number_{j}" for j in range(1, n + 1)],
     )  # fmt: skip

@@ -135,6 +135,7 @@ def train(
     print(f"\nsigma {sigma:g}: {model!r}", flush=True)
     runs.train_in_folder(
         args.out / f"sigma-{sigma:g}", trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        strict=args.strict,
         held_out=images.validation,
     )  # fmt: skip
     return model, trainer

@@ -170,6 +170,7 @@ def train_classifier(args: argparse.Namespace, images: data.DataSet, settings: d
     runs.train_in_folder(
         args.out / "classifier", Trainer(model, Adam(model), rng, settings), data.Labelled(images.train),
         epochs=CLASSIFIER_EPOCHS[args.data], batch_size=args.batch_size, held_out=data.Labelled(images.validation),
+        strict=args.strict,
     )  # fmt: skip
     return model
 
@@ -188,7 +189,7 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
 
     print(f"\n{game}: {gan!r}", flush=True)
     runs.train_in_folder(
-        args.out / game, trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        args.out / game, trainer, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
         held_out=images.validation, after_epoch=[keep_snapshots(snapshot)],
     )  # fmt: skip
     return trainer

@@ -296,6 +296,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_labels(args, data.labels_of(images.train))
     experiment = Experiment(args, images, trained_vae(args))
     runs.prepare_folder(args.out)
+    with runs.alone_in(args.out):
+        train_all(args, images, experiment)
+
+
+def train_all(args: argparse.Namespace, images: data.DataSet, experiment: Experiment) -> None:
+    """Trains what is not trained yet, and writes what came out."""
+    n_all = len(images.train)
     ledger = args.out / "trainings.json"
     settings = {**experiment.settings, "seed": args.seed}
     trainings = finished_trainings(ledger, settings)

@@ -86,6 +86,7 @@ def train(
     try:
         runs.train_in_folder(
             args.out / name.replace(", ", "-"), trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+            strict=args.strict,
             held_out=images.validation,
         )  # fmt: skip
     except DivergedError as error:

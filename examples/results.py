@@ -37,8 +37,8 @@ from results_sections import gans, missing_pixels, optimisers, pictures_of_data,
 from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, keep, row, runs_under, table
 from results_sections.stale import why_stale
 
+from scratchnn.machinery.files import written_whole
 from scratchnn.scripts import cli
-from scratchnn.training.checkpoints import written_whole
 from scratchnn.training.runs import OptionError, OutputError, write_json, write_text
 
 SECTIONS = (

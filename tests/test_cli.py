@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +19,11 @@ from conftest import ROOT
 from scripts import fails
 
 from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, data
+from scratchnn.machinery import files
 from scratchnn.machinery.extras import EXTRAS, missing
 from scratchnn.scripts import cli
 from scratchnn.training import CheckpointError, DivergedError, Trainer, keep_snapshots, load_model, runs
+from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 
@@ -59,6 +64,95 @@ def test_a_training_leaves_the_folder_of_another_run_as_it_is(tmp_path):
     with pytest.raises(runs.OutputError, match=r"holds another run.*lost: it has seed = 0, and this run has 1"):
         train(tmp_path, 1, seed=1)
     assert before == [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
+
+
+def test_a_checkpoint_with_too_few_losses_is_not_gone_on_with(tmp_path):
+    """Altered by hand: its file can only say that every epoch has one or more."""
+    train(tmp_path, 2)
+    record, arrays = read_checkpoint(tmp_path / "checkpoint.npz")
+    arrays["training/iteration_losses"] = arrays["training/iteration_losses"][:-1]
+    write_checkpoint(tmp_path / "checkpoint.npz", record, arrays)
+    with pytest.raises(CheckpointError, match="has the losses of 5 steps, and its epochs have 6"):
+        train(tmp_path, 3)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from scratchnn.training import runs
+with runs.alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that trains in this folder, until it is told to stop, or killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(other, tmp_path):
+    sentence = f"another process is training in {tmp_path}: wait until it has ended, or choose another folder"
+    with pytest.raises(runs.OutputError, match=re.escape(sentence)):
+        train(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"] and other.poll() is None
+    other.communicate("")
+    assert other.returncode == 0 and not list(tmp_path.iterdir())
+    train(tmp_path, 1)
+
+
+def test_a_process_that_is_killed_leaves_no_lock_behind_and_what_it_was_writing_does_no_harm(other, tmp_path):
+    (tmp_path / f"checkpoint.npz.{other.pid}-0123abcd.part").write_bytes(b"half of")
+    other.kill()
+    other.wait()
+    assert (tmp_path / ".lock").exists()
+    train(tmp_path, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.npz", "history.json"}
+
+
+def test_a_lock_that_was_removed_by_its_owner_is_none(tmp_path, monkeypatch):
+    """Between the opening of the file and the lock on it, the owner before has removed it: a third process would make
+    a new one."""
+    opened = Path.open
+
+    def open_and_lose(path, *how):
+        file = opened(path, *how)
+        monkeypatch.undo()
+        path.unlink()
+        return file
+
+    monkeypatch.setattr(Path, "open", open_and_lose)
+    with files.locked(tmp_path / ".lock") as lock:
+        assert os.path.samestat(os.fstat(lock.fileno()), (tmp_path / ".lock").stat())
+        assert files.locked(tmp_path / ".lock") is None
+
+
+def test_two_writers_of_a_file_do_each_other_no_harm(tmp_path):
+    with files.written_whole(tmp_path / "a") as one:
+        one.write(b"one")
+        with files.written_whole(tmp_path / "a") as two:
+            two.write(b"two")
+        assert (tmp_path / "a").read_bytes() == b"two"
+    assert (tmp_path / "a").read_bytes() == b"one" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def main(_):
+        runs.write_text(tmp_path / "a", "text")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert fails(main) == f"error: No space left on device: {tmp_path / 'a'}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_recorded_stands_in_the_history_of_its_epoch(tmp_path):
@@ -110,6 +204,13 @@ def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(be
         runs.check_resume(tmp_path / "file" / below, resume=False)
     runs.check_resume(tmp_path / "free" / below, resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_link_to_nowhere_is_no_folder_to_write_into(below, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(runs.OutputError, match=r"cannot write into .*link.* is a link to what is not there\): choose"):
+        runs.check_resume(tmp_path / "link" / below, resume=False)
 
 
 SCRIPTS = [

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
+from fuzz_files import measured
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -16,6 +20,7 @@ from scratchnn import data
 from scratchnn.data import DataError, Images, Labelled, binarise, binarise_held_out, files, load
 from scratchnn.data.files import File
 from scratchnn.data.idx import parse
+from scratchnn.data.mat import matrix
 
 PAYLOAD = bytes(range(256)) * 4
 SHA256 = hashlib.sha256(PAYLOAD).hexdigest()
@@ -43,6 +48,9 @@ GOOD = idx(np.zeros((2, 3), np.uint8))
         (b"\0\0\x0d" + GOOD[3:], "starts with 00 00 08 and a rank, this one with '00 00 0d 02'"),
         (b"\0\0\x08\0", "and a rank"),
         (b"", "this one with ''"),
+        (b"\0\0\x08\xff" + b"\xff" * 1020, "of 255 dimensions"),
+        (b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x", "of 255 dimensions"),
+        (b"\0\0\x08\3" + b"\0\0\0\0" + b"\xff" * 8, r"promises \(0, 4294967295, 4294967295\), which no"),
     ],
 )
 def test_idx_files_that_lie_are_refused(payload, message):
@@ -77,7 +85,7 @@ class Mirrors:
 
 
 def file(*urls: str) -> File:
-    return File("set", "images", SHA256, urls or ("https://a/images.gz",))
+    return File("set", "images", SHA256, len(PAYLOAD), urls or ("https://a/images.gz",))
 
 
 def place(folder, name: str, content: bytes) -> None:
@@ -153,8 +161,78 @@ def test_a_named_folder_that_does_not_exist_is_an_error_and_no_reason_to_downloa
 
 def test_a_damaged_matlab_file_is_named(here):
     place(here / "named/frey-face", "frey_rawface.mat", b"MATLAB 5.0 MAT-file, or so it says")
-    with pytest.raises(DataError, match=r"frey_rawface\.mat .*cannot be read as a MATLAB file"):
+    with pytest.raises(DataError, match=r"frey_rawface\.mat .*it is no MATLAB 5\.0 file that holds just one matrix"):
         data.load("frey-face")
+
+
+def test_the_frames_are_those_that_scipy_reads(real_data):
+    raw = (real_data / "frey-face/frey_rawface.mat").read_bytes()
+    theirs = scipy.io.loadmat(io.BytesIO(raw))["ff"]
+    np.testing.assert_array_equal(matrix(raw, b"ff", (560, 1965)), theirs)
+    assert data.frames_of_mat(raw) == theirs.T.tobytes()
+
+
+def mat(array: np.ndarray, name: str = "ff", **how) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, {name: array}, **how)
+    return file.getvalue()
+
+
+def test_every_bit_of_a_matlab_file_counts_or_means_nothing():
+    """The text at its beginning and the bytes that fill up its end mean nothing, and a hash decides on the numbers.
+    A flip of any other bit is seen by the reader."""
+    array = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    raw = mat(array)
+    np.testing.assert_array_equal(matrix(raw, b"ff", (3, 5)), array)
+    numbers = range(len(raw) - 16, len(raw) - 1)
+    for bit in range(8 * len(raw)):
+        flipped = bytearray(raw)
+        flipped[bit // 8] ^= 1 << bit % 8
+        if bit // 8 < 124 or bit // 8 >= len(raw) - 1:
+            np.testing.assert_array_equal(matrix(bytes(flipped), b"ff", (3, 5)), array)
+        elif bit // 8 in numbers:
+            found = matrix(bytes(flipped), b"ff", (3, 5))
+            assert found.shape == (3, 5) and (found != array).sum() == 1
+        else:
+            with pytest.raises(ValueError, match=r"it is no MATLAB 5\.0 file"):
+                matrix(bytes(flipped), b"ff", (3, 5))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        mat(np.zeros((5, 3), np.uint8)), mat(np.zeros((3, 5), np.int8)), mat(np.zeros((3, 5), np.uint8), "gg"),
+        mat(np.zeros((3, 5), np.uint8), do_compression=True), mat(np.zeros((3, 5), np.uint8), format="4"),
+        mat(np.zeros((3, 5), np.uint8)) + b"more", mat(np.zeros((3, 5), np.uint8))[:-1], b"", b"MATLAB 5.0 MAT-file",
+    ],
+)  # fmt: skip
+def test_another_matlab_file_is_refused(raw):
+    with pytest.raises(ValueError, match=r"holds just one matrix of bytes, ff \(3, 5\), not compressed"):
+        matrix(raw, b"ff", (3, 5))
+
+
+def test_a_file_that_grows_without_end_is_stopped_at_the_size_that_is_known(here):
+    content = gzip.compress(bytes(200_000_000), compresslevel=1)[:-8]
+    small = gzip.compress(PAYLOAD)
+    right, _, usual = measured(lambda: file().payload(small))
+    result, _, peak = measured(lambda: file().payload(content))
+    assert right == PAYLOAD and usual < 20_000
+    assert isinstance(result, ValueError) and "it unpacks to more than the 1,024 bytes of the right one" in str(result)
+    assert peak < 1.5 * len(content)  # which is kept as what is left to unpack
+
+
+@pytest.mark.parametrize("name", ["images", "images.gz"])
+def test_a_file_that_is_larger_than_the_right_one_is_not_even_read(name, here, monkeypatch):
+    place(here / "named/set", name, b"")
+    os.truncate(here / "named/set" / name, 10**11)  # it has no blocks on the disk
+    with pytest.raises(DataError, match="its 100,000,000,000 bytes are more than the 1,024 of the right one"):
+        file().read()
+
+
+def test_the_sizes_of_the_sets_are_those_of_their_files(real_data):
+    """Else a right file would be refused."""
+    for name in data.DATA_SETS:
+        data.load(name)
 
 
 def test_an_unknown_data_set_is_named():

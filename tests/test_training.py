@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,6 +37,7 @@ from scratchnn.training import (
     evaluate,
     keep_snapshots,
     runs,
+    same_bits,
     set_learning_rate,
 )
 from scratchnn.training.after_epoch import falling
@@ -298,6 +302,80 @@ def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
         trainer(data="digits", optimiser=SGD).restore(path)
 
 
+# ---- on another arithmetic
+
+
+def test_going_on_with_another_arithmetic_is_told_and_strictly_refused(tmp_path, monkeypatch, capsys):
+    path, here = tmp_path / "c.npz", same_bits.arithmetic()
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    recorded = read_checkpoint(path)[0]["training"]["arithmetic"]
+    assert recorded == {**here, "threads of the matrix library": 1}  # a small network
+    for name, other in {"matrix library": "openblas 0.1 Z80", "NumPy": "1.0", "Numba": None}.items():
+        record, arrays = read_checkpoint(path)
+        record["training"]["arithmetic"] = {**recorded, name: other}
+        write_checkpoint(path, record, arrays)
+        resumed = trainer()
+        resumed.restore(path)
+        before = state(resumed)
+        with pytest.raises(CheckpointError, match=f"since it began with {name} {other}, now .*; leave out --strict"):
+            resumed.fit(X, epochs=2, batch_size=10, strict=True)
+        assert state(resumed) == before
+        capsys.readouterr()
+        resumed.fit(X, epochs=2, batch_size=10, after_epoch=[SaveCheckpoint(tmp_path / "on.npz")])
+        (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+        assert warning.startswith("warning: the last bits will not be those of a run in one go, since it began with")
+        assert read_checkpoint(tmp_path / "on.npz")[0]["training"]["arithmetic"] == recorded
+        resumed.fit(X, epochs=2, batch_size=10, strict=True)  # there is nothing to train
+
+
+def test_the_same_arithmetic_and_one_that_is_not_known_are_not_told_of(tmp_path, capsys):
+    path = tmp_path / "c.npz"
+    trainer().fit(X, epochs=1, batch_size=10, strict=True)
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    for _ in range(2):
+        resumed = trainer()
+        resumed.restore(path)
+        resumed.fit(X, epochs=2, batch_size=10, strict=True)
+        assert "warning" not in capsys.readouterr().err
+        record, arrays = read_checkpoint(path)  # as versions before wrote it
+        record["training"].pop("arithmetic", None)
+        write_checkpoint(path, record, arrays)
+
+
+@pytest.mark.skipif(
+    not same_bits.arithmetic()["matrix library"].startswith("openblas")
+    or platform.machine() not in ("x86_64", "AMD64"),
+    reason="needs OpenBLAS, and a processor with several of its kernels",
+)
+def test_another_kernel_and_another_number_of_threads_are_seen(tmp_path):
+    """By the command, in processes of their own: the kernel is chosen when the library is loaded."""
+
+    def run(*options, **environment):
+        command = [
+            sys.executable,
+            "-m",
+            "scratchnn",
+            "train",
+            "--hidden",
+            "3",
+            "--out",
+            str(tmp_path / "run"),
+            *options,
+        ]
+        # matplotlib takes long to draw what nobody looks at here
+        hidden = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **hidden, **environment})
+
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
+    assert run("--epochs", "1", OPENBLAS_CORETYPE="Nehalem").returncode == 0
+    refused = run("--epochs", "2", "--resume", "--strict", OPENBLAS_CORETYPE="Sandybridge")
+    assert refused.returncode == 1 and re.search(r"error: .* Nehalem, now .* Sandybridge; leave", refused.stderr)
+    told = run("--epochs", "2", "--resume", "--blas-threads", "2", OPENBLAS_CORETYPE="Sandybridge")
+    assert told.returncode == 0 and re.search(r"Nehalem, now .*; threads of .* 1, now 2", told.stderr), told.stderr
+
+
 # ---- restore verifies everything first, and writes then
 
 
@@ -354,31 +432,31 @@ DAMAGES = {
     ),
     "a buffer that is one number": (instead(MEAN, np.float32(1)), rf"its {MEAN} is float32 of shape \(\), and"),
     "no buffer": (without(MEAN), f"{MEAN} is missing"),
-    "no m of Adam": (without("training/optimiser/m"), "training/optimiser/m"),
+    "no m of Adam": (without("training/optimiser/m"), "its optimiser has no m"),
     "another v of Adam": (
         instead("training/optimiser/v", np.ones(46, np.float32)), r"its v is float32 of shape \(46,\)"
     ),
-    "no t of Adam": (field("training", "optimiser", "t"), "'t'"),
-    "a t that is no number": (field("training", "optimiser", "t", value="many"), "many"),
-    "a t without end": (field("training", "optimiser", "t", value=float("inf")), "infinity"),
-    "no learning rate": (field("training", "optimiser", "lr"), "'lr'"),
+    "no t of Adam": (field("training", "optimiser", "t"), "its optimiser has no t"),
+    "a t that is no number": (field("training", "optimiser", "t", value="many"), "t is no number of steps"),
+    "a t without end": (field("training", "optimiser", "t", value=float("inf")), "its optimiser's t is inf"),
+    "no learning rate": (field("training", "optimiser", "lr"), "its optimiser's lr is no positive number"),
     "an optimiser that is a text": (field("training", "optimiser", value="Adam"), "not a complete checkpoint"),
-    "no generator": (field("training", "generator"), "'generator'"),
+    "no generator": (field("training", "generator"), "its generator is no PCG64"),
     "another generator": (field("training", "generator", "bit_generator", value="MT19937"), "PCG64"),
-    "half a generator": (field("training", "generator", "state"), "'state'"),
+    "half a generator": (field("training", "generator", "state"), "with the whole of its state"),
     "a generator out of range": (field("training", "generator", "state", "state", value=-1), "not a complete"),
     "a generator that is a text": (field("training", "generator", value="seed 7"), "not a complete checkpoint"),
-    "no history": (field("training", "history"), "'history'"),
-    "a history that is a number": (field("training", "history", value=2), "int"),
+    "no history": (field("training", "history"), "its history is no list"),
+    "a history that is a number": (field("training", "history", value=2), "its history is no list"),
     "no losses": (without("training/iteration_losses"), "iteration_losses"),
     "no snapshots": (without("training/snapshots"), "snapshots"),
-    "snapshots that are no list": (instead("training/snapshots", np.float64(1)), "0-d"),
-    "no settings": (field("training", "settings"), "'settings'"),
-    "no training at all": (field("training"), "'training'"),
-    "no architecture": (field("model", "modules"), "'modules'"),
+    "snapshots that are no list": (instead("training/snapshots", np.float64(1)), "its snapshots are not one for every"),
+    "no settings": (field("training", "settings"), "its settings are no mapping"),
+    "no training at all": (field("training"), "no training to go on with"),
+    "no architecture": (field("model", "modules"), "its modules are no list"),
     "an architecture that is a text": (field("model", "modules", value="VAE()"), "not a complete checkpoint"),
-    "a row without settings": (field("model", "modules", 1, "settings"), "'settings'"),
-    "a row whose settings are a text": (field("model", "modules", 1, "settings", value="n_in=5"), "items"),
+    "a row without settings": (field("model", "modules", 1, "settings"), "a row of its modules has no"),
+    "a row whose settings are a text": (field("model", "modules", 1, "settings", value="n_in=5"), "a row of its modu"),
     "another layer": (field("model", "modules", 2, "settings", "n_out", value=7), "is of another run: it has network"),
     "another setting": (field("training", "settings", "data", value="y"), "it has data = y, and this run has x"),
 }  # fmt: skip

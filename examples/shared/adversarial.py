@@ -149,19 +149,20 @@ def load_gan(run: Path) -> tuple[GAN, dict[str, Any]]:
     record, arrays = read_checkpoint(path)
     try:
         whole, *rows = record["model"]["modules"]
-        gan = GAN(player(rows, "generator"), player(rows, "discriminator"), whole["settings"]["n_z"])
+        n = arrays["model/params"].size
+        gan = GAN(player(rows, "generator", n), player(rows, "discriminator", n), whole["settings"]["n_z"])
         for array, value in verified_arrays(gan, arrays):
             array[...] = value
         settings: dict[str, Any] = record["training"]["settings"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path} holds no generator with a discriminator: give the folder of a game") from error
     return gan, settings
 
 
-def player(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
+def player(rows: Sequence[Mapping[str, Any]], name: str, n_params: int) -> Any:
     """The generator or the discriminator that rows of a checkpoint's table describe; its values are overwritten."""
     its = [{**row, "name": row["name"][len(name) + 1 :]} for row in rows if row["name"].split(".")[0] == name]
-    return build(its, np.random.default_rng(0))
+    return build(its, np.random.default_rng(0), n_params)
 
 
 def variety(images: Array) -> float:

@@ -63,6 +63,7 @@ def train(
     print(f"{folder.name}:", flush=True)
     runs.train_in_folder(
         folder, trainer, examples, epochs=epochs, batch_size=batch_size, held_out=held_out, after_epoch=after_epoch,
+        strict=args.strict,
         recorded=recorded,
     )  # fmt: skip
     return trainer.history

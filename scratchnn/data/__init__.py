@@ -12,7 +12,6 @@ load("frey-face")      1,965 frames of 28×20 pixels of a video of one face, no 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from importlib import resources
 
@@ -22,8 +21,7 @@ from scratchnn.data.binarisation import BINARISATIONS, binarise, binarise_held_o
 from scratchnn.data.files import DataError, File
 from scratchnn.data.idx import parse
 from scratchnn.data.images import DataSet, Images, Labelled, labels_of
-from scratchnn.machinery.extras import missing
-from scratchnn.machinery.parameters import Array
+from scratchnn.data.mat import matrix
 
 __all__ = [
     "BINARISATIONS",
@@ -68,7 +66,8 @@ def load_digits() -> DataSet:
 
     digits.md, beside this file, names the source and the licence.
     """
-    file = File("digits", "digits.idx", "4af6f3417d7865cd8b5dbd03a9e4f16e8ef14c0f4c336c712afa1421a4f382a9", urls=())
+    sha256 = "4af6f3417d7865cd8b5dbd03a9e4f16e8ef14c0f4c336c712afa1421a4f382a9"
+    file = File("digits", "digits.idx", sha256, 116_817, urls=())
     try:
         table = parse(file.payload((resources.files(__name__) / "digits.idx.gz").read_bytes()))
     except (OSError, ValueError) as error:
@@ -115,9 +114,10 @@ def load_idx(
 ) -> DataSet:
     """MNIST or a set laid out like it, split as TensorFlow 1's reader did: the first 5,000 training images validate."""
     names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+    sizes = (16 + 60_000 * 784, 8 + 60_000, 16 + 10_000 * 784, 8 + 10_000)
     pixels, labels, test_pixels, test_labels = (
-        parse(File(name, file, digest, tuple(f"{url}{file}.gz" for url in urls)).read())
-        for file, digest in zip(names, sha256, strict=True)
+        parse(File(name, file, digest, size, tuple(f"{url}{file}.gz" for url in urls)).read())
+        for file, digest, size in zip(names, sha256, sizes, strict=True)
     )
     height, width = pixels.shape[1:]
     validation, train = Images(pixels.reshape(-1, height * width), 255, labels).split(5_000, 55_000)
@@ -131,6 +131,7 @@ def load_frey_face() -> DataSet:
         "frey-face",
         "frey_rawface.mat",
         "2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78",
+        1965 * 560,
         ("https://cs.nyu.edu/~roweis/data/frey_rawface.mat",),
         unpack=frames_of_mat,
     ).read()
@@ -141,15 +142,7 @@ def load_frey_face() -> DataSet:
 
 def frames_of_mat(raw: bytes) -> bytes:
     """The frames, one after another, from the MATLAB file, which holds them as the columns of `ff` (560, 1965)."""
-    try:
-        from scipy import io as scipy_io
-    except ModuleNotFoundError as error:
-        raise missing(error, "reading frey-face's MATLAB file") from error
-    try:
-        frames: Array = scipy_io.loadmat(io.BytesIO(raw), variable_names=["ff"])["ff"]
-    except Exception as error:  # the reader raises whatever a damaged file makes it stumble over
-        raise ValueError(f"it cannot be read as a MATLAB file: {error}") from error
-    return np.ascontiguousarray(frames.T).tobytes()
+    return matrix(raw, b"ff", (560, 1965)).T.tobytes()
 
 
 SEQUENCES = ("digits", "frey-face")

@@ -1,7 +1,8 @@
 """Where data files come from: found on disk, or downloaded from one of several mirrors, and in either case verified.
 
 What is verified is the *payload*, the decompressed bytes: mirrors recompress their files, and two of the data sets use
-the same file names. A file is looked for in this order, and the first one found must be right:
+the same file names. Its size is known too, so no file takes more memory than a right one, whatever it unpacks to. A
+file is looked for in this order, and the first one found must be right:
 
     $SCRATCHNN_DATA/<data set>/<file> or <file>.gz
     <the user's cache folder>/scratchnn/<data set>/<file>.gz
@@ -10,7 +11,6 @@ the same file names. A file is looked for in this order, and the first one found
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import zlib
@@ -29,7 +29,7 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file of a data set: its name, the sha256 of its payload, and the addresses to get it from.
+    """A file of a data set: its name, sha256 and size in bytes of its payload, and the addresses to get it from.
 
     `unpack` turns the file's (decompressed) bytes into the payload: where a container may differ from copy to copy, it
     takes the data out. It raises ValueError for bytes that it cannot read.
@@ -38,6 +38,7 @@ class File:
     data_set: str
     name: str
     sha256: str
+    size: int
     urls: tuple[str, ...]
     unpack: Callable[[bytes], bytes] = bytes
 
@@ -48,6 +49,12 @@ class File:
                 if path.is_file():
                     return self.verified(path)
         return self.verified(self.download())
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that it may have on disk, compressed or not: the payload, what gzip adds to data that it
+        cannot compress, and a header."""
+        return self.size + self.size // 1000 + 4096
 
     def folders(self) -> Iterator[Path]:
         """Where the file may lie: in the folder that SCRATCHNN_DATA names, if it names one, then in the cache."""
@@ -63,6 +70,8 @@ class File:
     def verified(self, path: Path) -> bytes:
         """The payload of the file at `path`; DataError unless it is the right one."""
         try:
+            if (size := path.stat().st_size) > self.limit:
+                raise ValueError(f"its {size:,} bytes are more than the {self.size:,} of the right one")
             return self.payload(path.read_bytes())
         except ValueError as wrong:
             raise DataError(
@@ -73,8 +82,8 @@ class File:
     def payload(self, raw: bytes) -> bytes:
         """The data in the bytes of a file; ValueError unless they are the right ones."""
         try:
-            payload = self.unpack(gzip.decompress(raw) if raw[:2] == GZIP else raw)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            payload = self.unpack(self.decompressed(raw) if raw[:2] == GZIP else raw)
+        except zlib.error as error:
             raise ValueError(f"it is truncated or damaged ({error})") from error
         found = hashlib.sha256(payload).hexdigest()
         if found != self.sha256:
@@ -83,6 +92,16 @@ class File:
                 "altered, or the file of the same name of another data set"
             )
         return payload
+
+    def decompressed(self, raw: bytes) -> bytes:
+        """What a gzip file holds; ValueError or zlib.error if it is damaged, or holds more than it may."""
+        unpacker = zlib.decompressobj(wbits=31)  # 31: with the header and the checksum of gzip
+        content = unpacker.decompress(raw, self.limit + 1)
+        if len(content) > self.limit:
+            raise ValueError(f"it unpacks to more than the {self.size:,} bytes of the right one")
+        if not unpacker.eof:
+            raise ValueError("it is truncated or damaged (its end is missing)")
+        return content
 
     def download(self) -> Path:
         """Fetches the file from the first mirror whose content is right, into the cache; nothing is left half-done."""

@@ -160,8 +160,8 @@ def start_again(desk: Desk, name: str) -> int:
 
 def figure(desk: Desk, name: str) -> int:
     """Draws every entry of every gradient: backward's value over that of finite differences. The diagonal is right."""
+    from scratchnn.machinery.files import written_whole
     from scratchnn.scripts.figures import new_figure
-    from scratchnn.training.checkpoints import written_whole
 
     verdict = try_answer(name, desk.file(name))
     if verdict.report is None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from scratchnn.exercises.exercise import ladder, path_of, stub
 from scratchnn.exercises.verdict import try_answer
+from scratchnn.machinery.files import written_whole
 
 STATE = ".progress.json"
 HINTS = 3
@@ -69,10 +69,8 @@ class Progress:
     def save(self, folder: Path) -> None:
         """Writes the state, whole or not at all."""
         content = {key: sorted(value) if isinstance(value, set) else value for key, value in asdict(self).items()}
-        descriptor, partial = tempfile.mkstemp(prefix=STATE, suffix=".part", dir=folder)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(content, indent=1) + "\n")
-        Path(partial).replace(folder / STATE)
+        with written_whole(folder / STATE) as file:
+            file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def load(folder: Path) -> Progress:

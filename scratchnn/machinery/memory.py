@@ -12,6 +12,8 @@ import inspect
 import math
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,6 +26,17 @@ from scratchnn.machinery.summary import summary
 Shape = tuple[int, ...]
 Self = TypeVar("Self", bound="Memory")
 T = TypeVar("T", bound="Memory")
+ALLOWANCE: ContextVar[float] = ContextVar("how many numbers new modules may have", default=math.inf)
+
+
+@contextmanager
+def learning_at_most(n: int) -> Iterator[None]:
+    """Modules made in the meantime learn n numbers in all, or ValueError, before any memory is taken for more."""
+    before = ALLOWANCE.set(n)
+    try:
+        yield
+    finally:
+        ALLOWANCE.reset(before)
 
 
 class Part(Generic[T]):
@@ -71,6 +84,9 @@ class Memory:
         self.own_buffers: dict[str, Array] = {}
         self.owner: weakref.ref[Memory] | None = None
         size = sum(math.prod(shape) for shape in self.shapes.values())
+        if size > ALLOWANCE.get():
+            raise ValueError(f"a {type(self).__name__} of {size:,} numbers is more than there are numbers for")
+        ALLOWANCE.set(ALLOWANCE.get() - size)
         self.join(np.zeros(size, dtype), np.zeros(size, dtype))
 
     def __init_subclass__(cls) -> None:

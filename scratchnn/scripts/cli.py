@@ -81,8 +81,17 @@ def training_parser(
             help="of the matrix library, with --threads 1 (default: one for a small network, all for a large one)",
         )  # fmt: skip
     training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
+    add_strict(training)
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
     return training
+
+
+def add_strict(training: argparse.ArgumentParser) -> None:
+    """The option of a script that goes on with what lies in its folder."""
+    training.add_argument(
+        "--strict", action="store_true",
+        help="refuse to go on with a checkpoint of another matrix kernel, number of threads, NumPy or Numba",
+    )  # fmt: skip
 
 
 def forgiving_terminal() -> None:

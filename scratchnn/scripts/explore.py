@@ -29,9 +29,10 @@ from scratchnn import data
 from scratchnn.classifier import Classifier
 from scratchnn.data import Images
 from scratchnn.evaluation import encode
+from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures  # which says so where matplotlib is missing
-from scratchnn.training.checkpoints import CheckpointError, written_whole
+from scratchnn.training.checkpoints import CheckpointError
 from scratchnn.vae import VAE
 
 import matplotlib  # isort: skip

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from scratchnn.machinery.extras import missing
+from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts.provenance import drawing, text_of
-from scratchnn.training.checkpoints import written_whole
 
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -215,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         after_epoch.append(set_beta(model, weight))
     runs.train_in_folder(
         args.out, trainer, train, epochs=args.epochs, batch_size=args.batch_size, held_out=validation,
+        strict=args.strict,
         shuffle=args.shuffle, after_epoch=after_epoch,
     )  # fmt: skip
 

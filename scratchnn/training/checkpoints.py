@@ -11,7 +11,8 @@ The architecture is a table, a row for every module: its name in the tree, its c
     {"name": "encoder.0", "class": "Dense", "settings": {"n_in": 784, "n_out": 500}}
 
 `load_model` builds a model from the rows. It knows the classes of this library and nothing else: no code in a
-checkpoint is ever executed. Nothing of a checkpoint is used before its format and checksums are verified.
+checkpoint is ever executed. Nothing of a checkpoint is used before its format, its checksums and its schema
+(schema.py) are verified, and nothing is allocated that the file does not have the numbers for.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from itertools import count, takewhile
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,15 +33,26 @@ from scratchnn.autoencoder import Autoencoder
 from scratchnn.classifier import Classifier
 from scratchnn.iwae import IWAE
 from scratchnn.layers import Module
+from scratchnn.machinery.files import written_whole
+from scratchnn.machinery.memory import learning_at_most
 from scratchnn.machinery.parameters import Array
+from scratchnn.optim import Optimiser
+from scratchnn.training.npz import read_arrays
+from scratchnn.training.schema import OF_OPTIMISER, SCHEMA, expect, expect_schema, is_number
 from scratchnn.vae import VAE
 
 FORMAT = 2  # format 1, of versions before 0.1.0, had no number
 MODELS = {"Autoencoder": Autoencoder, "Classifier": Classifier, "IWAE": IWAE, "VAE": VAE}
-BUILDING_BLOCKS: dict[str, type[Module]] = {
+CLASSES: dict[str, type[Module]] = {
     name: value
     for name, value in {**vars(layers), **vars(losses), **vars(likelihoods), **vars(grey_likelihoods), **MODELS}.items()
     if isinstance(value, type) and issubclass(value, Module)
+}
+# what others derive from says what a layer is, and is none
+BUILDING_BLOCKS = {
+    name: cls
+    for name, cls in CLASSES.items()
+    if name in MODELS or not any(cls in c.__mro__[1:] for c in CLASSES.values())
 }
 # arguments that a row does not hold: arrays do, or rows of parts
 NO_SETTINGS = ("rng", "b", "dtype", "layers", "shapes", "parts")
@@ -60,30 +72,25 @@ class Stored(Protocol):
 class CheckpointError(Exception):
     """A checkpoint that is missing, damaged, or of no use here."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class OtherRunError(CheckpointError):
     """A checkpoint of another model or of other settings: `difference` says what tells them apart."""
 
     def __init__(self, path: Path, difference: str) -> None:
         super().__init__(f"{path} is of another run: {difference}")
-        self.difference = difference
+        self.difference = one_line(difference)
+
+
+def one_line(text: str) -> str:
+    """A text of which parts may come from a file: without line breaks and what else a terminal obeys, and not long."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= 1000 else f"{text[:1000]} …"
 
 
 # ---- the file
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def checksum(section: str, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
@@ -91,9 +98,9 @@ def checksum(section: str, content: Mapping[str, Any], arrays: Mapping[str, Arra
     digest = hashlib.sha256()
     digest.update(json.dumps({k: v for k, v in content.items() if k != "checksum"}, sort_keys=True).encode())
     for name in sorted(name for name in arrays if name.startswith(section + "/")):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -103,22 +110,25 @@ def write_checkpoint(path: Path, record: Mapping[str, Any], arrays: Mapping[str,
         name: {**content, "checksum": checksum(name, content, arrays)} if isinstance(content, dict) else content
         for name, content in record.items()
     }
+    content = {"record": np.array(json.dumps({**sections, "format": FORMAT})), **arrays}
     with written_whole(path) as file:
-        np.savez(file, record=np.array(json.dumps({**sections, "format": FORMAT})), **arrays)  # type: ignore[arg-type]
+        np.savez(file, **{name: np.asarray(array, order="C") for name, array in content.items()})  # type: ignore[arg-type]
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """The record and the arrays of a checkpoint, verified; CheckpointError if it is missing, damaged, or of no use."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        record = json.loads(str(arrays.pop("record")))
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path} is no file: choose another folder")
+        with path.open("rb") as file:
+            arrays = read_arrays(file)
+        record = json.loads(arrays.pop("record").item())
         found = record.get("format", 1)
-        sections = {name: record[name] for name in ("model", "training") if name in record and found == FORMAT}
-        damaged = [n for n, section in sections.items() if section["checksum"] != checksum(n, section, arrays)]
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
-    except Exception as error:  # a damaged file makes zipfile, NumPy and json raise all kinds of errors
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError, struct.error) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: it is truncated or of another kind; delete it, or "
             "choose another folder"
@@ -128,9 +138,23 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             f"{path} is a checkpoint of format {found}, and this version reads format {FORMAT}: "
             "train again, or load it with the version that wrote it"
         )
+    sections = {name: record[name] for name in SCHEMA if name in record}
+    damaged = [n for n, section in sections.items() if not intact(n, section, arrays)]
     if damaged or "model" not in sections:
         raise CheckpointError(f"{path} is damaged: its {' and '.join(damaged) or 'model'} is not what was written")
+    try:
+        expect_schema(record, arrays)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
     return record, arrays
+
+
+def intact(name: str, section: Any, arrays: Mapping[str, Array]) -> bool:
+    """Whether a section is what was written; one that is nested too deeply for JSON never was."""
+    try:
+        return isinstance(section, dict) and section.get("checksum") == checksum(name, section, arrays)
+    except RecursionError:
+        return False
 
 
 def first_difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
@@ -178,8 +202,8 @@ def by_name(modules: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {row["name"] or "model": described(row) for row in modules}
 
 
-def build(modules: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> Module:
-    """The model that a table describes.
+def build(modules: Sequence[Mapping[str, Any]], rng: np.random.Generator, n_params: int) -> Module:
+    """The model that a table describes, which learns at most `n_params` numbers; ValueError if the table makes none.
 
     `rng` goes to every layer that wants one. The weights it draws are overwritten by the checkpoint's parameters; the
     masks of dropout come from it if the model is trained on, and differ from layer to layer as they share it.
@@ -196,12 +220,24 @@ def build(modules: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> Mod
             if key == "rng":
                 arguments[key] = rng
             elif key == "layers":
-                arguments[key] = [made(f"{below}{k}") for k in range(len(rows)) if f"{below}{k}" in rows]
+                arguments[key] = [made(f"{below}{k}") for k in takewhile(lambda k: f"{below}{k}" in rows, count())]
             elif f"{below}{key}" in rows:
                 arguments[key] = made(f"{below}{key}")
         return cls(**arguments)
 
-    return made("")
+    try:
+        with learning_at_most(n_params):
+            model = made("")
+    except (ArithmeticError, AttributeError, KeyError, TypeError) as error:  # of a constructor, given what it never saw
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    table = {row["name"]: row for row in modules_of(model)}
+    for name, row in rows.items():
+        here = table.get(name, {"class": None})
+        if here["class"] != row["class"] or here["settings"] != {**here["settings"], **row["settings"]}:
+            raise ValueError(f"{name or 'the model'} is built as something else than {described(row)}")
+    if len(table) > len(rows):
+        raise ValueError("its table lacks modules")
+    return model
 
 
 def model_section(model: Stored) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -224,6 +260,25 @@ def verified_arrays(model: Stored, arrays: Mapping[str, Array]) -> list[tuple[Ar
     return [(array, arrays[name]) for name, array in wanted.items()]
 
 
+def verified_state(optimiser: Optimiser, fields: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """The state of an optimiser in a checkpoint; ValueError unless it is of the same kind as this optimiser's."""
+    vectors = {name.removeprefix(OF_OPTIMISER): a for name, a in arrays.items() if name.startswith(OF_OPTIMISER)}
+    there = {**fields, **vectors}
+    for name, value in optimiser.state().items():
+        if name not in there:
+            raise ValueError(f"its optimiser has no {name}")
+        found = there[name]
+        if isinstance(value, np.ndarray):
+            expect(isinstance(found, np.ndarray), f"its {name} is no array")
+            expect(
+                (found.shape, found.dtype) == (value.shape, value.dtype),
+                f"its {name} is {found.dtype} of shape {found.shape}",
+            )
+        else:
+            expect(type(found) is type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")
+    return there
+
+
 def take_parameters(model: Stored, path: Path, alike: Sequence[str]) -> dict[str, Any]:
     """Gives a model the parameters and buffers of a checkpoint, and returns what that tells of its training.
 
@@ -232,18 +287,21 @@ def take_parameters(model: Stored, path: Path, alike: Sequence[str]) -> dict[str
     """
     path = checkpoint_of(path)
     record, arrays = read_checkpoint(path)
+    if "training" not in record:
+        raise CheckpointError(f"{path} holds a model, and nothing of its training")
+    here, there = (
+        by_name([row for row in modules if row["name"].split(".")[0] in alike])
+        for modules in (modules_of(model), record["model"]["modules"])
+    )
+    if difference := first_difference(here, there):
+        raise OtherRunError(path, difference)
     try:
-        here, there = (
-            by_name([row for row in modules if row["name"].split(".")[0] in alike])
-            for modules in (modules_of(model), record["model"]["modules"])
-        )
-        if difference := first_difference(here, there):
-            raise OtherRunError(path, difference)
-        for array, value in verified_arrays(model, arrays):
-            array[...] = value
-        training: dict[str, Any] = record["training"]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        pairs = verified_arrays(model, arrays)
+    except ValueError as error:
         raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
+    for array, value in pairs:
+        array[...] = value
+    training: dict[str, Any] = record["training"]
     return training
 
 
@@ -261,12 +319,12 @@ def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """
     path = checkpoint_of(path)
     record, arrays = read_checkpoint(path)
+    params = arrays["model/params"]
     try:
-        model = build(record["model"]["modules"], np.random.default_rng(0)).astype(arrays["model/params"].dtype)
+        model = build(record["model"]["modules"], np.random.default_rng(0), params.size).astype(params.dtype)
         for array, value in verified_arrays(model, arrays):
             array[...] = value
-        training = record.get("training", {})
-        settings = {**training.get("settings", {}), "epochs": len(training.get("history", []))}
-    except (AttributeError, KeyError, TypeError, ValueError, MemoryError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
-    return model, settings
+    training = record.get("training", {"settings": {}, "history": []})
+    return model, {**training["settings"], "epochs": len(training["history"])}

@@ -9,6 +9,7 @@ with the loss on held-out data by the same function. What else happens after an 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training import blas
+from scratchnn.training import blas, same_bits
 from scratchnn.training.checkpoints import (
     CheckpointError,
     OtherRunError,
@@ -29,11 +30,14 @@ from scratchnn.training.checkpoints import (
     by_name,
     first_difference,
     model_section,
+    one_line,
     read_checkpoint,
     verified_arrays,
+    verified_state,
     write_checkpoint,
 )
 from scratchnn.training.compiling import use_loops_if_it_pays
+from scratchnn.training.schema import expect_schema
 
 EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
 
@@ -114,6 +118,7 @@ class Trainer:
         self.snapshots: list[Array] = []
         self.epochs = 0
         self.saved: tuple[Path, int] | None = None  # the last checkpoint, and the epoch it was written after
+        self.arithmetic: dict[str, Any] = {}  # on which the epochs so far were made: same_bits.py
         self.restored: dict[str, Any] = {}  # the record of a checkpoint, which may have fields of another version
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -133,13 +138,15 @@ class Trainer:
         held_out: Any = None,
         shuffle: bool = True,
         after_epoch: Sequence[AfterEpoch] = (),
+        strict: bool = False,
     ) -> None:
         """Trains until `epochs` epochs are done, counting those of a restored checkpoint.
 
         `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
         train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
         the held-out loss is that of the parameters at the end of the epoch. After it, each function of `after_epoch`
-        is called with this trainer and the record of the epoch, and a line is printed.
+        is called with this trainer and the record of the epoch, and a line is printed. Epochs of another arithmetic
+        (same_bits.py) to go on from are told of, or with `strict` refused.
         """
         n = len(train)
         if n == 0:
@@ -158,6 +165,8 @@ class Trainer:
             np.errstate(over="ignore", invalid="ignore"),
             tqdm(total=epochs * batches, initial=done * batches, unit="batch", disable=None) as bar,
         ):
+            if done < epochs:
+                self.go_on_here(strict)
             for epoch in range(done + 1, epochs + 1):
                 order = self.rng.permutation(n) if shuffle else np.arange(n)
                 began = time.perf_counter()
@@ -175,6 +184,16 @@ class Trainer:
                 for function in (*after_epoch, print_line, use_loops_if_it_pays):
                     function(self, record)
                 bar.unpause()  # an epoch's time is that of its steps
+
+    def go_on_here(self, strict: bool) -> None:
+        """Takes the arithmetic of this process for what follows; CheckpointError if it has to be that of before."""
+        here = same_bits.arithmetic()
+        if changed := same_bits.difference(self.arithmetic, here):
+            told = one_line(f"the last bits will not be those of a run in one go, since it began with {changed}")
+            if strict:
+                raise CheckpointError(f"{told}; leave out --strict to go on all the same")
+            tqdm.write(f"warning: {told}", file=sys.stderr)
+        self.arithmetic = here
 
     def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
         """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""
@@ -206,6 +225,7 @@ class Trainer:
             "settings": self.settings,
             "history": self.history,
             "generator": self.rng.bit_generator.state,
+            "arithmetic": self.arithmetic,
             "optimiser": {name: value for name, value in state.items() if name not in vectors},
             "model": set_on(self.model),
         }
@@ -214,6 +234,10 @@ class Trainer:
         arrays["training/snapshots"] = np.array(self.snapshots)
         sections = {"model": model, "training": training}
         kept = {name: {**self.restored.get(name, {}), **section} for name, section in sections.items()}
+        try:
+            expect_schema(kept, arrays)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is not written, since it could not be read again: {error}") from error
         write_checkpoint(path, {**self.restored, **kept}, arrays)
         self.saved = path, len(self.history)
 
@@ -223,46 +247,50 @@ class Trainer:
         All of it is verified before anything is changed.
         """
         record, arrays = read_checkpoint(path)
+        if "training" not in record:
+            raise CheckpointError(f"{path} holds a model, and no training to go on with")
+        training = record["training"]
+        here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
+        there = {**training["settings"], **by_name(record["model"]["modules"])}
+        if difference := first_difference(here, there):
+            raise OtherRunError(path, difference)
         try:
-            training = record["training"]
-            here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
-            there = {**training["settings"], **by_name(record["model"]["modules"])}
-            if difference := first_difference(here, there):
-                raise OtherRunError(path, difference)
             pairs = verified_arrays(self.model, arrays)
-            state = dict(training["optimiser"])
-            for name, value in self.optimiser.state().items():
-                if isinstance(value, np.ndarray):
-                    state[name] = arrays[f"training/optimiser/{name}"]
-                    if (state[name].shape, state[name].dtype) != (value.shape, value.dtype):
-                        raise ValueError(f"its {name} is {state[name].dtype} of shape {state[name].shape}")
-                else:
-                    state[name] = type(value)(state[name])
-            generator, history = np.random.PCG64(), list(training["history"])
-            generator.state = training["generator"]
-            numbers = dict(training.get("model", {}))
-            losses, snapshots = arrays["training/iteration_losses"].tolist(), list(arrays["training/snapshots"])
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            state = verified_state(self.optimiser, training["optimiser"], arrays)
+            numbers = verified_numbers(self.model, training.get("model", {}))
+        except ValueError as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
         for array, value in pairs:
             array[...] = value
         self.optimiser.load_state(state)
         vars(self.model).update(numbers)
-        self.rng.bit_generator.state = generator.state
-        self.history, self.iteration_losses, self.snapshots, self.restored = history, losses, snapshots, record
-        self.saved = path, len(history)
+        self.rng.bit_generator.state = training["generator"]
+        self.history, self.restored = list(training["history"]), record
+        self.iteration_losses = arrays["training/iteration_losses"].tolist()
+        self.snapshots = [snapshot.copy() for snapshot in arrays["training/snapshots"]]
+        self.arithmetic = training.get("arithmetic", {})
+        self.saved = path, len(self.history)
 
 
 AfterEpoch = Callable[[Trainer, dict[str, Any]], None]
 
 
-def set_on(model: Any) -> dict[str, Any]:
+def set_on(model: Any) -> dict[str, float]:
     """The numbers that a training has set on its model in place of its class's: of a VAE `beta`, which may change."""
-    return {
-        name: value
-        for name, value in vars(model).items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and hasattr(type(model), name)
-    }
+    return {name: value for name, value in vars(model).items() if type(value) is float and is_set_on(model, name)}
+
+
+def is_set_on(model: Any, name: str) -> bool:
+    """Whether the model's class has such a number."""
+    return type(getattr(type(model), name, None)) is float
+
+
+def verified_numbers(model: Any, numbers: Mapping[str, float]) -> Mapping[str, float]:
+    """Those of a checkpoint; ValueError if the model has no such number."""
+    for name in numbers:
+        if not is_set_on(model, name):
+            raise ValueError(f"it has {name} of its model, which this one has not")
+    return numbers
 
 
 def print_line(trainer: Trainer, record: Mapping[str, Any]) -> None:

@@ -6,22 +6,26 @@ what was measured, on what, with which settings and versions. The same command g
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scratchnn.machinery.files import locked, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
 from scratchnn.training.after_epoch import SaveCheckpoint
-from scratchnn.training.checkpoints import OtherRunError, written_whole
+from scratchnn.training.checkpoints import CheckpointError, OtherRunError
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer
 
@@ -74,7 +78,9 @@ def check_resume(out: Path, resume: bool, left_behind: str = "checkpoint.npz") -
 def check_folder(out: Path) -> None:
     """OutputError now, and not after an hour, if nothing can be written into the folder; leaves nothing behind."""
     try:
-        nearest = next(folder for folder in (out, *out.parents) if folder.exists())
+        nearest = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
+        if not nearest.exists():
+            raise FileNotFoundError(errno.ENOENT, f"{nearest} is a link to what is not there")
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
@@ -85,6 +91,24 @@ def prepare_folder(out: Path) -> None:
     """Makes the folder; OutputError if nothing can be written into it."""
     check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """No other process trains in this folder in the meantime; OutputError if one does."""
+    lock = locked(folder / ".lock")
+    if lock is None:
+        raise OutputError(
+            f"another process is training in {folder}: wait until it has ended, or choose another folder with --out"
+        )
+    with lock:
+        try:
+            for left in folder.glob("checkpoint.npz.*.part"):  # by a process that was killed while it wrote
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                (folder / ".lock").unlink()
 
 
 def train_in_folder(
@@ -98,25 +122,30 @@ def train_in_folder(
     shuffle: bool = True,
     after_epoch: Sequence[AfterEpoch] = (),
     recorded: Sequence[str] = (),
+    strict: bool = False,
 ) -> None:
     """Trains in a folder of its own, or goes on with what lies there of the same run, or finds it ready.
 
     The folder gets a checkpoint, and at the end the history. `recorded` names the numbers in a snapshot, for the
-    history to have them too. OutputError if another run lies there.
+    history to have them too. OutputError if another run lies there, or another process trains there.
     """
     prepare_folder(folder)
     checkpoint = folder / "checkpoint.npz"
-    if checkpoint.exists():
-        go_on(trainer, checkpoint, epochs)
-    if len(trainer.history) < epochs:
-        trainer.fit(
-            train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
-            after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)],
-        )  # fmt: skip
-    if recorded:
-        for record, values in zip(trainer.history, trainer.snapshots, strict=True):
-            record.update(zip(recorded, values.tolist(), strict=True))
-    write_json(folder / "history.json", trainer.history)
+    with alone_in(folder):
+        if checkpoint.exists():
+            go_on(trainer, checkpoint, epochs)
+            steps, kept = len(trainer.history) * -(-len(train) // batch_size), len(trainer.iteration_losses)
+            if steps != kept:
+                raise CheckpointError(f"{checkpoint} has the losses of {kept:,} steps, and its epochs have {steps:,}")
+        if len(trainer.history) < epochs:
+            trainer.fit(
+                train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
+                after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)], strict=strict,
+            )  # fmt: skip
+        if recorded:
+            for record, values in zip(trainer.history, trainer.snapshots, strict=True):
+                record.update(zip(recorded, values.tolist(), strict=True))
+        write_json(folder / "history.json", trainer.history)
 
 
 def go_on(trainer: Trainer, checkpoint: Path, epochs: int) -> None:

@@ -1,0 +1,56 @@
+"""Files that are written whole or not at all, and a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there.
+
+    Its name until then is that of no other writer, so two of them do each other no harm.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        if error.errno and not error.filename:  # a full disk is reported without it
+            error.filename = str(path)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def locked(path: Path) -> IO[bytes] | None:
+    """The file, with a lock that no other process gets until it is closed; None if another process has it.
+
+    The system takes the lock back from a process that ends, however it ends. The file that is left then is no lock.
+    """
+    while True:
+        file = path.open("ab")
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+            file.close()  # the owner before has just removed it
+        except (BlockingIOError, PermissionError):
+            file.close()
+            return None
