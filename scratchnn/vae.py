@@ -125,7 +125,7 @@ class VAE(Module):
         (N·L, 2D) for Gaussian.
     Forward
         reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)      and the KL times β, both (N,)
-        For β = 1 their sum estimates −ELBO_n, AEVB (10). The paper uses L = 1 with batches of 100: one draw is enough.
+        For β = 1 their sum estimates −ELBO_n, AEVB (10). In batches of 100, L = 1 is enough (AEVB).
     Backward
         Forward's lines in reverse order. Where a value is used more than once its gradients are added: mean and log_var
         reach the loss through each of the L draws and through the KL. The encoder's two heads are one product,
