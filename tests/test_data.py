@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import http.server
 import io
 import os
+import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +144,143 @@ def test_a_mirror_that_fails_or_answers_with_something_else_is_passed_over(here,
     mirrors = Mirrors(monkeypatch, answers)
     assert file(*answers).read() == PAYLOAD
     assert mirrors.asked == list(answers)
+
+
+RIGHT = gzip.compress(PAYLOAD)
+
+
+class Mirror(http.server.BaseHTTPRequestHandler):
+    """Answers by what its address is called."""
+
+    stop = threading.Event()
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        with contextlib.suppress(OSError):  # nobody listens any more
+            getattr(self, self.path[1:].partition("/")[0])()
+
+    def begin(self, length=None):
+        self.send_response(200)
+        if length:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def right(self):
+        self.begin(len(RIGHT))
+        self.wfile.write(RIGHT)
+
+    def drips(self):
+        self.begin(len(RIGHT))
+        self.drip(RIGHT)
+
+    def drips_at_its_end(self):
+        self.begin(len(RIGHT))
+        self.wfile.write(RIGHT[:-100])
+        self.drip(RIGHT[-100:])
+
+    def drips_its_head(self):
+        self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Long: and so on\r\n" * 50)
+
+    def drips_in_pieces(self):
+        """Each byte is a piece of its own, and counts as a whole one in the downloader's progress."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for byte in RIGHT:
+            self.drip(b"1\r\n" + bytes([byte]) + b"\r\n", seconds=0.01)
+
+    def is_slow(self):
+        self.begin(6000)
+        for _ in range(3):
+            self.wfile.write(bytes(2000))
+            self.stop.wait(0.6)
+
+    def says_nothing(self):
+        self.stop.wait(20)
+
+    def has_no_end(self):
+        self.begin()
+        while not self.stop.is_set():
+            self.wfile.write(bytes(1000))
+
+    def breaks_off(self):
+        self.begin(len(RIGHT))
+        self.wfile.write(RIGHT[:40])
+
+    def has_moved(self):
+        self.send_error(404)
+
+    def drip(self, content, seconds=0.05):
+        for byte in content:
+            if not self.stop.wait(seconds):
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+
+
+@pytest.fixture
+def server():
+    """The address of mirrors on this machine."""
+    Mirror.stop.clear()
+    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    serving.daemon_threads = True
+    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{serving.server_port}"
+    Mirror.stop.set()
+    serving.shutdown()
+    thread.join()
+    serving.server_close()
+
+
+FAULTS = {
+    "drips": "bytes in 1.5 seconds are too few to wait for the rest",
+    "drips_at_its_end": "bytes in 1.5 seconds are too few",
+    "drips_its_head": "0 bytes in 1.5 seconds",
+    "drips_in_pieces": "bytes in 1.5 seconds are too few",
+    "says_nothing": "0 bytes in 1.5 seconds|timed out",
+    "has_no_end": "it sends more than the 5,121 bytes that the file can have",
+    "breaks_off": "IncompleteRead",
+    "has_moved": "404",
+}
+
+
+@pytest.mark.parametrize("fault, message", FAULTS.items(), ids=FAULTS)
+def test_a_mirror_with_a_fault_does_not_keep_the_next_one_from_its_turn(fault, message, here, server, monkeypatch):
+    """However it goes wrong; and what it goes on to write is no part of what is kept."""
+    fetch, told = files.fetch, []
+
+    def quick(*arguments):
+        try:
+            fetch(*arguments, patience=1.5, least_speed=1000, deadline=9)
+        except OSError as error:
+            told.append(str(error))
+            raise
+
+    monkeypatch.setattr(files, "fetch", quick)
+    assert file(f"{server}/{fault}/images.gz", f"{server}/right/images.gz").read() == PAYLOAD
+    assert [path.name for path in (here / "cache/set").iterdir()] == ["images.gz"]
+    assert len(told) == 1 and re.search(message, told[0]), told
+
+
+def test_a_download_that_never_ends_has_a_deadline(tmp_path, server):
+    """It sends enough to be waited for, and would do so for ever."""
+    with pytest.raises(TimeoutError, match=r"it was not there after 0\.5 seconds"):
+        files.fetch(f"{server}/has_no_end", tmp_path / "a", 10**12, patience=1, least_speed=1000, deadline=0.5)
+
+
+def test_a_slow_mirror_that_is_fast_enough_is_waited_for(tmp_path, server):
+    files.fetch(f"{server}/is_slow", tmp_path / "a", 10**6, patience=1, least_speed=100, deadline=60)
+    assert (tmp_path / "a").read_bytes() == bytes(6000)
+
+
+def test_a_cache_that_cannot_be_made_is_told_once_and_nothing_is_asked_for(here, monkeypatch):
+    (here / "cache").write_text("a file in the way")
+    mirrors = Mirrors(monkeypatch, {})
+    with pytest.raises(DataError, match=r"its download would go into .*cache/set, which cannot be made \(.+\): put"):
+        file("https://a/images.gz", "https://b/images.gz").read()
+    assert not mirrors.asked
 
 
 def test_without_network_the_message_says_where_files_may_be_put(here, monkeypatch):

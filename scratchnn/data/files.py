@@ -6,15 +6,19 @@ file is looked for in this order, and the first one found must be right:
 
     $SCRATCHNN_DATA/<data set>/<file> or <file>.gz
     <the user's cache folder>/scratchnn/<data set>/<file>.gz
-    each mirror in turn; a download counts only after its payload has been verified, and is then moved into the cache
+    each mirror in turn, as long as it sends; a download counts only after its payload has been verified, and is then
+    moved into the cache
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,27 +109,90 @@ class File:
 
     def download(self) -> Path:
         """Fetches the file from the first mirror whose content is right, into the cache; nothing is left half-done."""
-        import pooch
-
         target = cache_folder() / self.data_set / Path(self.urls[0]).name
-        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"{self.name} of {self.data_set} is not on this machine, and its download would go into "
+                f"{target.parent}, which cannot be made ({error.strerror}): put that right, or set SCRATCHNN_DATA to a "
+                f"folder that has {self.data_set}/{self.name}"
+            ) from error
         failures = []
-        for url in self.urls:
+        for number, url in enumerate(self.urls):  # a name each: a mirror that was given up may still write
+            partial = target.with_name(f"{target.name}.{os.getpid()}-{number}.part")
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                pooch.HTTPDownloader(timeout=30, progressbar=True)(url, str(partial), None)
+                fetch(url, partial, self.limit)
                 self.payload(partial.read_bytes())
                 return partial.replace(target)
             except (OSError, ValueError) as failure:  # what the downloader raises are OSErrors
                 failures.append(f"  {url}: {failure}")
             finally:
-                partial.unlink(missing_ok=True)
+                with suppress(PermissionError):  # Windows removes no file that is open
+                    partial.unlink(missing_ok=True)
         raise DataError(
             f"{self.name} of {self.data_set} is not on this machine and could not be downloaded:\n"
             + "\n".join(failures)
             + f"\nTo place it by hand, put the file, as it is or as .gz, into {next(self.folders())}"
             + f", or set SCRATCHNN_DATA to a folder that has {self.data_set}/{self.name}"
         )
+
+
+def fetch(
+    url: str, path: Path, limit: int, patience: float = 20, least_speed: float = 10_000, deadline: float = 1200
+) -> None:
+    """Downloads a file of at most `limit` bytes; OSError if it cannot be had, is too large, or comes too slowly.
+
+    Too slowly: in `patience` seconds, the first of which go into the connection, not `least_speed` bytes in each of
+    them on average, or not the whole in `deadline` seconds. A time limit of the network's own does not say that: it
+    begins again with every byte. So the download has a thread of its own, which is left behind when it is given up.
+    """
+    import pooch
+    from tqdm import tqdm
+
+    given_up, failures = threading.Event(), []
+
+    class Bar(tqdm):  # type: ignore[misc]
+        """Is told of every piece that has come, and ends a download that is of no use any more."""
+
+        def __bool__(self) -> bool:
+            return True  # not only where the size is known
+
+        def update(self, n: float = 1) -> None:
+            if given_up.is_set():
+                raise OSError("given up")
+            if size_of(path) > limit:
+                raise OSError(f"it sends more than the {limit:,} bytes that the file can have")
+            super().update(n)
+
+    def download() -> None:
+        try:
+            with Bar(unit="B", unit_scale=True, ncols=79) as bar:
+                pooch.HTTPDownloader(timeout=patience, progressbar=bar)(url, str(path), None)
+        except Exception as failure:
+            failures.append(failure)
+
+    thread, began, size = threading.Thread(target=download, daemon=True), time.monotonic(), 0
+    thread.start()
+    try:
+        while True:
+            thread.join(patience)
+            if not thread.is_alive():
+                break
+            before, size = size, size_of(path)
+            if size - before < least_speed * patience:
+                raise TimeoutError(f"{size - before:,} bytes in {patience:g} seconds are too few to wait for the rest")
+            if time.monotonic() - began > deadline:
+                raise TimeoutError(f"it was not there after {deadline:g} seconds")
+    finally:
+        given_up.set()
+    if failures:
+        raise failures[0]
+
+
+def size_of(path: Path) -> int:
+    """The bytes that a file has, 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def cache_folder() -> Path:
