@@ -1,6 +1,6 @@
 """Training: loop.py (the epoch loop), after_epoch.py (what happens between two epochs), checkpoints.py (what a run
 leaves behind), runs.py (runs in folders), parallel.py (a step on several threads), blas.py (the matrix library's
-threads), compiling.py (when compiled loops pay)."""
+threads), compiling.py (when compiled loops pay), signals.py (what ends a program from outside)."""
 
 from scratchnn.training.after_epoch import SaveCheckpoint, falling, keep_snapshots, set_learning_rate
 from scratchnn.training.checkpoints import CheckpointError, fingerprint, load_model
