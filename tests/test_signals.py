@@ -15,7 +15,7 @@ from conftest import ROOT
 from scripts import run
 
 from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError
-from scratchnn.training import SaveCheckpoint, Trainer, after_epoch, loop, runs
+from scratchnn.training import SaveCheckpoint, Trainer, loop, runs
 from scratchnn.training.checkpoints import read_checkpoint
 from scratchnn.training.signals import NUMBERS, SIGNALS, Ended
 
@@ -49,11 +49,6 @@ def training(folder, threads: int):
         runs.train_in_folder(folder, one, X, epochs=EPOCHS, batch_size=5, held_out=X[:7], shuffle=True)
 
     return main
-
-
-@pytest.fixture
-def at_every_epoch(monkeypatch):
-    monkeypatch.setattr(after_epoch, "time", type("Still", (), {"perf_counter": lambda: 0.0}))
 
 
 def interrupted(monkeypatch, folder, threads: int, number: int, where, n: int):
@@ -119,7 +114,7 @@ def test_where_epochs_are_short_the_one_in_progress_is_finished_and_saved(tmp_pa
         folder = tmp_path / str(n)
         _, _, told = interrupted(monkeypatch, folder, 1, signal.SIGTERM, (Trainer, "step"), n)
         if done is None:
-            assert told.endswith("nothing of this training is on disk yet: the same command begins it again")
+            assert told.endswith("nothing of this training is on disk: the same command begins it again")
             assert list(folder.iterdir()) == []
         else:
             assert f"has {done} epoch{'s' * (done > 1)}: the same" in told
@@ -141,6 +136,7 @@ def test_outside_of_a_training_a_signal_ends_a_command_at_once():
 def test_a_program_of_one_s_own_keeps_python_s_interrupt(monkeypatch):
     """In any line, and the trainer has no part in it."""
     one = trainer(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # this process may have run commands
     monkeypatch.setattr(Trainer, "step", lambda self, batch: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt) as stop:
         one.fit(X, epochs=1, batch_size=5)

@@ -21,7 +21,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -74,7 +74,11 @@ class OtherRunError(CheckpointError):
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there."""
+    """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there.
+
+    What it holds is on disk before its name is, and its name before this ends: a computer that loses its power has the
+    old file or the new one, and after this the new one.
+    """
     partial = path.with_name(path.name + ".part")
     try:
         with partial.open("wb") as file:
@@ -82,8 +86,22 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_names(path.parent)
+    except OSError as error:  # of a full disk, for one, which names no file
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync_names(folder: Path) -> None:
+    """Has the names in a folder written to the disk, where the system can do that: Windows cannot."""
+    with suppress(OSError):
+        names = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(names)
+        finally:
+            os.close(names)
 
 
 def checksum(section: str, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:

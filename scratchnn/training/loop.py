@@ -218,14 +218,16 @@ class Trainer:
         try:
             yield
         except Ended as end:
-            if self.saved is None:
-                kept = "nothing of this training is on disk yet: the same command begins it again"
-            else:
-                path, done = self.saved[0], len(self.history)
-                if self.is_behind():
-                    self.save(path)
-                kept = f"{path} has {done} epoch{'s' * (done > 1)}: the same command goes on from there"
-            raise Ended(end.number, kept) from None
+            if self.saved and self.is_behind():
+                self.save(self.saved[0])
+            raise Ended(end.number, self.kept()) from None
+
+    def kept(self) -> str:
+        """What is on disk of this training, and how to go on."""
+        if self.saved is None or not self.saved[0].exists():
+            return "nothing of this training is on disk: the same command begins it again"
+        path, done = self.saved
+        return f"{path} has {done} epoch{'s' * (done != 1)}: the same command goes on from there"
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
@@ -243,7 +245,11 @@ class Trainer:
         arrays["training/snapshots"] = np.array(self.snapshots)
         sections = {"model": model, "training": training}
         kept = {name: {**self.restored.get(name, {}), **section} for name, section in sections.items()}
-        write_checkpoint(path, {**self.restored, **kept}, arrays)
+        try:
+            write_checkpoint(path, {**self.restored, **kept}, arrays)
+        except OSError as error:
+            what = f"the checkpoint of epoch {len(self.history)} cannot be written ({error.strerror or error})"
+            raise CheckpointError(f"{what}; {self.kept()}") from error
         self.saved = path, len(self.history)
 
     def restore(self, path: Path) -> None:
