@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.scripts.train import EPOCHS
 from scratchnn.training import DivergedError, SaveCheckpoint, Trainer, evaluate, fingerprint, runs
 from scratchnn.training.parallel import RowsOfDraws, gradient_of_part, parts_of
+from scratchnn.training.signals import NUMBERS, Ended
 
 try:
     from mpi4py import MPI
@@ -136,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.ExitStack) -> None:
+    if comm.rank > 0:  # mpiexec passes a signal on to all: rank 0 obeys it, and its Abort ends the others
+        for number in NUMBERS:
+            signal.signal(number, signal.SIG_IGN)
     # rank 0 reads options and files; the others are sent what it has made of them, or None when it has to stop
     start = None
     try:
@@ -160,7 +165,7 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
     except BaseException as error:
         if comm.size > 1:  # the others would go on waiting for this rank
             print(f"error: rank {comm.rank} failed, and all ranks end: {error!r}", file=sys.stderr, flush=True)
-            comm.Abort(1)
+            comm.Abort(128 + error.number if isinstance(error, Ended) else 1)
         raise
     ends = comm.gather(fingerprint(trainer.model.params))
     if ends is not None:  # on rank 0

@@ -153,8 +153,8 @@ def curve(rows: Sequence[dict[str, Any]], title: str) -> Any:
     left.legend(fontsize=8)
     active: Array = np.array([row["active_units"] for row in rows])
     places = np.arange(len(rows))
-    for place, n in zip(places, active, strict=True):
-        right.annotate(f"{n}", (place, n), (0, 3), textcoords="offset points", ha="center", fontsize=8)
+    for at, n in enumerate(active):
+        right.annotate(f"{n}", (at, n), (0, 3), textcoords="offset points", ha="center", fontsize=8)
     right.bar(places, active, color="#3f90da")
     right.set_xticks(places, [f"{row['beta']:g}" for row in rows])
     right.set(xlabel="β", ylabel="active latent dimensions", ylim=(0, 1.1 * max(1, active.max())))

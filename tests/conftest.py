@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,3 +63,11 @@ def real_data() -> Path:
     if not folder or not (Path(folder) / "mnist").is_dir():
         pytest.skip("SCRATCHNN_DATA does not name a folder with the real data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def at_every_epoch(monkeypatch) -> None:
+    """Checkpoints are written after every epoch, as where epochs are long: no time passes for what decides it."""
+    from scratchnn.training import after_epoch
+
+    monkeypatch.setattr(after_epoch, "time", SimpleNamespace(perf_counter=lambda: 0.0))

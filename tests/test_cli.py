@@ -24,6 +24,7 @@ from scratchnn.machinery.extras import EXTRAS, missing
 from scratchnn.scripts import cli
 from scratchnn.training import CheckpointError, DivergedError, Trainer, keep_snapshots, load_model, runs
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
+from scratchnn.training.signals import Ended
 
 X = np.random.default_rng(1).random((23, 5)).astype(np.float32)
 
@@ -335,7 +336,7 @@ def test_a_rate_is_a_positive_number(text):
         ),
         (OSError(28, "No space left on device", "c.npz"), "error: No space left on device: c.npz"),
         (MemoryError("8 GB"), "error: not enough memory (8 GB): ask for a smaller network or batch"),
-        (KeyboardInterrupt(), "interrupted; the same command again goes on after what was finished, if it left a chec"),
+        (Ended(15), "ended by SIGTERM: the same command goes on after what was finished, if it left a checkpoint"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )

@@ -91,7 +91,7 @@ values = SAMPLE[:, None] / LAST
 
 logit = np.interp(values.mean(), mean_pixel(logits[:, 0]), logits[:, 0])  # whose mean is that of the values
 grid = np.stack(np.meshgrid(np.linspace(0.3, 0.7, 81), np.linspace(-5, 0, 101)), axis=-1).reshape(-1, 2)  # m and log s
-logistic_losses = sum(losses_of(DiscretisedLogistic(LEVELS), grid, v) for v in values[:, 0])
+logistic_losses: Array = np.sum([losses_of(DiscretisedLogistic(LEVELS), grid, v) for v in values[:, 0]], axis=0)
 fitted = {
     "continuous Bernoulli": (ContinuousBernoulli(), [logit]),
     "Gaussian": (Gaussian(), [values.mean(), np.log(values.var())]),
@@ -215,10 +215,11 @@ KINDS = {
     "discretised logistic": ("discretised-logistic", "−log of a probability of levels"),
     "Bernoulli, drawn": ("bernoulli", "−log of a probability of black and white"),
 }
-models, test_sets, negative_elbo = {}, {}, {}
+models, negative_elbo = {}, {}
+test_sets: dict[str, Any] = {}
 print("\n5. Five trainings")
-for name, (likelihood, _) in KINDS.items():
-    models[name], rng = new_model(likelihood)
+for name, (kind, _) in KINDS.items():
+    models[name], rng = new_model(kind)
     images: Any = digits.train
     test_sets[name] = digits.test
     if name == "Gaussian":
@@ -297,9 +298,9 @@ for name, label in (
     ("discretised logistic", ""),
 ):
     likelihood = models[name].likelihood if name != "Bernoulli" else ContinuousBernoulli()
-    (one, _), (many, error) = bits(models[name], likelihood, 1), bits(models[name], likelihood, SAMPLES)
-    in_bits[name] = one, many, error
-    print(f"   {label or name:<45} {one:6.3f}   {many:6.3f} ± {error:.3f}")
+    (one, _), (many, uncertain) = bits(models[name], likelihood, 1), bits(models[name], likelihood, SAMPLES)
+    in_bits[name] = one, many, uncertain
+    print(f"   {label or name:<45} {one:6.3f}   {many:6.3f} ± {uncertain:.3f}")
 with_noise = (negative_elbo["Gaussian"] / D + np.log(LAST)) / np.log(2)
 print(f"   (Gaussian, from its density with noise        {with_noise:6.3f})")
 drawn = importance_weighted(models["Bernoulli, drawn"], test_sets["Bernoulli, drawn"], SAMPLES, progress=False)
@@ -368,7 +369,8 @@ SHOWN = 10
 figure = figures.new_figure(
     10, 6.6, "Means look alike under every likelihood. Samples do not: Bernoulli never says grey"
 )
-left, right = figure.subfigures(1, 2, width_ratios=(1, 1.2))
+halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.2))
+left, right = halves
 top, bottom = left.subplots(2, 1)
 k = np.arange(LEVELS)
 top.bar(k, shares, color="#d9d9d9", width=0.9, label="eight grey values")

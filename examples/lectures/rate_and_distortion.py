@@ -12,6 +12,7 @@ al., "β-VAE", 2017; Alemi et al., "Fixing a broken ELBO", 2018). Half a minute 
 # there with their own β.
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +131,8 @@ EPOCHS = 60
 RISING = 20
 SEEDS = 3
 print(f"\n6. β = {FINAL} from scratch in {EPOCHS} epochs, at once, and after a warm-up of {RISING}")
-at_once, warmed_up = [], []
+at_once: list[Any] = []
+warmed_up: list[Any] = []
 for seed in range(SEEDS):
     for weight, results in ((lambda epoch: FINAL, at_once), (warm_up(FINAL, RISING), warmed_up)):
         model = thesis_vae(64, 100, N_Z, np.random.default_rng(seed))

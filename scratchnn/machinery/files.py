@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +15,9 @@ from typing import IO
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there.
 
-    Its name until then is that of no other writer, so two of them do each other no harm.
+    Its name until then is that of no other writer, so two of them do each other no harm. What it holds is on disk
+    before its name is, and its name before this ends: a computer that loses its power has the old file or the new one,
+    and after this the new one.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
@@ -24,12 +26,23 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_names(path.parent)
     except OSError as error:
         if error.errno and not error.filename:  # a full disk is reported without it
             error.filename = str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync_names(folder: Path) -> None:
+    """Has the names in a folder written to the disk, where the system can do that: Windows cannot."""
+    with suppress(OSError):
+        names = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(names)
+        finally:
+            os.close(names)
 
 
 def locked(path: Path) -> IO[bytes] | None:

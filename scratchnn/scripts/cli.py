@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from scratchnn.machinery.extras import MissingExtraError
 from scratchnn.training.checkpoints import CheckpointError
 from scratchnn.training.loop import DivergedError
 from scratchnn.training.runs import OptionError, OutputError
+from scratchnn.training.signals import SIGNALS, Ended
 
 
 def positive_int(text: str) -> int:
@@ -102,8 +105,10 @@ def forgiving_terminal() -> None:
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Runs a script's `main`; the mistakes that a user can make end it with one sentence and status 1."""
+    """Runs a script's `main`; a mistake that a user can make ends it with one sentence and status 1, a signal with one
+    sentence and the status that shells give it, 128 + its number."""
     forgiving_terminal()
+    SIGNALS.listen()
     try:
         main(None)
     except (DataError, CheckpointError, DivergedError, MissingExtraError, OptionError, OutputError) as error:
@@ -115,5 +120,7 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
         sys.exit(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     except MemoryError as error:
         sys.exit(f"error: not enough memory ({error}): ask for a smaller network or batch")
-    except KeyboardInterrupt:
-        sys.exit("\ninterrupted; the same command again goes on after what was finished, if it left a checkpoint")
+    except Ended as end:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"\nended by {signal.Signals(end.number).name}: {end}", file=sys.stderr, flush=True)
+        sys.exit(128 + end.number)

@@ -1,7 +1,7 @@
 """Training: loop.py (the epoch loop), after_epoch.py (what happens between two epochs), checkpoints.py (what a run
 leaves behind), schema.py (what must stand in it), npz.py (arrays in a file), runs.py (runs in folders), same_bits.py
-(what the last bits depend on), parallel.py
-(a step on several threads), blas.py (the matrix library's threads), compiling.py (when compiled loops pay)."""
+(what the last bits depend on), parallel.py (a step on several threads), blas.py (the matrix library's threads),
+compiling.py (when compiled loops pay), signals.py (what ends a program from outside)."""
 
 from scratchnn.training.after_epoch import (
     SaveCheckpoint,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,7 @@ from scratchnn.training.checkpoints import (
 )
 from scratchnn.training.compiling import use_loops_if_it_pays
 from scratchnn.training.schema import expect_schema
+from scratchnn.training.signals import SIGNALS, Ended
 
 EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
 
@@ -146,7 +147,8 @@ class Trainer:
         train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
         the held-out loss is that of the parameters at the end of the epoch. After it, each function of `after_epoch`
         is called with this trainer and the record of the epoch, and a line is printed. Epochs of another arithmetic
-        (same_bits.py) to go on from are told of, or with `strict` refused.
+        (same_bits.py) to go on from are told of, or with `strict` refused. A signal that a command has been sent ends
+        this between two steps, with the last whole epoch in the checkpoint (signals.py).
         """
         n = len(train)
         if n == 0:
@@ -160,6 +162,7 @@ class Trainer:
         self.epochs = epochs
         done, batches = len(self.history), -(-n // batch_size)
         with (
+            self.last_epoch_kept(),
             blas.limited(self.blas_threads or blas.threads_for(self.model, batch_size)),
             # a loss that overflows is reported by name and place, instead of by a warning from its depths
             np.errstate(over="ignore", invalid="ignore"),
@@ -168,21 +171,24 @@ class Trainer:
             if done < epochs:
                 self.go_on_here(strict)
             for epoch in range(done + 1, epochs + 1):
-                order = self.rng.permutation(n) if shuffle else np.arange(n)
-                began = time.perf_counter()
-                record = {"epoch": epoch, **self.one_epoch(train, order, batch_size, bar)}
-                seconds = time.perf_counter() - began
-                if held_out is not None:
-                    record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
-                # a batch's loss is that before its step: what the last step of the epoch did shows here
-                if not np.isfinite(self.model.params).all():
-                    raise self.diverged("parameters became NaN or infinite", batches)
-                if not np.isfinite(record.get("held_out_loss", 0.0)):
-                    raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
-                record["seconds"] = seconds
-                self.history.append(record)
-                for function in (*after_epoch, print_line, use_loops_if_it_pays):
-                    function(self, record)
+                with SIGNALS.held_back():
+                    order = self.rng.permutation(n) if shuffle else np.arange(n)
+                    began = time.perf_counter()
+                    record = {"epoch": epoch, **self.one_epoch(train, order, batch_size, bar)}
+                    seconds = time.perf_counter() - began
+                    if held_out is not None:
+                        record |= {f"held_out_{name}": value for name, value in evaluate(self.model, held_out).items()}
+                    # a batch's loss is that before its step: what the last step of the epoch did shows here
+                    if not np.isfinite(self.model.params).all():
+                        raise self.diverged("parameters became NaN or infinite", batches)
+                    if not np.isfinite(record.get("held_out_loss", 0.0)):
+                        raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
+                    record["seconds"] = seconds
+                    self.history.append(record)
+                    for function in after_epoch:
+                        function(self, record)
+                print_line(self, record)
+                use_loops_if_it_pays(self, record)
                 bar.unpause()  # an epoch's time is that of its steps
 
     def go_on_here(self, strict: bool) -> None:
@@ -207,6 +213,8 @@ class Trainer:
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value * len(rows)
             bar.update()
+            if SIGNALS.asked is not None and not self.is_behind():
+                raise Ended(SIGNALS.asked)
         return {f"train_{name}": total / len(order) for name, total in sums.items()}
 
     def diverged(self, what: str, iteration: int) -> DivergedError:
@@ -215,6 +223,30 @@ class Trainer:
             f"the {what} in epoch {len(self.history) + 1}, iteration {iteration} of it; training stopped. "
             f"The last good checkpoint: {kept}. A smaller learning rate is the first thing to try"
         )
+
+    def is_behind(self) -> bool:
+        """Whether the checkpoint lacks epochs: where they are short, it is not written after each."""
+        return self.saved is not None and self.saved[1] < len(self.history)
+
+    @contextmanager
+    def last_epoch_kept(self) -> Iterator[None]:
+        """Says what a signal leaves on disk, and first brings a checkpoint up to date that is behind.
+
+        One that is behind does not end an epoch before its last step, so what is saved here is the end of an epoch.
+        """
+        try:
+            yield
+        except Ended as end:
+            if self.saved and self.is_behind():
+                self.save(self.saved[0])
+            raise Ended(end.number, self.kept()) from None
+
+    def kept(self) -> str:
+        """What is on disk of this training, and how to go on."""
+        if self.saved is None or not self.saved[0].exists():
+            return "nothing of this training is on disk: the same command begins it again"
+        path, done = self.saved
+        return f"{path} has {done} epoch{'s' * (done != 1)}: the same command goes on from there"
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
@@ -238,7 +270,11 @@ class Trainer:
             expect_schema(kept, arrays)
         except ValueError as error:
             raise CheckpointError(f"{path} is not written, since it could not be read again: {error}") from error
-        write_checkpoint(path, {**self.restored, **kept}, arrays)
+        try:
+            write_checkpoint(path, {**self.restored, **kept}, arrays)
+        except OSError as error:
+            what = f"the checkpoint of epoch {len(self.history)} cannot be written ({error.strerror or error})"
+            raise CheckpointError(f"{what}; {self.kept()}") from error
         self.saved = path, len(self.history)
 
     def restore(self, path: Path) -> None:
