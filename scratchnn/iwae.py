@@ -1,8 +1,8 @@
 """The importance-weighted autoencoder: the networks of the VAE, trained by a bound nearer to log p(x).
 
-*Why nearer.* Of a z drawn from q(z|x), w = p(x|z) p(z) / q(z|x) is the *importance weight*, and its mean is p(x): that
-is the integral in vae.py. The ELBO is E[log w], and Jensen's inequality loses the more, the more w varies from draw to
-draw. The mean of K weights has the same mean and a K-th of the variance, so its logarithm loses less:
+*Why nearer.* For a z drawn from q(z|x), w = p(x|z) p(z) / q(z|x) is the *importance weight*, and its mean is p(x): that
+is the integral in vae.py. The ELBO is E[log w], and the more w varies from draw to draw, the more Jensen's inequality
+loses. The mean of K weights has the same mean and a K-th of the variance, so its logarithm loses less:
 
     L_K = E[log((1/K) Σ_k w_k)]  ≤  log E[(1/K) Σ_k w_k] = log p(x)      z_1, …, z_K from q(z|x)
 
@@ -10,9 +10,9 @@ L_1 is the ELBO, and L_(K+1) ≥ L_K: leave one of K + 1 weights out, each in tu
 others is the mean of all, and Jensen says that its logarithm is no less than the mean of their logarithms. Where w is
 bounded, L_K reaches log p(x) in the limit.
 
-*Not the L draws of a VAE.* There the log w are averaged, which is the same bound with less noise. Here the w are,
-inside the logarithm, and the bound is another one. A single good draw of the K makes it high, while each bad draw costs
-the ELBO: q(z|x) need not avoid every z that explains x badly.
+*Not the L draws of a VAE.* There the log w are averaged, which is the same bound with less noise. Here the w are
+averaged, inside the logarithm, and the bound is another one. A single good draw of the K makes it high, while each bad
+draw costs the ELBO: q(z|x) need not avoid every z that explains x badly.
 
 *The gradient.* With z_k = mean + σ eps_k, as in vae.py, the expectation is over noise that does not depend on the
 parameters, and one draw of it gives an unbiased gradient. For a parameter θ, ∂w/∂θ = w ∂log w/∂θ, so
@@ -20,7 +20,7 @@ parameters, and one draw of it gives an unbiased gradient. For a parameter θ, �
     ∂/∂θ log((1/K) Σ_k w_k) = Σ_k ∂w_k/∂θ / Σ_j w_j = Σ_k s_k ∂log w_k/∂θ   with s_k = w_k / Σ_j w_j
 
 a mean of the K draws' gradients, weighted by how well each explains x. The shares s are the softmax of the log w. These
-lie near −90 for a digit of MNIST, and at −500 before training, while e^(log w) is 0 in float32 below −104. So the
+lie near −90 for a digit of MNIST, and near −550 before training, while e^(log w) is 0 in float32 below −104. So the
 largest is taken out of all first, which changes no share, and is added to the logarithm afterwards.
 
 The objective and its gradient are those of Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", 2015.
@@ -59,8 +59,7 @@ class KLOfOneDraw(Module):
 
     def forward(self, z: Array, log_var: Array, eps: Array) -> Array:
         self.cache = (z,)
-        minus_kl: Array = 0.5 * np.sum(eps**2 + log_var - z**2, axis=1)
-        return -minus_kl
+        return -0.5 * np.sum(eps**2 + log_var - z**2, axis=1)
 
     def backward(self, dkl: Array) -> tuple[Array, Array]:
         (z,) = self.take_cache()

@@ -1,8 +1,8 @@
 """The variational autoencoder: an encoder, a decoder, and one bound that trains both.
 
 *The bound.* We want a decoder under which the data are probable: log p(x) large, where p(x) = ∫ p(x|z) p(z) dz, with z
-drawn from N(0, I) and x from the decoder. Of such draws hardly any makes anything like this x. So an encoder says which
-z do, as a distribution q(z|x), and is put into the integral:
+drawn from N(0, I) and x from the decoder. Hardly any such z makes anything like this x. So an encoder says which z do,
+as a distribution q(z|x), and is put into the integral:
 
     log p(x) = log ∫ q(z|x) [p(x|z) p(z) / q(z|x)] dz
              ≥ ∫ q(z|x) log [p(x|z) p(z) / q(z|x)] dz                 Jensen: log is concave
@@ -13,23 +13,24 @@ z do, as a distribution q(z|x), and is put into the integral:
     ELBO = E_q[log p(x) + log p(z|x) − log q(z|x)]
          = log p(x)  −  KL(q(z|x) ‖ p(z|x))                           AEVB (1)
 
-The bound is reached where q is the true posterior. It is missed by two parts: the posterior need not be a Gaussian with
+The gap is 0 where q is the true posterior. Otherwise it has two parts: the posterior need not be a Gaussian with
 independent dimensions (approximation), and one encoder for all images need not give each the best of these
 (amortisation).
 
 *Three readings.* The first term asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
-image towards N(0, I), from which new images are drawn: a regularised autoencoder. In nats of a message, KL is what it
-costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the distortion; a weight β of KL is the
-price of rate. And it is EM: the best q for a given decoder is the posterior, which closes the gap (E-step); a decoder
-that raises the bound for this q raises log p(x) at least as much (M-step). Here both take a step at once.
+image towards N(0, I), from which new images are drawn: a regularised autoencoder. As a message, in nats (natural
+logarithms), KL is what it costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the
+distortion; a weight β of KL is the price of rate. And it is EM (expectation maximisation): the best q for a given
+decoder is the posterior, which closes the gap (E-step); a decoder that raises the bound for this q raises log p(x) at
+least as much (M-step). Here both take a step at once.
 
-*What KL measures.* Over all images, q(z) being the mean of their q(z|x), it is what z says about x, and how far all z
-together are from the prior:
+*What KL measures.* With q(z) for the mean of all q(z|x), its mean is what z says about x, the mutual information, plus
+how far q(z) is from the prior:
 
     mean KL(q(z|x) ‖ p(z)) = I(x; z)  +  KL(q(z) ‖ p(z))
 
-So it need not be 0 for z that are together drawn from N(0, I): with means from N(0, ½) and σ² = ½ they are, and the
-mean KL is I(x; z) = ½ log 2 = 0.347.
+So it need not be 0 where all z together are N(0, I): with means from N(0, ½) and σ² = ½ they are, and the mean KL is
+I(x; z) = ½ log 2 = 0.347.
 
 *One draw.* The encoder gives q(z|x) = N(mean, σ²), with σ² = e^log_var. The expectation is estimated with one draw:
 reconstruction, −log p(x|z) of that draw, plus KL is an unbiased estimate of −ELBO. A draw has no derivative by mean and
@@ -124,8 +125,8 @@ class VAE(Module):
         each image, one after another; the decoder maps z to what the likelihood wants: (N·L, D) logits for Bernoulli,
         (N·L, 2D) for Gaussian.
     Forward
-        reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)      and the KL times β, both (N,)
-        For β = 1 their sum estimates −ELBO_n, AEVB (10). In batches of 100, L = 1 is enough (AEVB).
+        reconstruction_n = −(1/L) Σ_l log p(x_n|z_nl)
+        and β kl_n, (N,). For β = 1 their sum estimates −ELBO_n, AEVB (10). In batches of 100, L = 1 is enough.
     Backward
         Forward's lines in reverse order. Where a value is used more than once its gradients are added: mean and log_var
         reach the loss through each of the L draws and through the KL. The encoder's two heads are one product,
@@ -181,7 +182,7 @@ class VAE(Module):
 
     @property
     def term_names(self) -> tuple[str, ...]:
-        return "reconstruction", "kl" if self.kl_weight == 1 else "beta_kl"
+        return "reconstruction", ("kl" if self.kl_weight == 1 else "beta_kl")
 
     def for_each_draw(self, rows: Array) -> Array:
         """Every row L times, (N, …) → (N·L, …)."""

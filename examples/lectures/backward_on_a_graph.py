@@ -11,9 +11,9 @@ multiplications while the library works. A few seconds; nothing is trained.
 #
 #     loss = (tanh(w·x + b)·w − t)²
 #
-# A node has an operation, the nodes it takes as inputs, a value, and for each input a *local slope*: by how many times
-# as much the value grows as this input does, while the others stay. The nodes stand in *topological order*, each after
-# those that it uses, so that one loop computes all values.
+# A node has an operation, the nodes it takes as inputs, a value, and for each input a *local slope*, the partial
+# derivative: if this input grows a little and the others stay, the value grows slope times as much. The nodes stand in
+# *topological order*, each after those that it uses, so that one loop computes all values.
 
 import math
 from collections.abc import Callable
@@ -149,7 +149,7 @@ passes = {q: forward_mode(q) for q in GIVEN}
 print("\n3. Forward mode on the same graph: one pass for each input")
 for q, duals in passes.items():
     derivatives = "  ".join(f"{node.name}′ {duals[node.name][1]:7.4f}" for node in steps)
-    print(f"   {q}′ = 1:  {derivatives}   difference to d{q} {abs(duals['loss'][1] - graph[q].gradient):.0e}")
+    print(f"   {q}′ = 1:  {derivatives}   difference from d{q} {abs(duals['loss'][1] - graph[q].gradient):.0e}")
 
 # %%
 # **What it costs, on the graph.** Both modes multiply once for every wire, by its slope. Reverse mode does so once, for
@@ -299,8 +299,8 @@ print(f"   The thesis's network: reverse mode costs {for_reverse / for_values:.2
 
 # %%
 # **What reverse mode pays.** Its slopes come from the values, and it starts at the end: so forward keeps the input or
-# output of every layer until then. A pass of forward mode has its slopes while it goes along, and forgets each layer as
-# soon as it has the next. Here is what the library keeps, each piece of memory once.
+# output of every layer until then. A pass of forward mode uses each slope at once, and forgets each layer as soon as it
+# has the next. Here is what the library keeps, each piece of memory once.
 
 BATCH = 100
 

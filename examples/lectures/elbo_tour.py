@@ -40,7 +40,7 @@ train(Trainer(model, Adam(model), rng), images, EPOCHS)
 
 # %%
 # **log p(x), by adding up.** p(x|z) p(z) at 241 × 241 points z between −8 and 8, times the area that a point stands
-# for. With every second point only, the sum changes by as much as the last digits that are shown are wrong.
+# for. The same sum over every second point only shows how far the digits can be trusted: those in which both agree.
 
 grid = on_grid(model, x, POINTS)
 log_p = grid.log_p

@@ -9,14 +9,14 @@ that come with the library, which have 17 grey levels.
 """
 
 # %%
-# **One pixel.** Let it be x = 5/16, and let the decoder say it as well as it can. It outputs a logit; to have one axis
+# **One pixel.** Let it be x = 5/16, and let the decoder fit it as well as it can. It outputs a logit; to have one axis
 # for all, the Gaussian and the logistic here have the mean sigmoid(logit) and a fixed width. At the best logit the mean
 # is 5/16 under each. The loss there is another thing each time:
 #
 # - Bernoulli's is the entropy of a coin that is white with probability x. It is above 0 although nothing about x is
 #   left open: a *floor* that no decoder gets below.
 # - That of the continuous Bernoulli is −log of a *density*, the probability per unit of x. It may be negative.
-# - That of the Gaussian as well, and it falls by log 10 = 2.30 with every tenth of σ, without end.
+# - That of the Gaussian as well, and it falls by log 10 = 2.30 whenever σ is divided by ten, without end.
 # - That of the discretised logistic is −log of a *probability*. It falls with s too, but only to 0: certain.
 
 import copy
@@ -133,8 +133,8 @@ print("   mean of x         " + "   ".join(f"{value:.4f}" for value in mean_pixe
 # **A VAE with the Gaussian.** On the digits it has a mean and a log σ² for each pixel. Some pixels have the same value
 # in every training image. As with one pixel, σ → 0 there, and log p has no bound: these few pixels soon bring most of
 # the log-density, and they say nothing about digits. Density times the width of a bin, often taken for the probability
-# of a level, is far above 1 there; the integral over the bin is not. In the end r/σ², which is in the gradient, is
-# beyond the largest float, and the next loss is NaN.
+# of a level, is far above 1 there; the integral over the bin is not. In the end (x − mean)/σ², which is in the
+# gradient, is beyond the largest float, and the next loss is NaN.
 
 EPOCHS = 80
 N_Z = 5
@@ -298,9 +298,9 @@ for name, label in (
     ("discretised logistic", ""),
 ):
     likelihood = models[name].likelihood if name != "Bernoulli" else ContinuousBernoulli()
-    (one, _), (many, uncertain) = bits(models[name], likelihood, 1), bits(models[name], likelihood, SAMPLES)
-    in_bits[name] = one, many, uncertain
-    print(f"   {label or name:<45} {one:6.3f}   {many:6.3f} ± {uncertain:.3f}")
+    one, (many, plus_minus) = bits(models[name], likelihood, 1)[0], bits(models[name], likelihood, SAMPLES)
+    in_bits[name] = one, many, plus_minus
+    print(f"   {label or name:<45} {one:6.3f}   {many:6.3f} ± {plus_minus:.3f}")
 with_noise = (negative_elbo["Gaussian"] / D + np.log(LAST)) / np.log(2)
 print(f"   (Gaussian, from its density with noise        {with_noise:6.3f})")
 drawn = importance_weighted(models["Bernoulli, drawn"], test_sets["Bernoulli, drawn"], SAMPLES, progress=False)
@@ -313,10 +313,10 @@ print("   Bernoulli, drawn: black and white, of 1 bit   {:6.3f}   {:6.3f}".forma
 # square: from the mean to the image, the *error*; from the sample to the mean, the *spread* that the model claims; and
 # from the sample to the image. If a model is right about how far its means are off, spread and error are alike.
 #
-# By their means Bernoulli's images are as good as the others. But its samples are black and white, so the spread is
-# nearly twice the error: a model of grey images that never says grey. The continuous Bernoulli says grey too often,
-# and is a little too sure of its mean. That mean is not sigmoid(l): shown in its place, λ has a larger error. "Drawn"
-# has seen only black and white of each test image, and so its means are further off.
+# By their means Bernoulli's images are about as good as the others. But its samples are black and white, so the spread
+# is nearly twice the error: a model of grey images that never says grey. The continuous Bernoulli and the Gaussian say
+# grey too often, and the first is a little too sure of its mean. That mean is not sigmoid(l): shown in its place, λ has
+# a larger error. "Drawn" has seen only black and white of each test image, and so its means are further off.
 
 
 def rms(difference: Array) -> float:

@@ -9,8 +9,9 @@ on the digits that come with the library.
 # %%
 # **One layer.** y_j = Σ_i x_i W_ij has m terms. If the weights are independent with mean 0 and variance v, the mean
 # square of y is m v times that of x. A ReLU sets the negative half of y to 0, and so halves its mean square. Backward,
-# dx_i = Σ_j dy_j W_ij is such a sum too, and the ReLU sets the same units' gradients to 0. So each layer multiplies the
-# mean square by m v/2, in both directions: ½ for v = 1/m (LeCun et al. 1998), 1 for v = 2/m (He et al. 2015).
+# dx_i = Σ_j dy_j W_ij is such a sum too, and the ReLU sets the same units' gradients to 0. Its number of terms is that
+# of the outputs, which is m too if all layers are equally wide. Then each layer multiplies the mean square by m v/2, in
+# both directions: ½ for v = 1/m (LeCun et al. 1998), 1 for v = 2/m (He et al. 2015).
 
 from itertools import pairwise
 
@@ -96,8 +97,8 @@ for gain in (1, 2):
 # Momentum cancels what changes its sign from step to step and adds up what does not; at its best a step multiplies by
 # (√κ − 1)/(√κ + 1) in the long run (Polyak 1964).
 #
-# Adam divides the mean m of the gradients by the root of the mean v of their squares. In a direction in which the
-# gradient keeps its sign and size, m/√v is ±1, and the step is lr, however steep it is there. So the scale of the loss
+# Adam divides the mean of the gradients by the root of the mean of their squares, for each parameter. Where a gradient
+# keeps its sign and size, the quotient is ±1, and the step is lr, however steep it is there. So the scale of the loss
 # drops out, and that of each *parameter* too. A ravine that does not run along an axis has no scale of each parameter,
 # and there Adam has less to offer; gradient descent and momentum make the same way in any direction.
 
@@ -156,8 +157,8 @@ for name, optimiser in OPTIMISERS.items():
 # %%
 # **The thesis's network**, small, on the digits: a VAE with ten latent dimensions. With momentum 0.9, gradients that
 # stay the same add up to ten times their size, so a rate of 0.01 with it should be held against 0.1 without, and the
-# losses are close where neither is too large. Too large a rate ends with a KL near 0, or far off, since log-variances
-# are exponents. Adam's best is the lowest here by little; what it adds is that two of its three rates are good.
+# losses are close where neither is too large. Too large a rate ends with a KL near 0 here. Adam's best is the lowest by
+# little; what it adds is that two of its three rates are good.
 
 VAE_EPOCHS = 20
 RATES = (1e-1, 1e-2, 1e-3)

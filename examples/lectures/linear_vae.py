@@ -1,4 +1,4 @@
-"""A linear VAE is probabilistic PCA: the bound reaches log p(x), and too much noise makes collapse the best there is.
+"""A linear VAE is probabilistic PCA: the bound reaches log p(x), and with much noise the best model is a collapsed one.
 
 Where encoder and decoder are linear, the highest log p(x) that training could ever reach is known: a formula in the
 eigenvalues of the data's covariance. So a trained VAE can be held against the truth: its ELBO, its noise, and each of

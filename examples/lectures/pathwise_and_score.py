@@ -1,10 +1,10 @@
 """Two ways to differentiate an expectation by the parameters of its distribution: pathwise, and by the score function.
 
-A variational autoencoder minimises E_q[f(z)], where f(z) = −log p(x|z), and z is drawn from q(z|x) = N(mean, σ²). How
-does the expectation change with mean and σ, which f does not contain? One draw is to give an unbiased estimate: a
-number whose mean is the derivative. The reparameterisation trick does, and so does an older way that needs no
-derivative of f. Here they stand side by side: by hand for f(z) = z², then on the digits that come with the library, in
-half a minute.
+The loss of a variational autoencoder is E_q[f(z)] plus a KL, where f(z) = −log p(x|z), and z is drawn from q(z|x) =
+N(mean, σ²). How does this expectation change with mean and σ, which f does not contain? We want an unbiased estimate
+from one draw: a number whose mean is the derivative. The reparameterisation trick gives one, and so does an older way
+that needs no derivative of f. Here they stand side by side: by hand for f(z) = z², then on the digits that come with
+the library, in half a minute.
 """
 
 # %%
@@ -247,9 +247,9 @@ for n in range(N):
 
 # %%
 # **All are unbiased.** Ten entries, chosen before anything was drawn: the first mean and the first log-variance of each
-# image. And one number for the gradient of all the encoder's weights: its product with a random direction. The weights'
-# gradient is linear in that by mean and log_var, so one backward pass for each of these tells how much of it goes
-# into that direction.
+# image. And one number for the gradient of all the encoder's weights: its product with a random direction. This
+# gradient is linear in the derivatives by the means and log-variances. So one backward pass for each mean and
+# log-variance says by how much its derivative counts in the product.
 
 ENTRIES = (0, 3)  # of an image: its first mean, its first log-variance
 direction = rng.standard_normal(model.encoder.params.size)
@@ -308,7 +308,7 @@ for by, columns in (("mean", slice(0, 3)), ("log_var", slice(3, 6))):
 
 # %%
 # **A training by each.** The same initial weights, order of the images, pixels, noise and learning rate, and two draws
-# for each image, so that the baseline is the other one's f. Only the encoder's gradient is another. First the decoder
+# for each image, so that the baseline is the other one's f. Only the encoder's gradient is different. First the decoder
 # learns what all images have in common, whatever z is. Then z has to say something about x. Without a baseline the
 # gradient that would make it do so is small beside its noise, and the KL stays near 0 for longer.
 
@@ -330,7 +330,7 @@ for epoch in (EPOCHS // 8, EPOCHS // 4, EPOCHS // 2, EPOCHS):
 # logarithmic scale.
 
 figure = figures.new_figure(
-    10, 4, "Three estimates with one mean: by the score function a draw is noisier, and the same training gets less far"
+    10, 4, "Three estimates with one mean: by the score function a draw is noisier, and the same training is slower"
 )
 left, right = figure.subplots(1, 2)
 looks = (

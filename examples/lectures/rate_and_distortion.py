@@ -1,9 +1,9 @@
 """Rate and distortion: what the weight β of the KL buys, where a latent space collapses, and what a warm-up changes.
 
-Read a VAE as a code. Someone sends z for an image, which costs KL(q(z|x) ‖ p(z)) nats on average, the *rate* R; then
-what the decoder does not know of x yet, −E_q[log p(x|z)] nats, the *distortion* D. Their sum is −ELBO. With a weight β,
-D + β R is minimised, which is −ELBO for β = 1 alone: β is the price of a nat of rate, in nats of distortion (Higgins et
-al., "β-VAE", 2017; Alemi et al., "Fixing a broken ELBO", 2018). Half a minute on the digits that come with the library.
+Read a VAE as a code. To send z for an image costs KL(q(z|x) ‖ p(z)) nats on average, the *rate* R. To send what z does
+not say of x costs −E_q[log p(x|z)] nats more, the *distortion* D. Their sum is −ELBO. With a weight β, D + β R is
+minimised, which is −ELBO for β = 1 alone: β is the price of a nat of rate, in nats of distortion (Higgins et al.,
+"β-VAE", 2017; Alemi et al., "Fixing a broken ELBO", 2018). Half a minute on the digits that come with the library.
 """
 
 # %%
@@ -63,8 +63,10 @@ for beta in BETAS:
 # %%
 # **The curve.** D + β R is minimised on the training images, so there the curve is read: a higher price, a lower rate,
 # and more distortion. Of the sums R + D the smallest is that of β = 1, which alone minimises it. The test images show
-# what a low price also does: the network learns its images by heart, and the distortion of others is several times as
-# large. Which price has the smallest sum there depends on how long was trained.
+# what a low price also does: the network memorises its training images, and the distortion of others is several times
+# as large. Which price has the smallest sum on test images depends on the length of the training.
+#
+# A dimension of z is an *active unit* if the variance of its mean over the images is above 0.01.
 
 rate, distortion = np.array([measured(model, training) for model in models]).T
 rate_test, distortion_test = np.array([measured(model, test) for model in models]).T
@@ -124,7 +126,7 @@ print(f"   one mean image for all has the distortion {mean_image:.3f}; β = {BET
 # a weight that rises from 0 to β over the first epochs, dimensions come into use before they cost (Bowman et al.,
 # "Generating sentences from a continuous space", 2016; Sønderby et al., "Ladder variational autoencoders", 2016). Both
 # trainings are of the same length and end with the same β. After the warm-up the rate is higher and the loss lower, for
-# each seed. The active units are often more, not always: a dimension counts from a threshold on, and may cost little.
+# each seed. Often more units are active, but not always: a dimension just above the threshold counts, and costs little.
 
 FINAL = 2  # the β of both
 EPOCHS = 60
@@ -186,7 +188,7 @@ ACROSS = 8
 rows: dict[str, Array] = {"test images": test[:ACROSS]}
 for beta in SHOWN:
     model = models[BETAS.index(beta)]
-    rows[f"β = {beta}, their means"] = model.reconstruct(test[:ACROSS])
+    rows[f"β = {beta}, z = mean of q"] = model.reconstruct(test[:ACROSS])
     rows[f"β = {beta}, z from N(0, I)"] = model.generate(ACROSS, np.random.default_rng(SEED))
 right.imshow(figures.mosaic(np.concatenate(list(rows.values())), (8, 8), ACROSS), cmap="gray", vmin=0, vmax=1)
 right.set_yticks(figures.middles(len(rows), 8), list(rows), fontsize=8)
