@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 from scratchnn import VAE, Classifier, Dense, Sequential
 from scratchnn.data import Images
-from scratchnn.scripts import explore
+from scratchnn.scripts import cli, explore
 from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.training.checkpoints import load_model
 
@@ -143,4 +143,5 @@ def size(figure: Figure) -> str:
 
 
 if __name__ == "__main__":
+    cli.forgiving_terminal()
     main()

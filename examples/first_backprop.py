@@ -25,6 +25,7 @@ import numpy as np
 
 from scratchnn import SGD, Dense, MeanSquaredError, Sequential, Tanh
 from scratchnn.losses import batch_mean
+from scratchnn.scripts import cli
 
 Q, GROWTH = 2.0, 0.001  # of section 1
 X1, X2, T = 2.0, -1.0, 1.0  # one example and its target
@@ -123,4 +124,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    cli.forgiving_terminal()
     main()

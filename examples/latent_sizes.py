@@ -5,8 +5,8 @@ learned: its loss on images it has not seen, how many of its dimensions it uses,
 test images (examples/log_likelihood.py). The table gives the mean over the seeds ± their standard deviation; a
 difference between two sizes that is not well above it says nothing.
 
-The runs go through joblib, several at a time, here or on a Dask cluster (--dask): its workers are processes of the same
-environment, on machines that see the --out folder and have this package, with one run at a time each:
+The runs are made several at a time, here (by joblib) or on a Dask cluster (--dask): its workers are processes of the
+same environment, on machines that see the --out folder and have this package, with one run at a time each:
 
     dask scheduler                                            on one machine
     dask worker tcp://that-machine:8786 --nthreads 1          on each, as often as it has cores
@@ -22,6 +22,7 @@ import itertools
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ from scratchnn import data
 from scratchnn.machinery.extras import missing
 from scratchnn.scripts import cli, figures, train
 from scratchnn.training import load_model, runs
+
+Run = tuple[int, int, argparse.Namespace]  # latent dimensions, seed, and the options of its data set
+PATIENCE = 60.0  # seconds that a Dask cluster may be without workers: who restarts one needs some
 
 EXAMPLES = """\
   python examples/latent_sizes.py --epochs 30                                  embedded digits
@@ -82,33 +86,54 @@ def of_one_data_set(args: argparse.Namespace, name: str) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), "data": name, "epochs": epochs, "out": out})
 
 
-@contextlib.contextmanager
-def workers(scheduler: str | None) -> Iterator[None]:
-    """Where joblib runs its jobs while this lasts: on this machine, or on the workers of a Dask cluster."""
-    if scheduler is None:
-        yield
+def make_runs(todo: Sequence[Run], args: argparse.Namespace) -> Iterator[Path]:
+    """Makes the runs, on this machine or on the workers of a Dask cluster; the folder of each as it is finished."""
+    if args.dask is None:
+        yield from joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(
+            joblib.delayed(one_run)(*run) for run in todo
+        )
         return
     try:
-        from dask.distributed import Client
+        import dask.distributed as distributed
     except ModuleNotFoundError as error:
         raise missing(error, "--dask") from error
     try:
-        client = Client(scheduler, timeout=10)
+        client = distributed.Client(args.dask, timeout=10)
     except (OSError, ValueError) as error:
-        raise runs.OptionError(f"--dask {scheduler}: no Dask scheduler answers there ({error})") from error
-    with client, joblib.parallel_config("dask"):
+        raise runs.OptionError(f"--dask {args.dask}: no Dask scheduler answers there ({error})") from error
+    with client:
         threads = list(client.nthreads().values())
         if set(threads) != {1}:  # a run prints into its log by redirecting the output of its process
             raise runs.OptionError(
-                f"--dask {scheduler}: there must be workers, and each with one thread; its workers' threads are "
-                f"{threads}: start them with dask worker {scheduler} --nthreads 1"
+                f"--dask {args.dask}: there must be workers, and each with one thread; its workers' threads are "
+                f"{threads}: start them with dask worker {args.dask} --nthreads 1"
             )
         # workers have the package; what this script and others share they get as an archive, and then the script
         with tempfile.TemporaryDirectory() as folder:
             here = Path(__file__).parent
             client.upload_file(shutil.make_archive(f"{folder}/shared", "zip", here, shared.__name__))
             client.upload_file(__file__)
-        yield
+        left = {client.submit(one_run, *run, pure=False) for run in todo}
+        last_seen = time.monotonic()
+        while left:
+            try:
+                done, left = distributed.wait(left, timeout=PATIENCE / 20, return_when="FIRST_COMPLETED")
+            except distributed.TimeoutError:
+                done = set()
+            except distributed.CancelledError as error:
+                raise gone(args.dask, "its scheduler is") from error
+            yield from (run.result() for run in done)
+            if done or client.nthreads():
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > PATIENCE:
+                raise gone(args.dask, "all its workers are")
+
+
+def gone(scheduler: str, who: str) -> runs.OutputError:
+    return runs.OutputError(
+        f"--dask {scheduler}: {who} gone; start what is missing (dask worker {scheduler} --nthreads 1), and the same "
+        "command goes on"
+    )
 
 
 def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
@@ -147,13 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs.prepare_folder(sweep.out)
         refuse_longer_runs(sweep)
         print(f"{of_sweep}; epochs: {sweep.epochs}")
-    jobs = [joblib.delayed(one_run)(*run) for run in itertools.product(args.latents, args.seeds, sweeps)]
-    with workers(args.dask):
-        where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"
-        print(f"{len(jobs)} runs, {where}; each writes a log.txt into its folder")
-        finished = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
-        for folder in tqdm(finished, total=len(jobs), unit="run", disable=None):
-            tqdm.write(f"finished: {folder}")
+    todo = list(itertools.product(args.latents, args.seeds, sweeps))
+    where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"
+    print(f"{len(todo)} runs, {where}; each writes a log.txt into its folder")
+    for folder in tqdm(make_runs(todo, args), total=len(todo), unit="run", disable=None):
+        tqdm.write(f"finished: {folder}")
     for sweep, of_sweep in zip(sweeps, images, strict=True):
         put_together(sweep, of_sweep)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from scratchnn import VAE, Adam, Bernoulli, Dense, ReLU, Sequential, data
 from scratchnn.evaluation import bernoulli_floor, mean_image_loss
+from scratchnn.scripts import cli
 from scratchnn.training import Trainer, evaluate
 
 
@@ -65,4 +66,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    cli.forgiving_terminal()
     main()

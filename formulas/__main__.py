@@ -10,6 +10,7 @@ import argparse
 
 from formulas.find import PACKAGE
 from formulas.table import Row, table
+from scratchnn.scripts import cli
 
 
 def main() -> None:
@@ -55,4 +56,5 @@ def summary(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
+    cli.forgiving_terminal()
     main()

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import scratchnn
 from formulas.grammar import RELATION, parts_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "scratchnn"
+PACKAGE = Path(scratchnn.__file__).parent  # this checkout's, or an installed one
 SECTIONS = ("Shapes", "Forward", "Backward", "Watch")
 GOES_ON = re.compile(rf"(?:{RELATION}|[+−])\s")
 

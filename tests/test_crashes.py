@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import tqdm
-from conftest import ROOT
+from conftest import PACKAGE, ROOT
 from scripts import run
 from test_signals import ALONE, BATCHES, EPOCHS, content, trainer, training
 
@@ -39,7 +39,7 @@ needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has other syst
 def test_killed_trainings_end_with_the_bits_of_one_that_was_not(tmp_path):
     """The short form; the docstring of tests/kill_and_resume.py has the long one."""
     command = [sys.executable, "-m", "tests.kill_and_resume", "--kills", "6"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "TMPDIR": str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(
@@ -279,8 +279,8 @@ ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_the_last_checkpoint(
     number, tmp_path, monkeypatch, recording, at_every_epoch
 ):
-    """At calls to the disk for the checkpoint of the third epoch: the first, some between, the last two. Of these one
-    gives the file its name, and the other syncs the folder, which is no error where it cannot be done."""
+    """At calls to the disk for the checkpoint of the third epoch: the first, some on the way, the last two. One of
+    these gives the file its name, and the other syncs the folder, which is no error where it cannot be done."""
     disk = recording(tmp_path / "undisturbed")
     run(training(tmp_path / "undisturbed", 1), [])
     expected, real = content(tmp_path / "undisturbed"), loop.write_checkpoint

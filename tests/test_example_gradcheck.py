@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import first_backprop
 import gradcheck_tour
 import numpy as np
 import pytest
+from conftest import PACKAGE, ROOT
 from matplotlib.image import imread
 from scripts import fails, succeeds
 
@@ -135,6 +139,24 @@ def test_the_same_output_each_time(whole_tour, folder, lecture, capsys):
     assert capsys.readouterr().out == whole_tour
     first_backprop.main()
     assert capsys.readouterr().out == lecture
+
+
+@pytest.mark.parametrize("variables", [
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "cp1252"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+], ids=["ascii", "cp1252", "C"])  # fmt: skip
+def test_a_terminal_without_the_signs_of_a_formula_shows_question_marks(variables):
+    environment = {**os.environ, **variables, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run([sys.executable, ROOT / "examples/first_backprop.py"], env=environment, capture_output=True)
+    assert done.returncode == 0 and done.stderr == b""
+    assert b"[?loss/?u = v]" in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_runs_on_such_a_terminal(path):
+    last = path.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')[2]
+    assert last in ("    cli.run(main)\n", "    cli.forgiving_terminal()\n    main()\n")
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_sentence(tmp_path):

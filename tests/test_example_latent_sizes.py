@@ -34,19 +34,20 @@ def cluster(**options):
 
 
 @contextmanager
-def two_workers(folder):
-    """A scheduler with two workers, started as the docstring of the script says and in a folder of no interest."""
+def workers(n, folder):
+    """A scheduler with n workers, started as the docstring of the script says and in a folder of no interest; its
+    address, and the workers' processes, which no other process starts again."""
     with cluster(n_workers=0) as scheduler:
         address = scheduler.scheduler_address
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         processes = [
             subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            for _ in range(2)
+            for _ in range(n)
         ]
         try:
-            scheduler.wait_for_workers(2, timeout=120)
-            yield address
+            scheduler.wait_for_workers(n, timeout=120)
+            yield address, processes
         finally:
             for process in processes:
                 process.terminate()
@@ -64,7 +65,7 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
         here = sweep("here")
     monkeypatch.setattr(train, "main", lambda _: pytest.fail("trained in this process"))
     monkeypatch.chdir(tmp_path)
-    with two_workers(tmp_path) as scheduler:
+    with workers(2, tmp_path) as (scheduler, _):
         there = sweep("there", "--dask", scheduler)
     assert there == here and here["4"]["test_loss"] != here["5"]["test_loss"]
     for run in ("z4-seed0", "z5-seed0"):
@@ -72,6 +73,24 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
         np.testing.assert_array_equal(arrays["model/params"], others["model/params"])
         assert (tmp_path / "there" / run / "log.txt").read_text().count("epoch 2/2") == 1
     assert capsys.readouterr().out.count("finished: ") == 4
+
+
+def test_a_sweep_whose_workers_are_all_dead_ends(tmp_path, monkeypatch, capsys):
+    """They are killed when the runs have been handed out; a run takes longer than that."""
+    distributed = pytest.importorskip("dask.distributed")
+    wait = distributed.wait
+    with workers(1, tmp_path) as (scheduler, processes):
+
+        def killing(*arguments, **keywords):
+            monkeypatch.setattr(latent_sizes, "PATIENCE", 0.5)  # only now: the scheduler, here, loads the script again
+            for process in processes:
+                process.kill()
+                process.wait()
+            return wait(*arguments, **keywords)
+
+        monkeypatch.setattr("dask.distributed.wait", killing)
+        text = fails(monkeypatch, capsys, "--dask", scheduler, "--out", tmp_path, "--latents", 3, *SMALL)
+    assert f"--dask {scheduler}: all its workers are gone; start what is missing" in text and "Traceback" not in text
 
 
 @pytest.mark.usefixtures("no_figures")

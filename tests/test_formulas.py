@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import CASES
-from conftest import ROOT
+from conftest import PACKAGE, ROOT
 
 sys.path.insert(0, str(ROOT))
 from formulas import __main__ as command
@@ -396,7 +396,7 @@ def test_in_a_derivation_a_formula_line_begins_with_a_formula():
 
 
 def test_a_line_knows_its_place():
-    (line, *_) = lines_of(ROOT / "scratchnn/layers/dense.py")
+    (line, *_) = lines_of(PACKAGE / "layers/dense.py")
     assert line.place == f"layers/dense.py:{line.number} Dense"
     assert line.path.read_text().splitlines()[line.number - 1].strip() == line.text
 
@@ -497,5 +497,5 @@ def test_the_command_knows_no_other_file(monkeypatch, capsys):
 
 
 def test_a_line_that_is_not_in_the_grammar_is_shown():
-    (row,) = rows([Line(ROOT / "scratchnn/init.py", "", 1, "y = x, and so on")])
+    (row,) = rows([Line(PACKAGE / "init.py", "", 1, "y = x, and so on")])
     assert command.state(row).startswith("not parsed: expected an operation")

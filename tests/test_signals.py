@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PACKAGE
 from scripts import run
 
 from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError
@@ -143,7 +143,8 @@ def test_a_program_of_one_s_own_keeps_python_s_interrupt(monkeypatch):
     assert not isinstance(stop.value, Ended) and SIGNALS.asked is None and not SIGNALS.held
 
 
-ALONE = {**os.environ, "SCRATCHNN_LOOPS": "0", "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
+PATHS = os.pathsep.join([str(PACKAGE.parent), str(Path(__file__).parent)])
+ALONE = {**os.environ, "SCRATCHNN_LOOPS": "0", "PYTHONPATH": PATHS}
 
 
 def command(folder) -> list[str]:

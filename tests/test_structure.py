@@ -8,9 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import PACKAGE, ROOT
 
-PACKAGE = ROOT / "scratchnn"
 DOCSTRING = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
 READING = re.findall(r"^    ([\w/]+(?:\.py|/))\s{2,}\S", DOCSTRING, re.MULTILINE)  # "layers/dense.py", "gradcheck/", …
 IMPORTS = re.search(r"what stands before it:\n\n((?:    .*\n)+)", DOCSTRING)[1].split()
@@ -21,7 +20,7 @@ PATH = [
 ]  # fmt: skip
 EXCEPTIONS = {"loops.py": {"numba"}, "problem.py": {"tqdm"}}  # compiled loops; the progress bar of a long check
 MODULES = sorted(PACKAGE.rglob("*.py"))
-every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE.parent)))
 
 
 def imports(path) -> set[str]:
@@ -36,8 +35,15 @@ def imports(path) -> set[str]:
     return found
 
 
+def of_project(name: str, folder=ROOT):
+    """A file or folder of the project by its path from `folder`; of the library, where that is installed."""
+    path = (folder / name).resolve()
+    inside = path.is_relative_to(ROOT / "scratchnn")
+    return PACKAGE / path.relative_to(ROOT / "scratchnn") if inside else path
+
+
 def dotted(path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 NAMES = {dotted(path): path for path in MODULES}
@@ -149,7 +155,7 @@ def test_every_equation_has_its_row_and_every_row_its_code_and_test():
     tagged: dict[str, set[str]] = {}
     for path in MODULES:
         for tag in TAG.findall(path.read_text()):
-            tagged.setdefault(tag, set()).add(str(path.relative_to(ROOT)))
+            tagged.setdefault(tag, set()).add(str(path.relative_to(PACKAGE.parent)))
     rows = {}
     for line in (ROOT / "docs/equations.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.split(" | ")]
@@ -160,7 +166,9 @@ def test_every_equation_has_its_row_and_every_row_its_code_and_test():
         files = dict(re.findall(r"`([\w/.]+\.py)`: `(\w+)`", code))
         assert set(files) == tagged[tag], tag
         for file, name in {**files, **dict(re.findall(r"`([\w/.]+\.py)`: `(\w+)`", test))}.items():
-            assert re.search(rf"^\s*(?:def|class) {name}\b", (ROOT / file).read_text(), re.MULTILINE), f"{file}: {name}"
+            assert re.search(rf"^\s*(?:def|class) {name}\b", of_project(file).read_text(), re.MULTILINE), (
+                f"{file}: {name}"
+            )
 
 
 README = (ROOT / "README.md").read_text()
@@ -178,7 +186,7 @@ def test_the_readme_shows_two_commands_and_its_sample_runs():
 def test_links_in_the_texts_lead_somewhere():
     for text in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", text.read_text()):
-            assert (text.parent / target).exists(), f"{text.name} links to {target}"
+            assert of_project(target, text.parent).exists(), f"{text.name} links to {target}"
 
 
 def test_commands_in_the_texts_name_scripts_that_exist():

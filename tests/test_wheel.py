@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.skipif(not (ROOT / "scratchnn").is_dir(), reason="a wheel is made from the source")
 EXTRA = 'python -m pip install "scratchnn[examples]"'
 
 

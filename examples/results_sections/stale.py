@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import scratchnn
 from scratchnn.scripts import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,8 @@ def why_stale(figure: Path, runs: Path) -> str:
 def code_now(drawn_by: str) -> str | None:
     """The present fingerprint of the function that a figure names; None if it is gone."""
     place, name = drawn_by.split(":")
-    paths = [path for top in ("scratchnn", "examples", "benchmarks") for path in (ROOT / top).rglob(Path(place).name)]
+    places = [Path(scratchnn.__file__).parent, ROOT / "examples", ROOT / "benchmarks"]
+    paths = [path for top in places for path in top.rglob(Path(place).name)]
     for path in paths:
         source = path.read_text(encoding="utf-8")
         if path.parts[-2:] == Path(place).parts and name in provenance.top_level(source):
