@@ -109,7 +109,7 @@ def goes_on(content: bytes) -> None:
     with in_file(content) as path, contextlib.suppress(CheckpointError, DivergedError):
         t = trainer()
         t.restore(path)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             t.fit(Pairs(), epochs=len(t.history) + 1, batch_size=4)
         t.snapshots = t.snapshots and [*t.snapshots, t.snapshots[-1]]
         t.save(path)
