@@ -227,7 +227,11 @@ REFERENCES: dict[type, Reference] = {
         lambda layer, x, mask: (x * mask / (1 - Decimal("0.3")), 4 * abs(x * mask)),  # 1 − rate is rounded in float64
         lambda layer, dy, x, mask: [(dy * mask / (1 - Decimal("0.3")), 4 * abs(dy * mask))],
     ),
-    layers.BatchNorm: Reference(with_numbers, one((5, 3), 100), batch_norm),
+    layers.BatchNorm: Reference(
+        with_numbers,
+        lambda draw, dtype: (one((5, 3), 10)(draw, dtype)[0] + dtype(draw(st.sampled_from([0, 90]))),),
+        batch_norm,
+    ),
     losses.MeanSquaredError: Reference(
         lambda dtype: losses.MeanSquaredError(),
         lambda draw, dtype: and_targets(ROWS, numbers(dtype))(draw, dtype),

@@ -536,7 +536,11 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
             (2, 1, 1, 2),
             "3 × 5 in images of 3 × 4 .*larger images or padding='same'$",
         ),
-        (lambda rng: Conv2D(1, 2, 3, rng, padding="same"), (2, 1, 0, 2), r"\(padding included\): use larger images$"),
+        (
+            lambda rng: Conv2D(1, 2, 3, rng, padding="same"),
+            (2, 1, 0, 2),
+            r"expects x of shape \(N, 1, H, W\), got \(2, 1, 0, 2\)$",
+        ),
         (lambda rng: Conv2D(3, 2, 3, rng), (2, 1, 9, 9), r"expects x of shape \(N, 3, H, W\), got \(2, 1, 9, 9\)$"),
         (
             lambda rng: Conv2D(3, 8, 3, rng),

@@ -223,10 +223,9 @@ class Conv2D(Layer):
         x = pad(batch_last(x), pads)
         OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))
         if min(OH, OW) < 1:
-            remedy = "larger images" if self.padding == "same" else "a smaller kernel, larger images or padding='same'"
             raise ValueError(
                 f"{self!r} cannot place its kernel of {self.kernel[0]} × {self.kernel[1]} in images of {x.shape[1]} × "
-                f"{x.shape[2]} (padding included): use {remedy}"
+                f"{x.shape[2]} (padding included): use a smaller kernel, larger images or padding='same'"
             )
         self.cache = (x, pads, (OH, OW))
         y = correlate(x, self.W, self.stride, (OH, OW))  # (c_out, OH, OW, N)
