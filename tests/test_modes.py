@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scratchnn import (
     IWAE,
+    SGD,
     VAE,
     Adam,
     Autoencoder,
@@ -23,13 +24,14 @@ from scratchnn import (
     Dense,
     Dropout,
     Flatten,
+    Identity,
     MeanSquaredError,
     ReLU,
     Reshape,
     Sequential,
 )
 from scratchnn.gradcheck import check_layer, check_model
-from scratchnn.training import SaveCheckpoint, Trainer, evaluate, load_model
+from scratchnn.training import DivergedError, SaveCheckpoint, Trainer, evaluate, load_model
 
 X = np.random.default_rng(1).random((37, 12)).astype(np.float32)
 
@@ -148,7 +150,7 @@ def test_a_variance_beyond_the_dtype_is_refused_and_leaves_the_averages_alone(dt
     before = {name: value.copy() for name, value in layer.buffers.items()}
     for too_large in (10 * fits, np.finfo(dtype).max / 8):
         with pytest.raises(
-            ValueError, match=r"the variance of x overflows float(32|64) in Batch.* as large as .*below"
+            OverflowError, match=r"the variance of x overflows float(32|64) in Batch.* as large as .*below"
         ):
             layer.forward(x * dtype(too_large))
     for name, value in layer.buffers.items():
@@ -365,3 +367,12 @@ def test_evaluation_before_any_training_step_is_refused(rng):
 
 def test_one_number_a_channel_is_enough_if_the_image_has_more(rng):
     BatchNorm(3, dtype=np.float64).forward(rng.normal(size=(1, 3, 2, 1)))
+
+
+def test_a_training_whose_batch_norm_overflows_has_diverged(rng):
+    layers = [Dense(4, 3, rng, dtype=np.float32), BatchNorm(3), Dense(3, 4, rng, dtype=np.float32)]
+    layers[0].W = np.full((4, 3), 1e30)
+    model = Autoencoder(Sequential(layers), Identity(), MeanSquaredError())
+    x = rng.random((8, 4)).astype(np.float32)
+    with pytest.raises(DivergedError, match=r"the variance of x overflows float32 .* in epoch 1, iteration 1 of it"):
+        Trainer(model, SGD(model, lr=0.1), rng).fit(x, epochs=1, batch_size=8)

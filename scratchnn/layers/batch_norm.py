@@ -105,7 +105,7 @@ class BatchNorm(Layer):
             var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
             unbiased = var * (m / (m - 1))
         if np.isinf(unbiased).any():
-            raise ValueError(
+            raise OverflowError(
                 f"the variance of x overflows {x.dtype} in {self!r}, with numbers as large as {np.abs(x).max():.2g}: "
                 f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
             )

@@ -206,7 +206,10 @@ class Trainer:
         sums: dict[str, float] = {}
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            losses = self.step(train[rows])
+            try:
+                losses = self.step(train[rows])
+            except OverflowError as error:
+                raise self.diverged(f"{str(error).removeprefix('the ')};", start // batch_size + 1) from error
             if not np.isfinite(losses["loss"]):
                 raise self.diverged(f"loss became {losses['loss']}", start // batch_size + 1)
             self.iteration_losses.append(losses["loss"])
