@@ -39,9 +39,10 @@ def read_arrays(file: IO[bytes]) -> dict[str, Array]:
     """The arrays of an archive by name, read-only; ValueError or struct.error if np.savez would not have written it."""
     arrays: dict[str, Array] = {}
     for name, content in members(file):
-        if name in arrays or not name.endswith(".npy"):
-            raise ValueError(f"{name!r} stands in it twice, or is no array")
-        arrays[name.removesuffix(".npy")] = array_of(content)
+        key = name.removesuffix(".npy")
+        if key == name or key in arrays:
+            raise ValueError(f"{name!r} is no array, or stands in it twice")
+        arrays[key] = array_of(content)
     return arrays
 
 
