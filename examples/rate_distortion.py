@@ -55,9 +55,11 @@ def one_weight(beta: float, args: argparse.Namespace, images: data.DataSet) -> d
     folder = args.out / f"beta{beta:g}"
     folder.mkdir(parents=True, exist_ok=True)
     passed_on = ("data", "epochs", "batch_size", "seed", "threads", "latent", "hidden", "binarisation")
-    training = {name.replace("_", "-"): getattr(args, name) for name in passed_on}
+    training = {**{name.replace("_", "-"): getattr(args, name) for name in passed_on}, "beta": beta, "out": folder}
+    training |= {} if args.blas_threads is None else {"blas-threads": args.blas_threads}
+    options = [f"--{name}={value}" for name, value in training.items()] + ["--strict"] * args.strict
     with (folder / "log.txt").open("a", buffering=1, encoding="utf-8") as log, contextlib.redirect_stdout(log):
-        train.main([f"--{name}={value}" for name, value in {**training, "beta": beta, "out": folder}.items()])
+        train.main(options)
     run = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]
     model, _ = load_model(folder)
     on_training = evaluate(model, data.binarise_held_out(images.train, args.binarisation))
