@@ -94,7 +94,8 @@ print(f"   standard deviation of one    {losses.std(axis=0, ddof=1).mean():.2f} 
 # network for all images, does not give each image its best one (*amortisation*).
 #
 # The best one is found by leaving the network out. In its place stands a table, one row of numbers for each test
-# image, which are moved by Adam until the bound is highest; the decoder stays as it is.
+# image, which are moved by Adam until the bound is highest; the decoder stays as it is. The search begins at the
+# encoder's Gaussian and may end at a local optimum, so the first gap is at most as large as what is printed.
 
 
 class Table(Layer):

@@ -59,9 +59,8 @@ for gain in (1, 2):
     x, dy = rng.normal(size=(200, WIDTH)), rng.normal(size=(200, WIDTH))
     sizes[gain] = mean_squares(deep(DEPTH, WIDTH, gain, rng), x, dy)
     forward, backward = sizes[gain]
-    print(
-        f"   v = {gain}/m   forward {forward[-1]:.4f}   backward {backward[0]:.4f}   foretold {(gain / 2) ** DEPTH:.4f}"
-    )
+    by_formula = (gain / 2) ** DEPTH
+    print(f"   v = {gain}/m   forward {forward[-1]:.4f}   backward {backward[0]:.4f}   by the formula {by_formula:.4f}")
 
 # %%
 # **What that does to learning.** A classifier of the digits with ten such hidden layers, by plain gradient descent. The
@@ -144,8 +143,10 @@ OPTIMISERS = {
     "Adam, lr = 0.3": lambda model: Adam(model, 0.3),
 }
 RAVINES = {"": (0.0, 1.0), "loss × 1000": (0.0, 1000.0), "turned by 45°": (np.pi / 4, 1.0)}
-foretold = np.log(100) / np.log((KAPPA + 1) / (KAPPA - 1))
-print(f"\n3. A ravine, κ = {KAPPA:g}: steps to a hundredth of the distance (gradient descent: foretold {foretold:.0f})")
+predicted = np.log(100) / np.log((KAPPA + 1) / (KAPPA - 1))
+print(
+    f"\n3. A ravine, κ = {KAPPA:g}: steps to a hundredth of the distance ({predicted:.0f} by the formula for the first)"
+)
 print(" " * 20 + "".join(f"{name or 'as it is':>15}" for name in RAVINES))
 walks = {}
 for name, optimiser in OPTIMISERS.items():

@@ -269,7 +269,8 @@ for fixed_var in FIXED:
 
 # %%
 # For deep VAEs this teaches that collapse is not only the optimiser's fault, nor the ELBO's: where the decoder's noise
-# is too large, the best model under that noise has collapsed dimensions. So look at σ² first, and let it be learned.
+# is too large, the best model under that noise has collapsed dimensions. So look at σ² first, and let one σ² for all
+# pixels be learned. (One for each pixel can fall to 0: examples/lectures/grey_pixels.py.)
 #
 # **In one picture.**
 

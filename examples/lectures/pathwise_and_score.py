@@ -284,7 +284,7 @@ for row, what in enumerate(rows):
 # other estimate are worth one pathwise draw. It has an error, as it comes from draws: that of a quotient A/B of two
 # means of a_l and b_l is to first order that of the mean of (a_l − (A/B) b_l)/B.
 #
-# Without a baseline almost all of the variance is the square of f's mean times the variance 1/σ² of the score: noise
+# Without a baseline nine tenths of the variance is the square of f's mean times the variance 1/σ² of the score: noise
 # around 0 that f would give if it were a constant, with nothing to learn from.
 
 
@@ -347,7 +347,7 @@ for name, colour, label in looks:
     left.stairs(np.maximum(density, floor), edges, baseline=floor, fill=True, color=colour, alpha=0.9, label=named)
     right.plot(np.arange(1, EPOCHS + 1), curves[name][:, 0], color=colour, linewidth=1.6, label=label)
 shared = fixed["pathwise"][:, 0].mean()
-left.axvline(shared, color="black", linestyle="--", linewidth=1, label=f"the mean of all three: {shared:.2f}")
+left.axvline(shared, color="black", linestyle="--", linewidth=1, label=f"the pathwise mean: {shared:.2f}")
 left.set(yscale="log", xlabel="∂/∂mean₁ by one draw", ylabel="density", ylim=(floor, 30))
 left.set_title(f"{DRAWS:,} draws for one image", fontsize=9)
 left.legend(fontsize=8, loc="upper left")

@@ -1,9 +1,11 @@
 """Rate and distortion: what the weight β of the KL buys, where a latent space collapses, and what a warm-up changes.
 
-Read a VAE as a code. To send z for an image costs KL(q(z|x) ‖ p(z)) nats on average, the *rate* R. To send what z does
-not say of x costs −E_q[log p(x|z)] nats more, the *distortion* D. Their sum is −ELBO. With a weight β, D + β R is
-minimised, which is −ELBO for β = 1 alone: β is the price of a nat of rate, in nats of distortion (Higgins et al.,
-"β-VAE", 2017; Alemi et al., "Fixing a broken ELBO", 2018). Half a minute on the digits that come with the library.
+Read a VAE as a code. To send z for an image costs KL(q(z|x) ‖ p(z)) nats on average, the *rate* R: z itself costs
+−log p(z), but its draw from q can be chosen by other bits that are to be sent, and these −log q(z|x) nats come back
+("bits back", Hinton & van Camp 1993). To send what z does not say of x costs −E_q[log p(x|z)] nats more, the
+*distortion* D. Their sum is −ELBO. With a weight β, D + β R is minimised, which is −ELBO for β = 1 alone: β is the
+price of a nat of rate, in nats of distortion (Higgins et al., "β-VAE", 2017; Alemi et al., "Fixing a broken ELBO",
+2018). Half a minute on the digits that come with the library.
 """
 
 # %%
