@@ -154,7 +154,7 @@ NO_NUMBERS = {  # none come out of these
     "parameters and their views": r"machinery\.(memory|parameters\.(ArrayView|Parameter|Gradient|Flat))\b",
     "what layers are made from": r"layers\.(layer|activations\.Elementwise)\b",
     "what losses and optimisers have in common": r"(losses\.Loss|likelihoods\.Likelihood|optim\.(Optimiser|Has\w+))$",
-    "files": r"data\.(files\.|load_|frames_of_mat)",
+    "files": r"(data\.(files\.|load_|frames_of_mat|mat\.)|machinery\.files\.)",
     "an error, and what an encoder is": r"evaluation\.(quadrature\.QuadratureError|latent\.Encoder)",
 }
 MODELS = (VAE, IWAE, Autoencoder, Classifier)

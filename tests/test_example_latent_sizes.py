@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -37,7 +38,9 @@ def cluster(**options):
 def workers(n, folder):
     """A scheduler with n workers, started as the docstring of the script says and in a folder of no interest; its
     address, and the workers' processes, which no other process starts again."""
-    with cluster(n_workers=0) as scheduler:
+    dask = pytest.importorskip("dask", reason='needs python -m pip install "scratchnn[cluster]"')
+    # a folder of its own: other tests, in other processes, remove what is left in the one that all share
+    with dask.config.set({"temporary-directory": str(folder)}), cluster(n_workers=0) as scheduler:
         address = scheduler.scheduler_address
         command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -52,6 +55,9 @@ def workers(n, folder):
             for process in processes:
                 process.terminate()
                 process.communicate()
+            # the scheduler, in this process, has loaded the script again, from a folder that goes away with it
+            sys.path[:] = [path for path in sys.path if "dask-scratch-space" not in path]
+            importlib.reload(latent_sizes)
 
 
 @pytest.mark.usefixtures("no_figures")

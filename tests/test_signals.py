@@ -27,8 +27,14 @@ BATCHES, EPOCHS = 5, 6
 
 @pytest.fixture(autouse=True)
 def no_signal_yet():
-    """These tests send signals to their own process, whose handlers they must not keep."""
+    """These tests send signals to their own process, whose handlers they must not keep.
+
+    A process that a shell has started in the background ignores SIGINT, and so would its children.
+    """
     before = {number: signal.getsignal(number) for number in NUMBERS}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
