@@ -30,7 +30,7 @@ from scratchnn.layers.convolution import col2im, im2col
 from scratchnn.machinery.images import batch_first, batch_last
 from scratchnn.training import Trainer, load_model
 
-small = settings(max_examples=25)
+small = settings(max_examples=15)
 sizes, strides, seeds = st.integers(1, 3), st.integers(1, 3), st.integers(0, 999)
 
 
