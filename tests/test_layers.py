@@ -53,7 +53,7 @@ from scratchnn.layers import Elementwise, Layer, Module
 from scratchnn.layers.activations import sigmoid, softplus
 from scratchnn.likelihoods import Likelihood
 from scratchnn.losses import Loss
-from scratchnn.machinery.logarithm import log1p
+from scratchnn.machinery.logarithm import log1p, log_mean_exp
 
 ABSTRACT = {Module, Layer, Loss, Likelihood}
 CHECKED_ELSEWHERE = {Elementwise, VAE, IWAE, Autoencoder, Classifier}  # by its subclasses, or as a whole
@@ -524,6 +524,12 @@ def test_log1p_is_accurate_from_0_to_1(dtype, unit, rng):
     np.testing.assert_allclose(log1p(x), exact, rtol=LOG1P * unit, atol=float(np.finfo(dtype).tiny))
     with pytest.raises(AssertionError):  # what is gained over the plain formula
         np.testing.assert_allclose(np.log(1 + x), exact, rtol=LOG1P * unit, atol=float(np.finfo(dtype).tiny))
+
+
+def test_the_logarithm_of_a_mean_is_scipy_s_where_exponentials_overflow(rng):
+    x = rng.normal(0, 1000, (3, 4, 5))  # e^1000 overflows, and e^(−1000) is 0
+    expected = scipy.special.logsumexp(x, axis=-1) - np.log(5)
+    np.testing.assert_allclose(log_mean_exp(x), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

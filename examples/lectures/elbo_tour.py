@@ -18,6 +18,7 @@ from scratchnn import VAE, Adam, Bernoulli, data
 from scratchnn.evaluation import on_grid
 from scratchnn.evaluation.bounds import log_weights
 from scratchnn.layers.layer import Layer
+from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array, Gradient, Parameter
 from scratchnn.scripts import figures
 from scratchnn.scripts.lecture import Lecture, train
@@ -142,9 +143,7 @@ log_w = log_weights(model, x, 3000, rng)  # log p(x, z)/q(z|x) of each draw, (N,
 bounds, errors = [], []
 print("\n6. The bound with K draws")
 for k in SAMPLES:
-    groups = log_w.reshape(N, -1, k)
-    largest = groups.max(axis=2)
-    bound = largest + np.log(np.exp(groups - largest[:, :, None]).mean(axis=2))  # of each group, (N, 3000/K)
+    bound = log_mean_exp(log_w.reshape(N, -1, k))  # of each group, (N, 3000/K)
     bounds.append(bound.mean())
     errors.append(np.sqrt(np.mean(bound.var(axis=1, ddof=1)) / bound.size))
     print(f"   K = {k:<5} {bounds[-1]:.4f} ± {errors[-1]:.4f}")

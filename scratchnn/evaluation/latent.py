@@ -16,6 +16,7 @@ import numpy as np
 from scratchnn.data import DataSet
 from scratchnn.machinery.checks import expect_finite, expect_some
 from scratchnn.machinery.extras import missing
+from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
@@ -99,8 +100,7 @@ def split_rate(model: VAE, images: Any, n_draws: int = 10, seed: int = 0) -> Rat
         for start in range(0, len(mean), rows):
             part = slice(start, start + rows)
             log_q = -0.5 * (z[part] ** 2 @ precision.T - 2 * z[part] @ (mean * precision).T + constant)
-            largest = log_q.max(axis=1)
-            draw[part] = own[part] - largest - np.log(np.exp(log_q - largest[:, None]).mean(axis=1))
+            draw[part] = own[part] - log_mean_exp(log_q)
     error = float(np.sqrt(information.var(axis=0, ddof=1).mean() / information.size))
     return RateSplit(rate, float(information.mean()), rate - float(information.mean()), error)
 

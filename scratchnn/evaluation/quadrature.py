@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
@@ -48,9 +49,7 @@ class OnGrid:
     @property
     def log_p(self) -> Array:
         """log p(x) of every image, (N,)."""
-        log_joint = self.log_joint
-        largest = log_joint.max(axis=1)
-        log_p: Array = largest + np.log(np.exp(log_joint - largest[:, None]).sum(axis=1) * self.volume)
+        log_p: Array = log_mean_exp(self.log_joint) + np.log(len(self.z) * self.volume)
         return log_p
 
     @property

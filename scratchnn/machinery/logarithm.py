@@ -1,4 +1,5 @@
-"""log(1 + x) by way of log x, which NumPy computes eight at a time on most processors, and log1p one at a time."""
+"""Logarithms of sums: log(1 + x) by way of log x, which NumPy computes eight at a time on most processors, and log1p
+one at a time; and the logarithm of a mean of exponentials."""
 
 from __future__ import annotations
 
@@ -16,4 +17,11 @@ def log1p(x: Array) -> Array:
     u = 1 + x
     d = x - (u - 1)
     result: Array = np.log(u) + d / u
+    return result
+
+
+def log_mean_exp(x: Array) -> Array:
+    """log of the mean of e^x over the last axis. The largest is taken out first, so that no exponential overflows."""
+    largest = x.max(axis=-1, keepdims=True)
+    result: Array = largest[..., 0] + np.log(np.exp(x - largest).mean(axis=-1))
     return result

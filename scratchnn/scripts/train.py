@@ -182,13 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
         print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
     elif is_density:
-        print(f"a density of grey levels, not a probability: it has no floor, and {loss_name(model)} may be negative")
+        print(f"a density of grey levels, not a probability: it has no floor, and {bound} may be negative")
     else:
         alike = n_pixels * math.log(levels)
-        name = loss_name(model)
-        print(f"a probability of grey levels: {name} is at least 0; with all {levels} levels alike it is {alike:.2f}")
+        print(f"a probability of grey levels: {bound} is at least 0; with all {levels} levels alike it is {alike:.2f}")
     where = f"the network of {args.start}" if start else "untrained network"
-    print(f"{where}: {loss_name(model)} {before:.2f} on the training images")
+    print(f"{where}: {bound} {before:.2f} on the training images")
 
     settings = {
         "data": args.data,

@@ -211,6 +211,7 @@ class ParallelTrainer(Trainer):
             self.conductor.submit(int).result()  # it does one thing after the other: when this is done, so is the step
             raise
 
+    @np.errstate(over="ignore", invalid="ignore")  # as in `fit`; NumPy's settings are those of a thread
     def whole_step(self, batch: Any) -> dict[str, float]:
         n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
@@ -254,7 +255,7 @@ class ParallelTrainer(Trainer):
         """
 
         def without_warnings(r: int) -> Any:
-            # a loss that overflows is reported in `fit`, by name and place; NumPy's settings are those of a thread
+            # a loss that overflows is reported in `fit`, by name and place
             with np.errstate(over="ignore", invalid="ignore"):
                 return work(r)
 
