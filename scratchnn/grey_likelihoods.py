@@ -82,8 +82,8 @@ def mean_pixel(logits: Array) -> Array:
     """mean(l) = 1/(1 − e^(−l)) − 1/l, the slope of A(l) = log((e^l − 1)/l), between 0 and 1; ½ at l = 0.
 
     mean(l) = 1 − mean(−l), and with a = |l| the lesser, mean(−a) = 1/a − 1/(e^a − 1), is enough. Where a is small its
-    two terms nearly cancel. With t = a/2 it is also ½ − ½ (coth t − 1/t), and in Lambert's continued fraction nothing
-    is subtracted:
+    two terms nearly cancel. With t = a/2 it is also ½ − ½ (coth t − 1/t), and in Lambert's continued fraction (DLMF
+    4.39.1) nothing is subtracted:
 
         coth t − 1/t = t/(3 + t²/(5 + t²/(7 + …)))      up to 17: 16 digits for t up to 1
     """

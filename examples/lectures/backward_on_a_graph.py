@@ -199,9 +199,11 @@ def formulas(layers: list[tuple[int, int]]) -> tuple[int, int, int, int]:
 
 
 # %%
-# **Is it so?** Here is an array that counts: NumPy leaves to it every operation that it takes part in. The library's
-# own forward and backward run on it. Forward mode is written out below, on the same layers, for networks so small that
-# a pass for each parameter is possible. It must find the same gradient.
+# **Is it so?** Here is an array that counts. NumPy calls `__array_ufunc__` of such an array for every operation that it
+# takes part in, `@` among them: the method counts, does the operation on plain arrays, and returns one that counts
+# again. So the library's own forward and backward are counted without a change in them. Forward mode is written out
+# below, on the same layers: it puts a 1 at one parameter and carries the derivatives by that parameter through all
+# layers behind it. That is a pass for each parameter, so the networks are small. It must find the same gradient.
 
 
 class Counted(np.ndarray):

@@ -134,13 +134,19 @@ def exact_elbo(model: VAE) -> float:
 
 
 # %%
-# **No gap.** The rows of the best W are √(λ_j − σ²) u_j, which makes the eigenvalue of C along u_j equal to λ_j. Given
-# x, z is Gaussian with the precision (the inverse of the covariance)
+# **No gap.** The rows of the best W are √(λ_j − σ²) u_j, which makes the eigenvalue of C along u_j equal to λ_j. What
+# is z, given x? By Bayes' rule log p(z|x) is, but for a constant, log p(z) + log p(x|z):
+#
+#     −½ z zᵀ − ½ (x − b − z W)(x − b − z W)ᵀ/σ² = −½ z (I + W Wᵀ/σ²) zᵀ + z W (x − b)ᵀ/σ² + constant
+#
+# It is quadratic in z, so z is Gaussian. Its precision (the inverse of its covariance) is what stands between z and zᵀ,
+# its mean is where the slope by z is 0:
 #
 #     Λ = I + W Wᵀ/σ² = diag(λ_j/σ²)      and the mean (x − b) Wᵀ Λ⁻¹/σ²
 #
-# It is diagonal, as q(z|x) is; its mean is linear in x, as the encoder is. So the encoder can be the true posterior,
-# nothing is missed, and the ELBO has the same maximum as log p(x).
+# Λ is diagonal, since the rows of W are orthogonal and W Wᵀ = diag(λ_j − σ²); and so is the precision of q(z|x). The
+# mean is linear in x, as the encoder is. So the encoder can be the true posterior, nothing is missed, and the ELBO has
+# the same maximum as log p(x).
 
 by_formula = linear_vae(SharedVariance()).astype(np.float64)
 W_best = np.sqrt(eigenvalues[:n_z] - best_var)[:, None] * u[:, :n_z].T
@@ -194,9 +200,11 @@ print(f"   the smallest cosine between the two spaces           {angles.min():9.
 # %%
 # **Which axes?** PCA has an order of axes; log p(x) has none. With R a rotation, R W has the same WᵀW and the same C.
 # But the ELBO tells them apart: the precision Λ is diagonal only if the rows of W are orthogonal, and else a q with
-# independent dimensions misses the posterior, at best by
+# independent dimensions misses the posterior. With the right mean and the variances s_j, q misses it by
 #
-#     ½ [Σ_j log Λ_jj − log det Λ]
+#     KL(q ‖ p(z|x)) = ½ [Σ_j (Λ_jj s_j − 1 − log s_j) − log det Λ]
+#
+# This is lowest at s_j = 1/Λ_jj, and there it is ½ [Σ_j log Λ_jj − log det Λ].
 #
 # So the bound leads to the principal axes. Where two eigenvalues are nearly equal there is little to gain, and training
 # is slow to turn these two.
