@@ -137,7 +137,7 @@ def test_the_thesis_trains_and_says_which_figures_are_missing(installed):
     assert "VAE" in printed
 
 
-@pytest.mark.parametrize("program", [("scratchnn", "exercises"), ("python", "-m", "scratchnn.exercises")])
+@pytest.mark.parametrize("program", [("scratchnn", "exercises"), ("python", "-m", "scratchnn.exercises")], ids=" ".join)
 def test_the_exercises_can_be_done(program, installed):
     folder = f"exercises of {program[0]}"
     installed.prints(*program, "--folder", folder, "start")
