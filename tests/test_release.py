@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_the_citation_names_the_thesis_as_the_texts_do():
         f'{author["given-names"][0]}. {author["family-names"]}, "{thesis["title"]}", {thesis["institution"]["name"]}'
     )
     assert f"{named}, {thesis['year']}." in read("docs/equations.md")
+
+
+def test_the_readme_says_what_each_extra_is_for():
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read_string(read("setup.cfg"))
+    rows = re.search(r"\| extra \| for \|\n(.*?)\n\n", read("README.md"), re.DOTALL)[1]
+    first_cells = " ".join(row.split("|")[1] for row in rows.splitlines())
+    assert sorted(re.findall(r"`(\w+)`", first_cells)) == sorted(setup["options.extras_require"])
 
 
 def test_every_file_that_a_program_reads_is_held_to_its_schema():
