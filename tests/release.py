@@ -32,7 +32,7 @@ KINDS = {"wheel": "*.whl", "source archive": "*.tar.gz"}
 FORMS = {  # what is written for programs, by the schema that it follows
     "citation-file-format": ["CITATION.cff"],
     "dependabot": [".github/dependabot.yml"],
-    "github-workflows": [".github/workflows/tests.yml", ".github/workflows/release.yml"],
+    "github-workflows": [f".github/workflows/{name}.yml" for name in ("tests", "docs", "release")],
     "github-issue-forms": [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/lesson.yml"],
     "github-issue-config": [".github/ISSUE_TEMPLATE/config.yml"],
 }
