@@ -150,6 +150,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    if not tree():
+        sys.exit(f"error: {ROOT} is no git checkout, or there is no git: a release is made from one")
     if not all(map(importlib.util.find_spec, TOOLS)):
         sys.exit('error: some of the tools are not installed: python -m pip install -e ".[test,release]"')
     if args.out is not None:

@@ -163,6 +163,11 @@ def test_a_tool_that_is_missing_is_named_with_what_brings_it(monkeypatch):
     assert '".[test,release]"' in fails(release.main)
 
 
+def test_what_is_no_checkout_is_not_released(monkeypatch, tmp_path):
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    assert f"{tmp_path} is no git checkout" in fails(release.main)
+
+
 def test_a_test_that_is_skipped_or_fails_is_no_line_that_passes(tmp_path):
     file = tmp_path / "test_of_three.py"
     file.write_text(
