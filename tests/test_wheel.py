@@ -1,29 +1,34 @@
-"""What a user gets who installs the wheel and nothing else: the README's code, the thesis's training, the exercises."""
+"""What a user gets who installs the wheel and nothing else: the README's code, the thesis's training, the exercises.
+
+python -m tests.release runs these tests with the source archive as well.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import release
 from conftest import ROOT
 
-pytestmark = pytest.mark.skipif(not (ROOT / "scratchnn").is_dir(), reason="a wheel is made from the source")
+TREE = release.tree()
+pytestmark = pytest.mark.skipif("setup.cfg" not in TREE, reason="the archives are made from a checkout")
+REHEARSAL = os.environ.get("SCRATCHNN_REHEARSAL")  # the folder of python -m tests.release, which has built them
 EXTRA = 'python -m pip install "scratchnn[examples]"'
 
 
 @dataclass(frozen=True)
 class Installed:
-    """The wheel, and an environment with only what it pulls in; what runs there runs in another folder."""
+    """An environment with an archive and only what it pulls in; what runs there runs in another folder."""
 
-    wheel: Path
     programs: Path
     folder: Path
 
@@ -46,40 +51,48 @@ class Installed:
         return ended.stderr.splitlines()[-1].removeprefix("scratchnn.machinery.extras.MissingExtraError: ")
 
 
-def pip(folder: Path, *arguments: object) -> None:
-    """Runs pip; skips the tests where it fails and cannot fetch a small package either."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    ended = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
-    if ended.returncode:
-        fetch = ["download", "--no-deps", "--no-cache-dir", "--retries", "0", "--dest", str(folder), "tqdm"]
-        if subprocess.run([*command, *fetch], capture_output=True).returncode:
+def unless_offline(line: release.Line, folder: Path) -> None:
+    """Fails if a program that fetches packages did; skips the tests if pip cannot fetch a small package either."""
+    if line.wrong:
+        fetch = ["pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--retries", 0, "--dest", folder, "tqdm"]
+        if release.program("fetches", "tqdm", *fetch).wrong:
             pytest.skip("pip reaches no package index")
-        pytest.fail(ended.stdout + ended.stderr)
+        pytest.fail(line.wrong)
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Installed:
+def archives(tmp_path_factory) -> dict[str, Path]:
+    if REHEARSAL:
+        return release.archives(Path(REHEARSAL))
     folder = tmp_path_factory.mktemp("a path with spaces")
-    source, wheels, environment = folder / "source", folder / "wheels", folder / "an environment"
-    # a copy: setuptools leaves a folder build/ behind, and takes what an earlier one left in it
-    shutil.copytree(ROOT / "scratchnn", source / "scratchnn", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.cfg"):
-        shutil.copy(ROOT / name, source)
-    pip(folder, "wheel", "--no-deps", "--wheel-dir", wheels, source)
-    (wheel,) = wheels.iterdir()
+    unless_offline(release.build(folder), folder)
+    return release.archives(folder)
+
+
+@pytest.fixture(scope="module", params=list(release.KINDS) if REHEARSAL else ["wheel"])
+def installed(request, archives, tmp_path_factory) -> Installed:
+    folder = tmp_path_factory.mktemp("a path with spaces")
+    environment = folder / "an environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     programs = environment / ("Scripts" if os.name == "nt" else "bin")
-    pip(folder, "--python", programs / "python", "install", wheel)
+    pip = ["pip", "--quiet", "--disable-pip-version-check", "--python", programs / "python"]
+    for command in (["install", archives[request.param]], ["check"]):
+        unless_offline(release.program(command[0], request.param, *pip, *command), folder)
     (folder / "elsewhere").mkdir()
-    return Installed(wheel, programs, folder / "elsewhere")
+    return Installed(programs, folder / "elsewhere")
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_no_other(installed):
-    package = {path for path in (ROOT / "scratchnn").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    names = set(zipfile.ZipFile(installed.wheel).namelist())
-    assert {name for name in names if ".dist-info/" not in name} == {
-        path.relative_to(ROOT).as_posix() for path in package
-    }
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(archives):
+    names = [name for name in zipfile.ZipFile(archives["wheel"]).namelist() if ".dist-info/" not in name]
+    assert sorted(names) == [name for name in TREE if name.startswith("scratchnn/")]
+
+
+def test_the_source_archive_holds_every_file_of_the_repository(archives):
+    """MANIFEST.in says which; what setuptools adds says what the package is called and needs."""
+    with tarfile.open(archives["source archive"]) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    added = {name for name in names if name == "PKG-INFO" or name.startswith("scratchnn.egg-info/")}
+    assert names - added == set(TREE)
 
 
 def test_it_brings_three_packages_and_knows_its_version(installed):
@@ -92,6 +105,19 @@ def test_it_brings_three_packages_and_knows_its_version(installed):
     assert packages.split() == ["numpy", "scratchnn", "threadpoolctl", "tqdm"]
     same, file = version.split(" ", 1)
     assert same == "True" and Path(file).is_relative_to(installed.programs.parent)
+
+
+def test_every_command_shows_its_help(installed):
+    code = """if True:
+        import importlib.metadata as metadata
+        print(*(entry.name for entry in metadata.distribution("scratchnn").entry_points))
+    """
+    for name in installed.prints("python", "-c", code).split():
+        listed = installed.prints(name, "--help").partition("commands:")[2].partition("\n\n")[0]
+        commands = re.findall(r"^  (\w+)", listed, re.MULTILINE)
+        assert {"train", "exercises", "check"} <= set(commands)
+        for command in commands:
+            assert installed.prints(name, command, "--help").startswith(f"usage: {name} {command}")
 
 
 def test_the_code_of_the_readme_runs(installed):
@@ -111,13 +137,16 @@ def test_the_thesis_trains_and_says_which_figures_are_missing(installed):
     assert "VAE" in printed
 
 
-@pytest.mark.parametrize("program", [("scratchnn", "exercises"), ("python", "-m", "scratchnn.exercises")])
+@pytest.mark.parametrize("program", [("scratchnn", "exercises"), ("python", "-m", "scratchnn.exercises")], ids=" ".join)
 def test_the_exercises_can_be_done(program, installed):
     folder = f"exercises of {program[0]}"
     installed.prints(*program, "--folder", folder, "start")
-    assert (installed.folder / folder / "01_sum.py").is_file()
     ended = installed.run(*program, "--folder", folder, "check")
     assert ended.returncode == 1 and "Traceback" not in ended.stderr and "not written" in ended.stdout
+    answer = installed.folder / folder / "01_sum.py"
+    text = answer.read_text(encoding="utf-8").replace("dx = ...", "dx = dy[:, None] + 0 * x")
+    answer.write_text(text, encoding="utf-8")
+    assert "sum: right" in installed.prints(*program, "--folder", folder, "check")
 
 
 @pytest.mark.parametrize(
