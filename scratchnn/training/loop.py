@@ -202,7 +202,7 @@ class Trainer:
                         function(self, record)
                 if progress:
                     print_line(self, record)
-                use_loops_if_it_pays(self, record)
+                    use_loops_if_it_pays(self, record)
                 bar.unpause()  # an epoch's time is that of its steps
         if self.best:
             self.last = arrays_of(self.model)
