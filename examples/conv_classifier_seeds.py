@@ -88,7 +88,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=cli.positive_int, default=100, help="default: 100")
     cli.add_strict(parser)
     parser.add_argument("--out", type=Path, help="folder for all runs, the tables and the figures")
-    parser.set_defaults(threads=1, blas_threads=None)
+    parser.set_defaults(threads=1, blas_threads=None, early_stopping=None, log=[])
     args = parser.parse_args(arguments)
     args.epochs = args.epochs or CONV_EPOCHS[args.data][0]
     args.classifier_epochs = args.classifier_epochs or CONV_EPOCHS[args.data][1]

@@ -130,7 +130,10 @@ def decode(side: int, rng: np.random.Generator, normalised: bool = False) -> lis
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=100, threads=False,
+        all_epochs="since the losses of a game do not tell which epoch is the best",
+    )  # fmt: skip
     parser.add_argument("--only", choices=("vae", "gan"), help="train this one and stop: the other may be under way")
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a dense VAE to set beside: a run of examples/vae.py")
     parser.add_argument("--gan", type=Path, metavar="RUN", help="a dense GAN: a game of examples/gan.py, its folder")
@@ -152,8 +155,8 @@ def train_vae(args: argparse.Namespace, images: data.DataSet, settings: Mapping[
     trainer = Trainer(model, Adam(model, lr=LEARNING_RATE["vae"]), rng, settings)
     print(f"\nVAE, z = {N_Z}: {model!r}", flush=True)
     runs.train_in_folder(
-        args.out / "vae", trainer, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
-        held_out=images.validation,
+        args.out / "vae", trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        strict=args.strict, log=args.log, held_out=images.validation,
     )  # fmt: skip
     losses, use, scale = evaluate(model, images.test), latent_use(model, images.test), scale_of_losses(images, "none")
     measured: dict[str, Any] = {
@@ -187,7 +190,7 @@ def train_classifier(args: argparse.Namespace, images: data.DataSet) -> tuple[Cl
     runs.train_in_folder(
         args.out / "classifier", Trainer(model, Adam(model), rng, settings), data.Labelled(images.train),
         epochs=CLASSIFIER_EPOCHS[args.data], batch_size=args.batch_size, held_out=data.Labelled(images.validation),
-        strict=args.strict,
+        strict=args.strict, log=args.log,
     )  # fmt: skip
     return model, below
 
@@ -215,7 +218,8 @@ def train_gan(args: argparse.Namespace, images: data.DataSet, settings: Mapping[
 
     print(f"\n{gan!r}", flush=True)
     runs.train_in_folder(
-        args.out / "gan", game, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
+        args.out / "gan", game, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        strict=args.strict, log=args.log,
         held_out=images.validation, after_epoch=[keep_snapshots(measured)], recorded=("precision", "recall"),
     )  # fmt: skip
     return game

@@ -34,6 +34,8 @@ from scratchnn.scripts import cli, figures
 from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.scripts.train import EPOCHS
 from scratchnn.training import DivergedError, SaveCheckpoint, Trainer, evaluate, fingerprint, runs
+from scratchnn.training.logs import logs_in
+from scratchnn.training.loop import AfterEpoch
 from scratchnn.training.parallel import RowsOfDraws, gradient_of_part, parts_of
 from scratchnn.training.signals import NUMBERS, Ended
 
@@ -84,7 +86,9 @@ class RanksTrainer(Trainer):
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=100, threads=False, all_epochs="where all ranks make all epochs"
+    )
     parser.add_argument("--latent", type=cli.positive_int, default=2, help="latent dimensions (default: 2)")
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
     parser.add_argument("--cost", action="store_true", help="train nothing; print what a step would cost")
@@ -151,12 +155,15 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
     if start is None:
         return
     args, trainer, images = start
+    after_epoch: list[AfterEpoch] = []
+    if comm.rank == 0:
+        after_epoch += [*logs_in(args.out, args.log), SaveCheckpoint(args.out / "checkpoint.npz")]
     try:
         with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
             trainer.fit(
                 images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
                 shuffle=trainer.settings["shuffle"], strict=args.strict,
-                after_epoch=[SaveCheckpoint(args.out / "checkpoint.npz")] if comm.rank == 0 else [],
+                after_epoch=after_epoch,
             )  # fmt: skip
     except DivergedError:  # all ranks have the same loss, so all are here
         if comm.rank == 0:

@@ -104,7 +104,9 @@ def score(model: Autoencoder, history: History, images: data.Images, n_steps: in
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=None)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=None, all_epochs="since all images train, and none are held out"
+    )
     args = parser.parse_args(arguments)
     digits = args.data == "digits"
     args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in EPOCHS}
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )  # fmt: skip
             print(f"\n{n} numbers; {what}", flush=True)
             runs.train_in_folder(
-                args.out / name, trainer, train, strict=args.strict, epochs=epochs, batch_size=batch_size
+                args.out / name, trainer, train, strict=args.strict, log=args.log, epochs=epochs, batch_size=batch_size
             )
             histories[name] = trainer.history
             scores[name] = score(model, trainer.history, train, -(-len(train) // batch_size))

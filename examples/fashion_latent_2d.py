@@ -49,6 +49,7 @@ from scratchnn.likelihoods import Likelihood
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
 from scratchnn.training import Trainer, evaluate, runs
+from scratchnn.training.after_epoch import best_record
 
 EPOCHS = {"digits": 100, "mnist": 200, "fashion-mnist": 200}
 HIDDEN = {"digits": 32, "mnist": 64, "fashion-mnist": 64}
@@ -135,7 +136,7 @@ def train(
     print(f"\nsigma {sigma:g}: {model!r}", flush=True)
     runs.train_in_folder(
         args.out / f"sigma-{sigma:g}", trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
-        strict=args.strict,
+        strict=args.strict, early_stopping=args.early_stopping, log=args.log,
         held_out=images.validation,
     )  # fmt: skip
     return model, trainer
@@ -186,7 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report(args, n, images.train.max_value, losses, scale, errors, told)
     measured = {
         "test_losses": losses,
-        "train_loss": {sigma: history[-1]["train_loss"] for sigma, history in histories.items()},
+        "train_loss": {
+            sigma: (best_record(history) if args.early_stopping else history[-1])["train_loss"]
+            for sigma, history in histories.items()
+        },
         **{f"test_{name}": value for name, value in scale.items()},
         "test_mse": errors,
         "neighbours_accuracy": told,

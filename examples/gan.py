@@ -141,7 +141,10 @@ def samples_noise(gan: GAN) -> Array:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=100, threads=False,
+        all_epochs="since the losses of a game do not tell which epoch is the best",
+    )  # fmt: skip
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
     parser.add_argument("--lr", type=cli.positive_float, help="Adam's step size (default: 0.0005; digits: 0.001)")
     parser.add_argument("--hidden", type=cli.positive_int, default=128, help="units of the narrowest layer")
@@ -170,7 +173,7 @@ def train_classifier(args: argparse.Namespace, images: data.DataSet, settings: d
     runs.train_in_folder(
         args.out / "classifier", Trainer(model, Adam(model), rng, settings), data.Labelled(images.train),
         epochs=CLASSIFIER_EPOCHS[args.data], batch_size=args.batch_size, held_out=data.Labelled(images.validation),
-        strict=args.strict,
+        strict=args.strict, log=args.log,
     )  # fmt: skip
     return model
 
@@ -189,8 +192,8 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
 
     print(f"\n{game}: {gan!r}", flush=True)
     runs.train_in_folder(
-        args.out / game, trainer, images.train, strict=args.strict, epochs=args.epochs, batch_size=args.batch_size,
-        held_out=images.validation, after_epoch=[keep_snapshots(snapshot)],
+        args.out / game, trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+        strict=args.strict, log=args.log, held_out=images.validation, after_epoch=[keep_snapshots(snapshot)],
     )  # fmt: skip
     return trainer
 

@@ -55,6 +55,7 @@ from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
 from scratchnn.training import CheckpointError, Trainer, evaluate, fingerprint, keep_snapshots, load_model, runs
 from scratchnn.training.checkpoints import first_difference
+from scratchnn.training.logs import logs_in
 
 LEARNING_RATE = 0.1
 EPOCHS = {"digits": 100, "mnist": 5, "fashion-mnist": 5}
@@ -133,6 +134,7 @@ class Experiment:
         self.codes = {part: encode(model, x)[0] for part, x in self.pixels.items()}
         self.labels = {part: data.labels_of(x) for part, x in self.pixels.items()}
         self.n_classes = int(self.labels["train"].max()) + 1
+        self.log = args.log
         self.settings = {
             "data": args.data,
             "split": "contiguous",
@@ -160,18 +162,19 @@ class Experiment:
         accuracies = keep_snapshots(
             lambda: np.array(accuracy(predicted_classes(learner, validation.x), validation.labels))
         )
+        if folder:
+            folder.mkdir(exist_ok=True)
         # a training whose checkpoint is kept shows its epochs; of the others the result will do
         with contextlib.nullcontext() if folder else contextlib.redirect_stdout(io.StringIO()):
             trainer.fit(
                 train, epochs=self.settings["epochs"], batch_size=self.settings["batch_size"], held_out=validation,
-                after_epoch=[accuracies],
+                after_epoch=[accuracies, *(logs_in(folder, self.log) if folder else [])],
             )  # fmt: skip
         for record, value in zip(trainer.history, trainer.snapshots, strict=True):
             record["held_out_accuracy"] = float(value)
         if learner is not whole:
             head.params[...] = learner.params
         if folder:
-            folder.mkdir(exist_ok=True)
             runs.write_json(folder / "history.json", trainer.history)
             kept = Trainer(whole, SGD(whole, LEARNING_RATE), rng, settings)  # pixels → logits, for all four
             kept.history, kept.iteration_losses = trainer.history, trainer.iteration_losses
@@ -253,7 +256,9 @@ def per_cent(figure: dict[str, float | None]) -> str:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100, threads=False)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=100, threads=False, all_epochs="where all trainings have as many steps"
+    )
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
     parser.add_argument("--repeats", type=cli.positive_int, default=3, help="trainings of each kind (default: 3)")
     parser.add_argument(

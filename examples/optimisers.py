@@ -62,7 +62,9 @@ History = list[dict[str, Any]]
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
+    parser = cli.training_parser(
+        __doc__ or "", EXAMPLES, batch_size=100, all_epochs="where optimisers are compared after as many epochs"
+    )
     parser.add_argument("--latent", type=cli.positive_int, default=20, help="latent dimensions (default: 20)")
     parser.add_argument("--hidden", type=cli.positive_int, help="units of a hidden layer (default: 500; digits: 100)")
     args = parser.parse_args(arguments)
@@ -86,7 +88,7 @@ def train(
     try:
         runs.train_in_folder(
             args.out / name.replace(", ", "-"), trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
-            strict=args.strict,
+            strict=args.strict, log=args.log,
             held_out=images.validation,
         )  # fmt: skip
     except DivergedError as error:

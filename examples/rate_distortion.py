@@ -56,8 +56,10 @@ def one_weight(beta: float, args: argparse.Namespace, images: data.DataSet) -> d
     folder.mkdir(parents=True, exist_ok=True)
     passed_on = ("data", "epochs", "batch_size", "seed", "threads", "latent", "hidden", "binarisation")
     training = {**{name.replace("_", "-"): getattr(args, name) for name in passed_on}, "beta": beta, "out": folder}
+    training |= {} if args.early_stopping is None else {"early-stopping": args.early_stopping}
     training |= {} if args.blas_threads is None else {"blas-threads": args.blas_threads}
     options = [f"--{name}={value}" for name, value in training.items()] + ["--strict"] * args.strict
+    options += ["--log", *args.log] if args.log else []
     with (folder / "log.txt").open("a", buffering=1, encoding="utf-8") as log, contextlib.redirect_stdout(log):
         train.main(options)
     run = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]

@@ -28,13 +28,14 @@ What it stands on, and what is done with it:
     data/                   data sets: found, verified, split
     training/               the epoch loop; checkpoints; runs; several threads
     evaluation/             what a loss is worth: floors, log p(x), active units
+    estimators.py           transformers for scikit-learn
     scripts/                the command line, figures, explorers, the thesis's training
     exercises/              backward passes to be written, and a judge
 
 A module imports only what stands before it:
 
     machinery  compiled  init  layers  losses  likelihoods  grey_likelihoods  vae  iwae  autoencoder  classifier  optim
-    gradcheck  data  evaluation  training  scripts  exercises
+    gradcheck  data  evaluation  training  estimators  scripts  exercises
 
 Conventions, kept everywhere:
 
@@ -43,7 +44,7 @@ Conventions, kept everywhere:
    Losses and likelihoods return one value per example, (N,); the 1/N enters in `losses.batch_mean` and nowhere else.
 3. Randomness is an argument, `rng: np.random.Generator`, the last that a function requires, or the noise itself
    (`eps`): nothing depends on global state. What has to come out the same at every call takes a `seed=` instead.
-4. Names are those of the field: W, b, mean, log_var (log σ²), eps, z, logits, lr, beta1, beta2.
+4. Names are the field's: W, b, mean, log_var (log σ²), eps, z, logits, lr, beta1, beta2.
    A decoder outputs logits; probabilities appear in pictures.
 5. Training runs in float32, gradient checks in float64.
 """

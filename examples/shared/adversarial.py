@@ -15,7 +15,7 @@ from scratchnn.machinery.checks import expect
 from scratchnn.machinery.memory import Part
 from scratchnn.machinery.parameters import Array
 from scratchnn.training import Trainer
-from scratchnn.training.checkpoints import CheckpointError, build, read_checkpoint, verified_arrays
+from scratchnn.training.checkpoints import CheckpointError, build, put_arrays, read_checkpoint, verify_arrays
 
 BETA1 = 0.5  # of Adam: with its usual 0.9 the two players answer what the other did long ago (Radford et al. 2016)
 CLAIMS = {  # of the student works; they have no figures of a GAN
@@ -151,8 +151,8 @@ def load_gan(run: Path) -> tuple[GAN, dict[str, Any]]:
         whole, *rows = record["model"]["modules"]
         n = arrays["model/params"].size
         gan = GAN(player(rows, "generator", n), player(rows, "discriminator", n), whole["settings"]["n_z"])
-        for array, value in verified_arrays(gan, arrays):
-            array[...] = value
+        verify_arrays(gan, arrays)
+        put_arrays(gan, arrays)
         settings: dict[str, Any] = record["training"]["settings"]
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path} holds no generator with a discriminator: give the folder of a game") from error

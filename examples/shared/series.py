@@ -63,7 +63,7 @@ def train(
     print(f"{folder.name}:", flush=True)
     runs.train_in_folder(
         folder, trainer, examples, epochs=epochs, batch_size=batch_size, held_out=held_out, after_epoch=after_epoch,
-        strict=args.strict,
+        strict=args.strict, early_stopping=args.early_stopping, log=args.log,
         recorded=recorded,
     )  # fmt: skip
     return trainer.history
@@ -91,9 +91,10 @@ def report(predicted: Array, labels: Array) -> tuple[str, dict[str, Any]]:
 
 
 def curves(histories: Sequence[History], quantity: str) -> tuple[Array, Array]:
-    """Training and validation curve of a quantity, both (R, E), of R trainings of E epochs."""
+    """Training and validation curve of a quantity, both (R, E), of R trainings, as far as all of them go, E epochs."""
+    n_epochs = min(map(len, histories))
     train, held_out = (
-        np.array([[record[f"{part}_{quantity}"] for record in history] for history in histories])
+        np.array([[record[f"{part}_{quantity}"] for record in history[:n_epochs]] for history in histories])
         for part in ("train", "held_out")
     )
     return train, held_out

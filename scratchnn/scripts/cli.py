@@ -13,6 +13,7 @@ from pathlib import Path
 from scratchnn.data import DATA_SETS, DataError
 from scratchnn.machinery.extras import MissingExtraError
 from scratchnn.training.checkpoints import CheckpointError
+from scratchnn.training.logs import LOGS
 from scratchnn.training.loop import DivergedError
 from scratchnn.training.runs import OptionError, OutputError
 from scratchnn.training.signals import SIGNALS, Ended
@@ -62,12 +63,19 @@ def parser(description: str, examples: str) -> argparse.ArgumentParser:
 
 
 def training_parser(
-    description: str, examples: str, batch_size: int | None, threads: bool = True
+    description: str, examples: str, batch_size: int | None, threads: bool = True, all_epochs: str = ""
 ) -> argparse.ArgumentParser:
     """A parser with the options that all training scripts have.
 
     batch_size=None: each network has its own. threads=False: for a training that `trainer` below cannot make.
+    all_epochs: why --early-stopping is refused, for a training that is always made to its end.
     """
+
+    def patience(text: str) -> int:
+        if all_epochs:
+            raise argparse.ArgumentTypeError(f"not here, {all_epochs}")
+        return positive_int(text)
+
     training = parser(description, examples)
     batches = f"default: {batch_size or 'each network has its own'}"
     training.add_argument("--data", choices=DATA_SETS, default="digits", help="data set (default: digits, no download)")
@@ -83,6 +91,15 @@ def training_parser(
             "--blas-threads", type=positive_int, metavar="N",
             help="of the matrix library, with --threads 1 (default: one for a small network, all for a large one)",
         )  # fmt: skip
+    training.add_argument(
+        "--early-stopping", type=patience, metavar="EPOCHS",
+        help=argparse.SUPPRESS if all_epochs else "end after so many epochs without a smaller held-out loss (the "
+        "patience), with the best epoch's parameters (default: all epochs, and the last one's)",
+    )  # fmt: skip
+    training.add_argument(
+        "--log", choices=LOGS, nargs="+", default=[], metavar="LOG",
+        help="write the history while training: csv, history.csv in the run's folder; tensorboard, event files there",
+    )  # fmt: skip
     training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
     add_strict(training)
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")

@@ -36,7 +36,7 @@ from scratchnn.optim import Adam
 from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import LIKELIHOODS, thesis_vae
 from scratchnn.training import Trainer, evaluate, runs
-from scratchnn.training.after_epoch import falling, keep_snapshots, set_beta, set_learning_rate, warm_up
+from scratchnn.training.after_epoch import best_record, falling, keep_snapshots, set_beta, set_learning_rate, warm_up
 from scratchnn.training.checkpoints import OtherRunError, fingerprint, first_difference, take_parameters
 from scratchnn.vae import VAE
 
@@ -46,6 +46,7 @@ EXAMPLES = """\
   scratchnn train                                         embedded digits, 2-D latent space, seconds
   scratchnn train --data mnist --latent 20 --epochs 50    the thesis's experiment 4
   scratchnn train --data mnist --latent 20 --epochs 60 --resume   ten epochs more
+  scratchnn train --epochs 1000 --early-stopping 20 --log csv     until the held-out loss stops falling
   scratchnn train --data frey-face --latent 20 --epochs 5000      a video of a face
   scratchnn train --data frey-face --likelihood gaussian          with a likelihood made for grey pixels
   scratchnn train --likelihood discretised-logistic       a probability of grey levels, also in bits per pixel
@@ -118,6 +119,7 @@ def run_name(args: argparse.Namespace) -> str:
     kind += [f"beta{args.beta:g}"] * (args.beta != 1)
     kind += [f"warm-up{args.warm_up}"] * (args.warm_up is not None)
     kind += ["continued"] * (args.start is not None)
+    kind += ["early-stopping"] * (args.early_stopping is not None)
     return "-".join([experiment(args.importance), args.data, *kind, f"z{args.latent}", f"seed{args.seed}"])
 
 
@@ -214,21 +216,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         after_epoch.append(set_beta(model, weight))
     runs.train_in_folder(
         args.out, trainer, train, epochs=args.epochs, batch_size=args.batch_size, held_out=validation,
-        strict=args.strict,
+        strict=args.strict, early_stopping=args.early_stopping, log=args.log,
         shuffle=args.shuffle, after_epoch=after_epoch,
     )  # fmt: skip
 
+    of_model = best_record(trainer.history) if args.early_stopping else trainer.history[-1]
     losses, use = evaluate(model, test), latent_use(model, test)
     bits = {} if scale or is_density else {"test_bits_per_pixel": losses["loss"] / (n_pixels * math.log(2))}
     print(
-        f"test images, final parameters: {in_words(model, losses)}"
+        f"test images, {'best' if args.early_stopping else 'final'} parameters: {in_words(model, losses)}"
         + (f"; floor {scale['test_floor']:.2f}" if scale else "")
         + (f"; {bits['test_bits_per_pixel']:.3f} bits per pixel" if bits else "")
     )
     print(f"active latent dimensions: {use.active.sum()} of {model.n_z}")
     measured = {
         "loss_before" if start else "untrained_loss": before,
-        **{name: value for name, value in trainer.history[-1].items() if name not in ("epoch", "beta", "seconds")},
+        **{name: value for name, value in of_model.items() if name not in ("epoch", "beta", "seconds")},
+        **({"best_epoch": of_model["epoch"]} if args.early_stopping else {}),
         **{f"test_{name}": value for name, value in losses.items()},
         **bits,
         **scale,
@@ -238,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     settings = {**trainer.settings, "latent": args.latent, "hidden": args.hidden, "likelihood": args.likelihood}
     settings |= {"model": repr(model), "epochs": len(trainer.history)}
+    settings |= {"early_stopping": args.early_stopping} if args.early_stopping else {}
     told: dict[str, Any] = {"scaling": f"pixels / {images.train.max_value}"}
     if minimised(args) != bound:
         told["meaning"] = f"train_loss: {minimised(args)}; all other losses: −ELBO (β = 1)"

@@ -1,9 +1,11 @@
 """Training: loop.py (the epoch loop), after_epoch.py (what happens between two epochs), checkpoints.py (what a run
 leaves behind), schema.py (what must stand in it), npz.py (arrays in a file), runs.py (runs in folders), same_bits.py
 (what the last bits depend on), parallel.py (a step on several threads), blas.py (the matrix library's threads),
-compiling.py (when compiled loops pay), signals.py (what ends a program from outside)."""
+compiling.py (when compiled loops pay), signals.py (what ends a program from outside), logs.py (the history for other
+programs)."""
 
 from scratchnn.training.after_epoch import (
+    EarlyStopping,
     SaveCheckpoint,
     falling,
     keep_snapshots,
@@ -12,10 +14,12 @@ from scratchnn.training.after_epoch import (
     warm_up,
 )
 from scratchnn.training.checkpoints import CheckpointError, fingerprint, load_model
+from scratchnn.training.logs import WriteCSV, WriteTensorBoard, history_frame
 from scratchnn.training.loop import DivergedError, Trainer, evaluate
 from scratchnn.training.parallel import ParallelTrainer
 
 __all__ = [
-    "CheckpointError", "DivergedError", "ParallelTrainer", "SaveCheckpoint", "Trainer", "evaluate", "falling",
-    "fingerprint", "keep_snapshots", "load_model", "set_beta", "set_learning_rate", "warm_up",
+    "CheckpointError", "DivergedError", "EarlyStopping", "ParallelTrainer", "SaveCheckpoint", "Trainer", "WriteCSV",
+    "WriteTensorBoard", "evaluate", "falling", "fingerprint", "history_frame", "keep_snapshots", "load_model",
+    "set_beta", "set_learning_rate", "warm_up",
 ]  # fmt: skip

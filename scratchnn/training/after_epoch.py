@@ -8,12 +8,14 @@ They are called in the order given: what changes the trainer stands before what 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from scratchnn.machinery.checks import expect_int
 from scratchnn.machinery.parameters import Array
+from scratchnn.training.checkpoints import arrays_of
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.vae import VAE
 
@@ -64,6 +66,38 @@ def keep_snapshots(snapshot: Callable[[], Array]) -> AfterEpoch:
         trainer.snapshots.append(snapshot())
 
     return after_epoch
+
+
+class EarlyStopping:
+    """Ends a training after `patience` epochs without a smaller held-out loss; the model gets back the best epoch's
+    parameters.
+
+    On the training images the loss goes on falling while the network learns what is true of these images alone, and on
+    others it rises. Which epoch is the best, and whether the training is over, follows from the history, and
+    checkpoints have the best parameters: a run that is killed and resumed ends in the same epoch, with the same bits.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = expect_int("early stopping", "patience", patience)
+
+    def __call__(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
+        if "held_out_loss" not in record:
+            raise ValueError("early stopping needs a held-out loss to go by: give `fit` held_out=…")
+        if best_record(trainer.history) is record:
+            trainer.best = arrays_of(trainer.model)
+        elif not trainer.best:
+            raise ValueError("the best epoch so far was made without early stopping, and its parameters are lost")
+        if self.is_over(trainer.history):
+            trainer.epochs = record["epoch"]
+
+    def is_over(self, history: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a training of this history has ended."""
+        return len(history) - int(best_record(history)["epoch"]) >= self.patience
+
+
+def best_record(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The record of the epoch with the smallest held-out loss, the first of several."""
+    return min(history, key=lambda record: float(record["held_out_loss"]))
 
 
 class SaveCheckpoint:

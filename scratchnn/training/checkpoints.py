@@ -6,6 +6,8 @@ first can stand alone:
     model       {"modules": [...], "checksum": ...}      arrays model/params, model/buffers/...
     training    {"settings": ..., "history": ..., ...}   arrays training/optimiser/m, training/iteration_losses, ...
 
+Where a training keeps its best epoch, the model is that of this epoch, and what to go on from is training/last/....
+
 The architecture is a table, a row for every module: its name in the tree, its class, and the settings it was made with.
 
     {"name": "encoder.0", "class": "Dense", "settings": {"n_in": 784, "n_out": 500}}
@@ -242,14 +244,28 @@ def build(modules: Sequence[Mapping[str, Any]], rng: np.random.Generator, n_para
 
 def model_section(model: Stored) -> tuple[dict[str, Any], dict[str, Array]]:
     """The part of a record, and the arrays, from which a model is built again."""
-    buffers = {f"model/buffers/{name}": array for name, array in model.buffers.items()}
-    return {"modules": modules_of(model)}, {"model/params": model.params, **buffers}
+    return {"modules": modules_of(model)}, model_arrays(model)
 
 
-def verified_arrays(model: Stored, arrays: Mapping[str, Array]) -> list[tuple[Array, Array]]:
-    """Pairs of an array of the model and its value in a checkpoint; ValueError unless shapes and types are alike."""
-    wanted = {"model/params": model.params, **{f"model/buffers/{name}": array for name, array in model.buffers.items()}}
-    for name, array in wanted.items():
+def model_arrays(model: Stored) -> dict[str, Array]:
+    """The model's own arrays, by their names in a checkpoint."""
+    return {"model/params": model.params, **{f"model/buffers/{name}": a for name, a in model.buffers.items()}}
+
+
+def arrays_of(model: Stored) -> dict[str, Array]:
+    """Copies of the model's arrays, for `put_arrays`."""
+    return {name: array.copy() for name, array in model_arrays(model).items()}
+
+
+def put_arrays(model: Stored, arrays: Mapping[str, Array]) -> None:
+    """Gives the model's arrays the values of those by the same names."""
+    for name, array in model_arrays(model).items():
+        array[...] = arrays[name]
+
+
+def verify_arrays(model: Stored, arrays: Mapping[str, Array]) -> None:
+    """ValueError unless each array of the model is in a checkpoint, of the same shape and type."""
+    for name, array in model_arrays(model).items():
         if name not in arrays:
             raise ValueError(f"{name} is missing")
         found = arrays[name]
@@ -257,7 +273,6 @@ def verified_arrays(model: Stored, arrays: Mapping[str, Array]) -> list[tuple[Ar
             raise ValueError(
                 f"its {name} is {found.dtype} of shape {found.shape}, and the model's {array.dtype} of {array.shape}"
             )
-    return [(array, arrays[name]) for name, array in wanted.items()]
 
 
 def verified_state(optimiser: Optimiser, fields: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Any]:
@@ -296,11 +311,10 @@ def take_parameters(model: Stored, path: Path, alike: Sequence[str]) -> dict[str
     if difference := first_difference(here, there):
         raise OtherRunError(path, difference)
     try:
-        pairs = verified_arrays(model, arrays)
+        verify_arrays(model, arrays)
     except ValueError as error:
         raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
-    for array, value in pairs:
-        array[...] = value
+    put_arrays(model, arrays)
     training: dict[str, Any] = record["training"]
     return training
 
@@ -322,8 +336,8 @@ def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     params = arrays["model/params"]
     try:
         model = build(record["model"]["modules"], np.random.default_rng(0), params.size).astype(params.dtype)
-        for array, value in verified_arrays(model, arrays):
-            array[...] = value
+        verify_arrays(model, arrays)
+        put_arrays(model, arrays)
     except ValueError as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     training = record.get("training", {"settings": {}, "history": []})

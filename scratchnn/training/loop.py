@@ -27,17 +27,19 @@ from scratchnn.training.checkpoints import (
     CheckpointError,
     OtherRunError,
     Stored,
+    arrays_of,
     by_name,
     first_difference,
     model_section,
     one_line,
+    put_arrays,
     read_checkpoint,
-    verified_arrays,
     verified_state,
+    verify_arrays,
     write_checkpoint,
 )
 from scratchnn.training.compiling import use_loops_if_it_pays
-from scratchnn.training.schema import expect_schema
+from scratchnn.training.schema import OF_LAST, expect_schema
 from scratchnn.training.signals import SIGNALS, Ended
 
 EVALUATION_SEED = 20_180_101  # of the noise in a held-out loss: the same at every epoch, apart from training's own
@@ -89,8 +91,10 @@ class Trainer:
     history           one dict an epoch: epoch, train_loss, its terms, the same for held-out data, seconds
     iteration_losses  the loss of every batch so far
     snapshots         arrays that a function of `after_epoch` has kept, one an epoch
+    best              the model's arrays after its best epoch, where a function of `after_epoch` keeps them
+                      (EarlyStopping): the model has them after `fit`, and a checkpoint has them beside the last ones
     settings          what else the run depends on (data, seed, …); a checkpoint of other settings is refused
-    epochs            how many the `fit` that runs, or ran last, has to reach
+    epochs            how many the `fit` that runs, or ran last, has to reach; lowered, it ends after this one
 
     `blas_threads` is how many threads the matrix library has during `fit`; None lets the size decide (blas.py).
     """
@@ -117,6 +121,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.iteration_losses: list[float] = []
         self.snapshots: list[Array] = []
+        self.best: dict[str, Array] = {}
+        self.last: dict[str, Array] = {}  # where the model has `best`: what the next `fit` goes on from
         self.epochs = 0
         self.saved: tuple[Path, int] | None = None  # the last checkpoint, and the epoch it was written after
         self.arithmetic: dict[str, Any] = {}  # on which the epochs so far were made: same_bits.py
@@ -140,15 +146,16 @@ class Trainer:
         shuffle: bool = True,
         after_epoch: Sequence[AfterEpoch] = (),
         strict: bool = False,
+        progress: bool = True,
     ) -> None:
         """Trains until `epochs` epochs are done, counting those of a restored checkpoint.
 
         `train[rows]` must give the batch of an array of row numbers; the last batch of an epoch may be smaller. The
         train_loss of an epoch is the mean over its batches *while the parameters change*, as the thesis printed it;
         the held-out loss is that of the parameters at the end of the epoch. After it, each function of `after_epoch`
-        is called with this trainer and the record of the epoch, and a line is printed. Epochs of another arithmetic
-        (same_bits.py) to go on from are told of, or with `strict` refused. A signal that a command has been sent ends
-        this between two steps, with the last whole epoch in the checkpoint (signals.py).
+        is called with this trainer and the record of the epoch, and a line is printed, unless `progress` is False.
+        Epochs of another arithmetic (same_bits.py) to go on from are told of, or with `strict` refused. A signal that a
+        command has been sent ends this between two steps, with the last whole epoch in the checkpoint (signals.py).
         """
         n = len(train)
         if n == 0:
@@ -161,16 +168,22 @@ class Trainer:
             raise ValueError(f"batch_size must lie between 1 and the number of examples, {n}, got {batch_size}")
         self.epochs = epochs
         done, batches = len(self.history), -(-n // batch_size)
+        if self.last:
+            put_arrays(self.model, self.last)
+            self.last = {}
         with (
             self.last_epoch_kept(),
             blas.limited(self.blas_threads or blas.threads_for(self.model, batch_size)),
             # a loss that overflows is reported by name and place, instead of by a warning from its depths
             np.errstate(over="ignore", invalid="ignore"),
-            tqdm(total=epochs * batches, initial=done * batches, unit="batch", disable=None) as bar,
+            tqdm(
+                total=epochs * batches, initial=done * batches, unit="batch", disable=None if progress else True
+            ) as bar,
         ):
             if done < epochs:
                 self.go_on_here(strict)
-            for epoch in range(done + 1, epochs + 1):
+            while len(self.history) < self.epochs:
+                epoch = len(self.history) + 1
                 with SIGNALS.held_back():
                     order = self.rng.permutation(n) if shuffle else np.arange(n)
                     began = time.perf_counter()
@@ -187,9 +200,13 @@ class Trainer:
                     self.history.append(record)
                     for function in after_epoch:
                         function(self, record)
-                print_line(self, record)
-                use_loops_if_it_pays(self, record)
+                if progress:
+                    print_line(self, record)
+                    use_loops_if_it_pays(self, record)
                 bar.unpause()  # an epoch's time is that of its steps
+        if self.best:
+            self.last = arrays_of(self.model)
+            put_arrays(self.model, self.best)
 
     def go_on_here(self, strict: bool) -> None:
         """Takes the arithmetic of this process for what follows; CheckpointError if it has to be that of before."""
@@ -254,6 +271,9 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
         model, arrays = model_section(self.model)
+        if self.best:
+            last = self.last or arrays
+            arrays = {**self.best, **{OF_LAST + name: array for name, array in last.items()}}
         state = self.optimiser.state()
         vectors = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         training: dict[str, Any] = {
@@ -289,18 +309,20 @@ class Trainer:
         if "training" not in record:
             raise CheckpointError(f"{path} holds a model, and no training to go on with")
         training = record["training"]
+        last = {name.removeprefix(OF_LAST): array for name, array in arrays.items() if name.startswith(OF_LAST)}
         here = {**self.settings, **by_name(model_section(self.model)[0]["modules"])}
         there = {**training["settings"], **by_name(record["model"]["modules"])}
         if difference := first_difference(here, there):
             raise OtherRunError(path, difference)
         try:
-            pairs = verified_arrays(self.model, arrays)
+            for found in (arrays, last) if last else (arrays,):
+                verify_arrays(self.model, found)
             state = verified_state(self.optimiser, training["optimiser"], arrays)
             numbers = verified_numbers(self.model, training.get("model", {}))
         except ValueError as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
-        for array, value in pairs:
-            array[...] = value
+        put_arrays(self.model, arrays)
+        self.last, self.best = last, arrays_of(self.model) if last else {}
         self.optimiser.load_state(state)
         vars(self.model).update(numbers)
         self.rng.bit_generator.state = training["generator"]

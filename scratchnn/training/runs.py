@@ -24,8 +24,9 @@ import numpy as np
 from scratchnn.machinery.files import locked, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
-from scratchnn.training.after_epoch import SaveCheckpoint
+from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint, best_record
 from scratchnn.training.checkpoints import CheckpointError, OtherRunError
+from scratchnn.training.logs import logs_in
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer
 
@@ -122,33 +123,59 @@ def train_in_folder(
     shuffle: bool = True,
     after_epoch: Sequence[AfterEpoch] = (),
     recorded: Sequence[str] = (),
+    early_stopping: int | None = None,
+    log: Sequence[str] = (),
     strict: bool = False,
 ) -> None:
     """Trains in a folder of its own, or goes on with what lies there of the same run, or finds it ready.
 
     The folder gets a checkpoint, and at the end the history. `recorded` names the numbers in a snapshot, for the
-    history to have them too. OutputError if another run lies there, or another process trains there.
+    history to have them too. `early_stopping` ends the training after so many epochs without a smaller held-out loss;
+    a run may go on with more of them. `log` names what the history is written to epoch by epoch (logs.py).
+    OutputError if another run lies there, or another process trains there.
     """
+    stopping = None if early_stopping is None else EarlyStopping(early_stopping)
+    if stopping:
+        if held_out is None:
+            raise OptionError("early stopping needs a held-out loss to go by, and here no data are held out")
+        trainer.settings["early_stopping"] = True
+        after_epoch = [*after_epoch, stopping]
     prepare_folder(folder)
     checkpoint = folder / "checkpoint.npz"
     with alone_in(folder):
+        logs = logs_in(folder, log)
         if checkpoint.exists():
-            go_on(trainer, checkpoint, epochs)
+            go_on(trainer, checkpoint, epochs, stopping)
             steps, kept = len(trainer.history) * -(-len(train) // batch_size), len(trainer.iteration_losses)
             if steps != kept:
                 raise CheckpointError(f"{checkpoint} has the losses of {kept:,} steps, and its epochs have {steps:,}")
-        if len(trainer.history) < epochs:
+            if stopping and not trainer.best:
+                raise CheckpointError(f"{checkpoint} lacks the parameters of its last epoch beside those of its best")
+        if is_left(trainer, epochs, stopping):
             trainer.fit(
                 train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
-                after_epoch=[*after_epoch, SaveCheckpoint(checkpoint)], strict=strict,
+                after_epoch=[*after_epoch, *logs, SaveCheckpoint(checkpoint)], strict=strict,
             )  # fmt: skip
+        else:
+            for write in logs:
+                write(trainer, trainer.history[-1])
+        if stopping:
+            best, done = best_record(trainer.history)["epoch"], len(trainer.history)
+            over = f"; ended after {stopping.patience} without a smaller one" * stopping.is_over(trainer.history)
+            print(f"the smallest of {done} held-out losses is that of epoch {best}, whose parameters are kept{over}")
         if recorded:
             for record, values in zip(trainer.history, trainer.snapshots, strict=True):
                 record.update(zip(recorded, values.tolist(), strict=True))
         write_json(folder / "history.json", trainer.history)
 
 
-def go_on(trainer: Trainer, checkpoint: Path, epochs: int) -> None:
+def is_left(trainer: Trainer, epochs: int, stopping: EarlyStopping | None) -> bool:
+    """Whether there are epochs to be trained."""
+    done = len(trainer.history)
+    return done < epochs and not (stopping and done and stopping.is_over(trainer.history))
+
+
+def go_on(trainer: Trainer, checkpoint: Path, epochs: int, stopping: EarlyStopping | None = None) -> None:
     """Restores a run of the same settings; OutputError if another one lies there, which must not be lost."""
     try:
         trainer.restore(checkpoint)
@@ -156,7 +183,7 @@ def go_on(trainer: Trainer, checkpoint: Path, epochs: int) -> None:
         raise another_run(checkpoint.parent, error.difference) from error
     done = len(trainer.history)
     more = f", more than the {epochs} asked for" if done > epochs else ""
-    what_now = "going on" if done < epochs else "nothing left to train"
+    what_now = "going on" if is_left(trainer, epochs, stopping) else "nothing left to train"
     print(f"{checkpoint} has {done} epoch{'s' * (done > 1)} of this run{more}: {what_now}", flush=True)
 
 

@@ -21,7 +21,8 @@ from scratchnn.machinery.checks import DTYPES
 MODULES, DEPTH = 1000, 20  # rows of a table, and how deep they and the record are nested, at most: more is of no use
 NOT_NEGATIVE = ("v", "var", "batches")  # arrays, by the last part of their names
 OF_OPTIMISER = "training/optimiser/"  # the beginning of its arrays' names
-FINITE = ("model/", OF_OPTIMISER, "training/iteration_losses")  # arrays, by the beginning of their names
+OF_LAST = "training/last/"  # where the model is that of the best epoch: its arrays after the last one
+FINITE = ("model/", OF_OPTIMISER, OF_LAST, "training/iteration_losses")  # arrays, by the beginning of their names
 
 
 def expect_schema(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
