@@ -32,19 +32,20 @@ SIZES = (2, 5, 10, 20)
 SMALL = (2, 5)
 LABELS = (10, 20, 50, 100, 300)
 REPEATS = 5
-SETTINGS = {"likelihood": "bernoulli", "learning_rate_init": 0.003, "random_state": 0}
 
 digits = data.load("digits")
 X, X_test = digits.train[:], digits.test[:]  # grey, from 0 to 1
 y, y_test = data.labels_of(digits.train), data.labels_of(digits.test)
 
-model = make_pipeline(Binarizer(threshold=0.5), VAETransformer(10, max_iter=EPOCHS, **SETTINGS)).fit(X)
+binary = Binarizer(threshold=0.5)
+coder = VAETransformer(10, likelihood="bernoulli", learning_rate_init=0.003, max_iter=EPOCHS, random_state=0)
+model = make_pipeline(binary, clone(coder)).fit(X)
 vae = model[-1]
 print(f"1. Ten numbers for {X.shape[1]} pixels: codes of shape {model.transform(X_test).shape}")
 print("   a bound on log p(x) of test images, in nats, by K draws of z")
 bounds = {}
 for draws in (1, 10, 100):
-    bounds[draws] = vae.set_params(n_score_draws=draws).score(Binarizer(threshold=0.5).transform(X_test))
+    bounds[draws] = vae.set_params(n_score_draws=draws).score(binary.transform(X_test))
     print(f"   K = {draws:<4} {bounds[draws]:8.2f}")
 
 # %%
@@ -53,8 +54,6 @@ for draws in (1, 10, 100):
 # pipeline that learns from the training folds alone. They need not agree. The bound counts every pixel, and gains as
 # much by what tells a thin stroke from a thick one as by what tells a 3 from an 8; the classifier gains by the second.
 
-binary = Binarizer(threshold=0.5)
-coder = VAETransformer(max_iter=EPOCHS, **SETTINGS)
 by_bound = GridSearchCV(make_pipeline(binary, coder), {"vaetransformer__n_components": SIZES}, cv=FOLDS)
 by_accuracy = GridSearchCV(
     make_pipeline(binary, coder, LogisticRegression(C=10, max_iter=2000)),
