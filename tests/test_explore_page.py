@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from conftest import PACKAGE
+from conftest import PACKAGE, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -392,6 +392,18 @@ def test_what_cannot_be_a_page_is_one_sentence(tmp_path, rng, monkeypatch):
     assert re.search(r"with weights of 8 bits its decoder takes 0\.0 MB of a page, which may have 5e-05 MB", told)
     monkeypatch.setattr(explore_page, "LIMIT", 1000)
     assert "the page would have 0.0 MB, and may have 0.001 MB" in refused(right, "--html", str(tmp_path / "q.html"))
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_models_that_come_along_make_pages_without_their_data(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCRATCHNN_DATA", str(tmp_path))
+    file = ROOT / f"docs/models/{name}.npz"
+    assert file.stat().st_size < 700_000
+    main(["explore", str(file), "--html", str(tmp_path / "p.html")])
+    printed, table = capsys.readouterr().out, (ROOT / "docs/models/README.md").read_text(encoding="utf-8")
+    error, bound = re.search(r"by (\S+) at most, and the bound is (\S+)", printed).groups()
+    stated = re.search(rf"`{name}\.npz` \| .* \| (\S+), (\S+) \|", table).groups()
+    assert [float(error), float(bound)] == [pytest.approx(float(number), rel=0.05) for number in stated]
 
 
 def test_three_runs_and_no_target_are_refused_by_the_parser(tmp_path, capsys):

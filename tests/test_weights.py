@@ -269,13 +269,6 @@ def test_weights_altered_in_nothing_are_read(path):
     assert load_weights(path)[1] == SETTINGS
 
 
-@pytest.mark.parametrize("kind", sorted(fuzz_files.WEIGHTS))
-def test_damaged_weights_are_refused_or_the_same(kind):
-    """Bits flipped, pieces cut out or moved, cut short: python -m tests.fuzz_files has more of them."""
-    fates = fuzz_files.fuzz(kind, 100, seed=2)
-    assert fates["refused"] > 50
-
-
 # ---- the command
 
 
