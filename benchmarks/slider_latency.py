@@ -29,6 +29,7 @@ from scratchnn import VAE, Classifier, Dense, Sequential
 from scratchnn.data import Images
 from scratchnn.scripts import cli, explore
 from scratchnn.scripts.thesis import thesis_vae
+from scratchnn.scripts.trained import held_out_images
 from scratchnn.training.checkpoints import load_model
 
 EVENTS, N_IMAGES, BAR_MS = 200, 10_000, 30
@@ -110,7 +111,7 @@ def main() -> None:
         images, image_shape = Images(rng.integers(0, 256, (N_IMAGES, 784)).astype(np.uint8), 255), (28, 28)
     else:
         vae, settings = load_model(args.run)
-        images, image_shape, _ = explore.held_out_images(settings)
+        images, image_shape, _ = held_out_images(settings)
 
     print(f"python {platform.python_version()}; numpy {np.__version__}; matplotlib {matplotlib.__version__}")
     print(f"milliseconds from event to drawn image, bar {BAR_MS} {'median':>8} {'95 %':>8} {'largest':>8}")

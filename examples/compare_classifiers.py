@@ -12,6 +12,7 @@ from typing import Any
 
 from scratchnn import Classifier
 from scratchnn.scripts import cli, explore
+from scratchnn.scripts.trained import held_out_images
 from scratchnn.training import load_model, runs
 
 EXAMPLES = """\
@@ -59,7 +60,7 @@ def load_classifiers(paths: Sequence[Path]) -> tuple[dict[str, Classifier], dict
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     classifiers, settings = load_classifiers(args.runs)
-    images, image_shape, names = explore.held_out_images(settings)
+    images, image_shape, names = held_out_images(settings)
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.trained_vae import load_vae
 
 from scratchnn.scripts import cli, explore
+from scratchnn.scripts.trained import held_out_images
 from scratchnn.training import runs
 
 EXAMPLES = """\
@@ -38,7 +39,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     model, settings = load_vae(args.run, ", which has no decoder: there is no latent space to walk through")
-    images, image_shape, names = explore.held_out_images(settings)
+    images, image_shape, names = held_out_images(settings)
     if args.out is not None:
         runs.prepare_folder(args.out.parent)
 

@@ -11,8 +11,10 @@ import argparse
 import collections
 import contextlib
 import copy
+import functools
 import gzip
 import hashlib
+import importlib.util
 import io
 import random
 import tempfile
@@ -33,6 +35,7 @@ from scratchnn.data.idx import parse
 from scratchnn.data.mat import matrix
 from scratchnn.training import CheckpointError, DivergedError, Trainer, load_model
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
+from scratchnn.training.weights import Points, WeightsError, load_weights, named, save_weights
 
 WINDOW = 2**15  # bytes that zlib keeps of what it has unpacked, however little that is
 
@@ -165,6 +168,34 @@ def altered_by_hand(content: bytes, draw: random.Random) -> bytes:
 CHECKPOINTS = Kind([checkpoint(), checkpoint(epochs=0)], restored, CheckpointError)
 
 
+# ---- weights alone
+
+
+def weights(suffix: str, dtype: str = "float32") -> bytes:
+    """A file of weights with everything that one can have."""
+    with in_file(checkpoint()) as path:
+        model, settings = load_model(path)
+        where = Points(np.linspace(0, 1, 8, dtype=np.float32).reshape(4, 2), np.arange(4, dtype=np.uint8), (1, 2))
+        save_weights(path.with_suffix(suffix), model, settings, dtype=dtype, points=where)
+        return path.with_suffix(suffix).read_bytes()
+
+
+def loaded(content: bytes, suffix: str) -> list[Any]:
+    with in_file(content, f"w{suffix}") as path:
+        model, settings, points = load_weights(path)
+        arrays = {name: (str(array.dtype), array.tolist()) for name, array in named(model).items()}
+        return [repr(model), arrays, settings, points and [np.copy(points.means).tolist(), points[2:]]]
+
+
+WEIGHTS = {
+    f"weights {suffix}": Kind(
+        [weights(suffix), weights(suffix, "float16")], functools.partial(loaded, suffix=suffix), WeightsError
+    )
+    for suffix in (".npz", ".safetensors")
+    if suffix == ".npz" or importlib.util.find_spec("safetensors")
+}
+
+
 # ---- the files of data sets
 
 
@@ -280,7 +311,7 @@ def memory_of(kind: Kind) -> Memory:
     return lambda size: max(*peaks, per_byte * size, WINDOW)
 
 
-KINDS = {"checkpoint": CHECKPOINTS, "idx": IDX, "gzip": GZIP, "mat": MAT}
+KINDS = {"checkpoint": CHECKPOINTS, **WEIGHTS, "idx": IDX, "gzip": GZIP, "mat": MAT}
 
 
 def fuzz(name: str, files: int, seed: int, limit: float = inf) -> collections.Counter[str]:

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 import scratchnn
 from scratchnn.exercises.__main__ import parser
-from scratchnn.scripts import check, train
+from scratchnn.scripts import check, explore_page, train, weights
 from scratchnn.scripts.command import COMMANDS, main
 
 
@@ -53,6 +53,8 @@ def test_the_examples_are_what_the_commands_take(capsys):
     main([])
     parsers = {
         "train": train.options,
+        "weights": weights.options,
+        "explore": explore_page.options,
         "exercises": parser("scratchnn exercises").parse_args,
         "check": lambda arguments: check.options(arguments, "scratchnn check"),
     }
@@ -71,7 +73,7 @@ def test_the_version_is_the_library_s(capsys):
 
 @pytest.mark.parametrize("name", ["exercise", "--verison", "gradcheck"])
 def test_an_unknown_command_is_one_sentence_that_lists_the_known_ones(name, capsys):
-    assert refused(capsys, name) == f"error: there is no command {name}; there are: train, exercises, check"
+    assert refused(capsys, name) == f"error: there is no command {name}; there are: {', '.join(COMMANDS)}"
 
 
 def test_python_m_scratchnn_is_the_same_command_under_its_own_name(tmp_path):

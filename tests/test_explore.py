@@ -30,6 +30,7 @@ from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, ReLU, Sequen
 from scratchnn.data import Images
 from scratchnn.scripts import explore, figures
 from scratchnn.scripts.explore import ClassifierComparison, ExploreError, LatentExplorer
+from scratchnn.scripts.trained import held_out_images
 from scratchnn.training import SaveCheckpoint, Trainer, load_model
 
 DIGITS = data.load("digits")
@@ -524,7 +525,7 @@ def test_the_latent_script_writes_the_picture_of_where_it_starts(tmp_path):
 
 
 def test_binary_pixels_for_a_model_trained_on_them(tmp_path):
-    images, shape, names = explore.held_out_images({"data": "digits", "binarisation": "threshold"})
+    images, shape, names = held_out_images({"data": "digits", "binarisation": "threshold"})
     assert set(np.unique(images.pixels)) == {0, 1} and shape == (8, 8) and len(images) == 300
     assert names == tuple("0123456789")
 

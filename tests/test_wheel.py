@@ -135,6 +135,9 @@ def test_the_thesis_trains_and_says_which_figures_are_missing(installed):
     assert not list(run.glob("*.png"))
     printed = installed.prints("python", "-c", "from scratchnn.training import load_model; print(load_model('a run'))")
     assert "VAE" in printed
+    printed = installed.prints("scratchnn", "explore", "a run", "--html", "a page.html")
+    assert "for 525 z" in printed and (installed.folder / "a page.html").stat().st_size > 100_000
+    assert "in float16" in installed.prints("scratchnn", "weights", "a run", "--out", "w.npz", "--dtype", "float16")
 
 
 @pytest.mark.parametrize("program", [("scratchnn", "exercises"), ("python", "-m", "scratchnn.exercises")], ids=" ".join)

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from scratchnn.scripts import train
-from scratchnn.training.checkpoints import CheckpointError, load_model
+from scratchnn.scripts.trained import load_trained
+from scratchnn.training.checkpoints import CheckpointError
 from scratchnn.vae import VAE
 
 SMALL = ("--data", "digits", "--latent", "10", "--hidden", "100", "--epochs", "100")
 
 
 def load_vae(run: Path, otherwise: str) -> tuple[VAE, dict[str, Any]]:
-    """The VAE of a run of examples/vae.py, and its settings; CheckpointError if the model is another.
+    """The VAE of a run of examples/vae.py, or of a file of weights, and its settings; CheckpointError if it is another.
 
     `otherwise` ends that sentence: why it has to be a VAE, or what to do.
     """
-    model, settings = load_model(run)
+    model, settings, _ = load_trained(run)
     if not isinstance(model, VAE):
         raise CheckpointError(f"{run} holds a model of class {type(model).__name__}{otherwise}")
     return model, settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 EXTRAS = {
     "dask": "cluster", "distributed": "cluster", "mpi4py": "mpi", "rich": "exercises",
     "joblib": "examples", "matplotlib": "examples", "pooch": "examples", "scipy": "examples", "sklearn": "examples",
-    "jax": "jax", "torch": "torch", "pandas": "logs", "tensorboard": "logs",
+    "jax": "jax", "pandas": "logs", "safetensors": "safetensors", "tensorboard": "logs", "torch": "torch",
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ Neural networks in plain NumPy, every backward pass derived by hand and checked.
 
 commands:
   train        train the thesis's variational autoencoder; figures, numbers and a checkpoint come out
+  weights      the trained model of a run in a small file of its own
+  explore      the latent space of a trained model as one page for a browser
   exercises    write backward passes yourself, and learn whether they are right, and if not, why
   check        check a backward pass of your own, in a file
 
@@ -28,18 +30,33 @@ options:
 examples:
   {0} train --help
   {0} train --data mnist --latent 20 --epochs 50
+  {0} weights runs/vae-digits-z2-seed0 --out digits.npz --dtype float16
+  {0} explore runs/vae-digits-z2-seed0 --html digits.html
   {0} exercises start
   {0} exercises watch
   {0} check mine.py:forward,backward --inputs x=5x3 W=3x4
 """
 
 
-def train(arguments: Sequence[str], program: str) -> int:
-    from scratchnn.scripts import cli, train
+def script(name: str, arguments: Sequence[str], program: str) -> int:
+    """Runs a module of scripts/ that has a parser of its own."""
+    from scratchnn.scripts import cli
 
-    sys.argv = [program, *arguments]  # the script's own parser reads them, and shows this name
-    cli.run(train.main)
+    sys.argv = [program, *arguments]  # its parser reads them, and shows this name
+    cli.run(importlib.import_module(f"scratchnn.scripts.{name}").main)
     return 0
+
+
+def train(arguments: Sequence[str], program: str) -> int:
+    return script("train", arguments, program)
+
+
+def weights(arguments: Sequence[str], program: str) -> int:
+    return script("weights", arguments, program)
+
+
+def explore(arguments: Sequence[str], program: str) -> int:
+    return script("explore_page", arguments, program)
 
 
 def exercises(arguments: Sequence[str], program: str) -> int:
@@ -54,7 +71,7 @@ def check(arguments: Sequence[str], program: str) -> int:
     return check.main(arguments, program)
 
 
-COMMANDS = {"train": train, "exercises": exercises, "check": check}
+COMMANDS = {"train": train, "weights": weights, "explore": explore, "exercises": exercises, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "scratchnn") -> int:

@@ -25,14 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn import data
 from scratchnn.classifier import Classifier
 from scratchnn.data import Images
 from scratchnn.evaluation import encode
 from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import figures  # which says so where matplotlib is missing
-from scratchnn.training.checkpoints import CheckpointError
 from scratchnn.vae import VAE
 
 import matplotlib  # isort: skip
@@ -442,20 +440,6 @@ def moving_parts(slider: Slider) -> list[Artist]:
 
 def write_hint(figure: Figure, text: str) -> None:
     figure.text(0.5, 0.025, text, ha="center", va="center", fontsize=9, color="0.35")
-
-
-def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int], tuple[str, ...]]:
-    """The test images that belong to a run, black and white if it was trained so; their (height, width); class names.
-
-    CheckpointError if the settings of the run do not name a data set, DataError if it cannot be found.
-    """
-    if "data" not in settings:
-        raise CheckpointError(
-            "the checkpoint does not say on which data set its model was trained, so none can be shown"
-        )
-    images = data.load(settings["data"], settings.get("split", "contiguous"))
-    test = data.binarise_held_out(images.test, settings.get("binarisation", "none"))
-    return test, images.image_shape, images.class_names
 
 
 def show(draw: Callable[[Figure], Blitted], out: Path | None = None) -> None:

@@ -135,6 +135,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             f"{path} cannot be read as a checkpoint: it is truncated or of another kind; delete it, or "
             "choose another folder"
         ) from error
+    if type(found) is str and found.startswith("weights "):
+        raise CheckpointError(f"{path} holds weights alone, and no checkpoint: read it with load_weights")
     if found != FORMAT:
         raise CheckpointError(
             f"{path} is a checkpoint of format {found}, and this version reads format {FORMAT}: "

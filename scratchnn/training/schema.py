@@ -4,8 +4,8 @@ Checksums say that a file is what was written; they say nothing of what a progra
 hand. So every field and every array that is read has its types, sizes and signs here, and its numbers are finite.
 Fields and arrays of other names may be there: a later version may have them.
 
-A section can stand alone, as SCHEMA has them by name: `expect_model` is all that a file of weights without a training
-has to keep to.
+A section can stand alone, as SCHEMA has them by name. A file of weights without a training (weights.py) has the same
+table of modules, and `expect_weights` says what else it has to keep to.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ MODULES, DEPTH = 1000, 20  # rows of a table, and how deep they and the record a
 NOT_NEGATIVE = ("v", "var", "batches")  # arrays, by the last part of their names
 OF_OPTIMISER = "training/optimiser/"  # the beginning of its arrays' names
 OF_LAST = "training/last/"  # where the model is that of the best epoch: its arrays after the last one
+OF_POINTS = "points/"  # likewise, of where an encoder puts some images
+WEIGHT_DTYPES = ("float16", "float32", "float64")
+SIDE = 10_000  # rows or columns of an image, at most
 FINITE = ("model/", OF_OPTIMISER, OF_LAST, "training/iteration_losses")  # arrays, by the beginning of their names
 
 
@@ -40,16 +43,52 @@ def expect_schema(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
 
 
 def expect_model(section: Any, arrays: Any) -> None:
-    """A table of modules, and the vector of their parameters: all that a file of weights alone would have."""
-    rows, params = section.get("modules"), arrays.get("model/params")
+    """A table of modules, and the vector of their parameters."""
+    expect_modules(section.get("modules"))
+    params = arrays.get("model/params")
+    expect(params is not None, "model/params is missing")
+    expect(params.ndim == 1 and params.dtype in DTYPES, f"its model/params is {params.dtype} of shape {params.shape}")
+
+
+def expect_modules(rows: Any) -> None:
+    """A row for every module: its name in the tree, its class, and the settings it was made with."""
     expect(type(rows) is list and 0 < len(rows) <= MODULES, f"its modules are no list of 1 to {MODULES:,} rows")
     for row in rows:
         kinds = [type(row.get(key)) for key in ("name", "class", "settings")] if type(row) is dict else []
         expect(kinds == [str, str, dict], "a row of its modules has no name, class or settings")
         expect(row["name"].count(".") < DEPTH, f"its modules are nested more than {DEPTH} deep")
     expect(len({row["name"] for row in rows}) == len(rows), "two of its modules have the same name")
-    expect(params is not None, "model/params is missing")
-    expect(params.ndim == 1 and params.dtype in DTYPES, f"its model/params is {params.dtype} of shape {params.shape}")
+
+
+def expect_weights(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """A file of weights: a table of modules, finite arrays of one type, and points that are numbers with labels."""
+    expect(not deeper_than(record, DEPTH), f"its record is nested more than {DEPTH} deep")
+    expect_modules(record.get("modules"))
+    expect(type(record.get("settings")) is dict, "its settings are no mapping")
+    dtypes = {str(array.dtype) for name, array in arrays.items() if not name.startswith(OF_POINTS)}
+    expect(dtypes <= set(WEIGHT_DTYPES) and len(dtypes) < 2, f"its arrays are of {', '.join(sorted(dtypes))}")
+    for name, array in arrays.items():
+        expect(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"its {name} has NaN or infinite values")
+        if name.split(".")[-1] in NOT_NEGATIVE:
+            expect(bool((array >= 0).all()), f"its {name} has negative values")
+    if "points" in record:
+        expect_points(record["points"], arrays.get("points/means"), arrays.get("points/labels"))
+
+
+def expect_points(section: Any, means: Any, labels: Any) -> None:
+    """The codes (N, n_z) of some images, the shape of an image, and what the labels (N,) mean, if there are any."""
+    expect(type(section) is dict, "its points are no mapping")
+    match section.get("image_shape"):
+        case [int(height), int(width)] if 0 < height <= SIDE and 0 < width <= SIDE:
+            pass
+        case _:
+            raise ValueError(f"its images are not of 1 to {SIDE:,} rows and columns")
+    names = section.get("class_names")
+    expect(type(names) is list and all(type(name) is str for name in names), "its class_names are no list of texts")
+    expect(means is not None and means.dtype == np.float32 and means.ndim == 2, "its points/means are no float32 rows")
+    if labels is not None:
+        expect(labels.dtype == np.uint8 and labels.shape == means.shape[:1], "its points/labels are not one for each")
+        expect(not names or not labels.size or int(labels.max()) < len(names), "a label of its points has no name")
 
 
 def expect_training(section: Any, arrays: Any) -> None:

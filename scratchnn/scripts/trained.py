@@ -1,0 +1,62 @@
+"""What a script starts from that is given a trained model: the model itself, and images that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scratchnn import data
+from scratchnn.autoencoder import Autoencoder
+from scratchnn.data import Images
+from scratchnn.evaluation import encode
+from scratchnn.training.checkpoints import CheckpointError, load_model
+from scratchnn.training.weights import Points, holds_weights, load_weights
+from scratchnn.vae import VAE
+
+
+def load_trained(path: Path) -> tuple[Any, dict[str, Any], Points | None]:
+    """The model of a run's folder, of a checkpoint or of a file of weights; its settings; and the points that only a
+    file of weights can have."""
+    if holds_weights(path):
+        return load_weights(path)
+    return *load_model(path), None
+
+
+def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int], tuple[str, ...]]:
+    """The test images that belong to a run, black and white if it was trained so; their (height, width); class names.
+
+    CheckpointError if the settings of the run do not name a data set, DataError if it cannot be found.
+    """
+    if "data" not in settings:
+        raise CheckpointError(
+            "the checkpoint does not say on which data set its model was trained, so none can be shown"
+        )
+    images = data.load(settings["data"], settings.get("split", "contiguous"))
+    test = data.binarise_held_out(images.test, settings.get("binarisation", "none"))
+    return test, images.image_shape, images.class_names
+
+
+def points_of(model: Any, settings: Mapping[str, Any], n: int) -> Points:
+    """Where the encoder of a model puts the first n test images of its data set.
+
+    CheckpointError if it has no encoder and decoder, DataError if the data set cannot be found.
+    """
+    expect_decoder(model)
+    images, image_shape, class_names = held_out_images(settings)
+    try:
+        codes = encode(model, images[:n])
+    except ValueError as error:
+        raise CheckpointError(
+            f"the model was made for other images than those of {settings['data']}: {error}"
+        ) from error
+    means = codes[0] if isinstance(model, VAE) else codes
+    return Points(means, None if images.labels is None else images.labels[:n], image_shape, class_names)
+
+
+def expect_decoder(model: Any) -> None:
+    if not isinstance(model, VAE | Autoencoder):
+        raise CheckpointError(
+            f"a {type(model).__name__} has no decoder, so there is no latent space: take a run of a VAE, as scratchnn "
+            "train makes one, or of an autoencoder"
+        )
