@@ -97,6 +97,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is, until a reader chooses
 html_sidebars: dict[str, list[str]] = {"index": [], "start": [], "explore": [], "teach": [], "files/**": []}
 
 

@@ -109,7 +109,7 @@ def title_of(text: str) -> tuple[str, str]:
     """A docstring's first words as a title, and what remains; a first row that is a sentence is the title alone."""
     first, newline, rest = text.partition("\n")
     title, colon, more = first.partition(": ")
-    if colon and len(title) < 75:
+    if colon and len(title) < 80:
         return title, more[:1].upper() + more[1:] + newline + rest
     title, _, more = first.partition(". ")
     return title.rstrip("."), more + newline + rest

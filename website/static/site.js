@@ -61,6 +61,10 @@
     if (formula.dataset.lines) follow(formula, () => lines(formula), true);
   for (const line of document.querySelectorAll(".line[data-formulas]")) follow(line, () => formulas(line), false);
 
+  // the theme's search button is to be called what it shows
+  for (const button of document.querySelectorAll(".search-button-field"))
+    button.setAttribute("aria-label", button.textContent.replace(/\s+/g, " ").trim());
+
   // a link to a formula or a line inside of something folded opens it
   const unfold = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
