@@ -76,6 +76,7 @@ if language != "en":
 WIDE = ("learn/", "exercises/", "files/", "index")  # no list of headings beside them
 html_theme = "pydata_sphinx_theme"
 html_title = "scratchnn"
+html_favicon = str(HERE / "static" / "favicon.svg")
 html_static_path = [str(HERE / "static"), str(BUILD / "static")]
 templates_path = [str(HERE / "templates")]
 html_css_files = ["katex/katex.min.css", "site.css"]
