@@ -42,8 +42,9 @@ def main() -> int:
         status = sphinx(language, str(folder))
         if status:
             return status
-    for template in out.rglob("_static/webpack-macros.html"):  # of the theme; no page
-        template.unlink()
+    # a template of the theme, and a record of the settings, with paths of this machine: no pages
+    for left in [*out.rglob("_static/webpack-macros.html"), *out.rglob(".buildinfo")]:
+        left.unlink()
     found = links(out)
     (BUILD / "outside.txt").write_text("".join(f"{target}\n" for target in sorted(found.outside)), encoding="utf-8")
     for broken in [*found.broken, *found.loaded]:

@@ -61,6 +61,9 @@
     if (formula.dataset.lines) follow(formula, () => lines(formula), true);
   for (const line of document.querySelectorAll(".line[data-formulas]")) follow(line, () => formulas(line), false);
 
+  // the links over the gallery's pictures hide their words, from those who listen as well
+  for (const link of document.querySelectorAll(".sphx-glr-thumbcontainer a")) link.setAttribute("aria-label", link.textContent);
+
   // the theme's search button is to be called what it shows
   for (const button of document.querySelectorAll(".search-button-field"))
     button.setAttribute("aria-label", button.textContent.replace(/\s+/g, " ").trim());
