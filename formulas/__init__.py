@@ -4,6 +4,7 @@
     grammar.py     from a line to a tree; CONTRIBUTING.md states the notation
     tree.py        what the tree is made of
     tex.py         from the tree to TeX
+    papers.py      a formula in the notation of the papers
     join.py        from the name on the left to the lines of code that compute it
     execute.py     from the tree to numbers, which must agree with one another and with the code
     subjects.py    what the names of a class or an exercise stand for

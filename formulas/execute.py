@@ -330,7 +330,7 @@ class Scope:
                 return self.integral(body, by[1:], float(start), float(end), sizes)
             case Call():
                 return self.call(tree, sizes)
-            case Derivative(Name() as of, by, False):
+            case Derivative(Name() as of, Name() as by, False):
                 return self.derivative(of, by, sizes)
         raise NotExecutableError(f"{type(tree).__name__.lower()}: no arrays")
 

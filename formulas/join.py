@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from formulas.find import Line
-from formulas.tree import Formula, List, Name, spelled
+from formulas.tree import Formula, List, Name, Parsed, spelled
 
 
 def names(formula: Formula) -> list[str]:
@@ -31,14 +32,14 @@ def lines_that_compute(name: str, line: Line) -> list[int]:
 
 def code_of(line: Line) -> ast.ClassDef | ast.Module:
     """The class of a formula line; of an exercise the functions that its learner has."""
-    body = parsed(line.path).body
+    body = parsed_file(line.path).body
     classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == line.owner]
     mine = [node for node in body if isinstance(node, ast.FunctionDef) and node.name in ("forward", "backward", "step")]
     return classes[0] if classes else ast.Module(list(mine), [])
 
 
 @cache
-def parsed(path: Path) -> ast.Module:
+def parsed_file(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -69,3 +70,33 @@ def returns(name: str, node: ast.ClassDef | ast.Module) -> list[int]:
     output = next(argument.arg for argument in methods["backward"].args.args if argument.arg != "self")[1:]
     method = "forward" if name == output else "backward" if name[0] == "d" and name[1:] in inputs else ""
     return [child.lineno for child in ast.walk(methods[method]) if isinstance(child, ast.Return)] if method else []
+
+
+# ---- numbered equations
+
+TAG = re.compile(
+    r"(AEVB|Adam|LeCun98|Thesis)\s+(\(\d+\)(?:, \(\d+\))*|[Aa]pp(?:\.|endix) \w|Alg(?:\.|orithm) \d|§[\d.]*\d)"
+)
+
+
+def code_lines(line: Line, parsed: Parsed) -> list[int]:
+    """The lines of code that belong to a formula line: those that compute what it has on its left, those that carry the
+    number of the equation that it names, and the functions that the words beside it name."""
+    formulas = [formula for formula in parsed.formulas if formula.lead not in ("with", "where")]
+    by_name = {n for formula in formulas for name in names(formula) for n in lines_that_compute(name, line)}
+    words = " ".join(parsed.words)
+    functions = {node.name: node.lineno for node in parsed_file(line.path).body if isinstance(node, ast.FunctionDef)}
+    by_name |= {functions[name] for name in re.findall(r"\b(\w+)[(`]", words) if name in functions}
+    wanted = tags(words)
+    rows = line.path.read_text(encoding="utf-8").splitlines() if wanted else []
+    return sorted(by_name | {n for n, row in enumerate(rows, 1) if wanted & tags(row.partition("  # ")[2])})
+
+
+def tags(text: str) -> set[str]:
+    """The numbered equations that a text names, each as the code writes it: AEVB (4), AEVB App. B, Adam Alg. 1."""
+    found = set()
+    for paper, places in TAG.findall(text):
+        for place in places.split(", "):
+            short = place.replace("ppendix", "pp.").replace("lgorithm", "lg.")
+            found.add(f"{paper} {short[0].upper()}{short[1:]}")
+    return found

@@ -23,8 +23,8 @@ from formulas.tree import (
 )  # fmt: skip
 
 LETTERS = {
-    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "θ": r"\theta", "π": r"\pi",
-    "σ": r"\sigma", "φ": r"\varphi", "E": r"\mathbb{E}",
+    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "θ": r"\theta", "μ": r"\mu",
+    "π": r"\pi", "σ": r"\sigma", "φ": r"\varphi", "E": r"\mathbb{E}",
 }  # fmt: skip
 NUMBERS = {"½": r"\tfrac{1}{2}", "¼": r"\tfrac{1}{4}", "¾": r"\tfrac{3}{4}"}
 RELATIONS = {

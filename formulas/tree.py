@@ -96,10 +96,10 @@ class Iverson:
 
 @dataclass(frozen=True)
 class Derivative:
-    """∂a/∂b; without `of`, ∂/∂b of what follows in the product."""
+    """∂a/∂b; with `operator`, ∂/∂b of what follows in the product. `by` is a name, or what the papers have for it."""
 
     of: Tree
-    by: Name
+    by: Tree
     operator: bool = False
 
 
