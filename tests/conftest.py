@@ -45,12 +45,21 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20180101)
 
 
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """In this process, runs of the thesis's network have no figures, and of all others an empty file is written: they
+    take longer than a test's epochs."""
+    from shared import log_likelihood
+
+    from scratchnn.scripts import figures, train
+
+    for module in (train, log_likelihood):
+        patch.setattr(module, "draw", lambda *_: [])
+    patch.setattr(figures, "write_png", lambda figure, path, texts: path.touch())
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
-    """Trainings of the thesis's network draw none in this process: figures take longer than a test's epochs."""
-    from scratchnn.scripts import train
-
-    monkeypatch.setattr(train, "draw", lambda *_: [])
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture
