@@ -14,6 +14,7 @@ import scratchnn
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(scratchnn.__file__).parent  # of the library that is tested: this checkout's, or an installed one
+LONG = bool(os.environ.get("SCRATCHNN_LONG"))  # the long form of the tests that have one
 sys.path.insert(0, str(ROOT / "examples"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a core, and so do the scripts it starts
