@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,11 +35,22 @@ NUMERICAL = (
     "example_latent_classifier.py::test_the_converged_softmax",
 )  # fmt: skip
 
+# Files of few tests that take long. With -n they go first, and then those of many tests: of what is left at the end
+# each takes little, so that the workers end together.
+SLOW_FILES = ("test_crashes", "test_example", "test_lecture", "test_wheel")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would go by the number of tests alone
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.removeprefix("tests/test_").startswith(NUMERICAL):
             item.add_marker("numerical")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: (not item.path.name.startswith(SLOW_FILES), -tests[item.path]))
 
 
 @pytest.fixture
