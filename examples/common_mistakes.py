@@ -18,6 +18,7 @@ from mistakes import evaluation, training
 from mistakes.lab import HIDDEN, LATENT, Finding, Lab, Mistake, Table
 from tqdm import tqdm
 
+from scratchnn.machinery.files import written_whole
 from scratchnn.scripts import cli, figures
 from scratchnn.training import runs
 
@@ -73,8 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             findings.append(finding)
             bar.write(f"\n{number}. {lecture(mistake, finding)}")
             if finding.figure is not None:
-                for folder, prefix in zip(folders, ("", "mistakes-"), strict=False):
-                    figures.save(finding.figure, folder / f"{prefix}{mistake.name}.png", settings)
+                file = args.out / f"{mistake.name}.png"
+                figures.save(finding.figure, file, settings)
+                for folder in folders[1:]:
+                    with written_whole(folder / f"mistakes-{file.name}") as copy:
+                        copy.write(file.read_bytes())
     print(f"\nfigures written to {', '.join(map(str, folders))}")
     if args.page is not None:
         runs.write_text(args.page, page(args, chosen, findings))

@@ -21,7 +21,7 @@ import contextlib
 import io
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ import numpy as np
 from scratchnn import VAE, Adam, data
 from scratchnn.losses import batch_mean
 from scratchnn.optim import Optimiser
-from scratchnn.scripts import cli, figures
+from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import thesis_vae
-from scratchnn.scripts.train import EPOCHS
+from scratchnn.scripts.train import EPOCHS, draw
 from scratchnn.training import DivergedError, SaveCheckpoint, Trainer, evaluate, fingerprint, runs
 from scratchnn.training.logs import logs_in
 from scratchnn.training.loop import AfterEpoch
@@ -202,9 +202,12 @@ def finish(args: argparse.Namespace, trainer: RanksTrainer, images: data.DataSet
     )  # fmt: skip
     what = f"VAE on {args.data}, latent dimensions: {args.latent}, seed: {args.seed}, ranks: {len(ends)}"
     samples, title = model.generate(100, np.random.default_rng(args.seed)), f"Decoded draws of z from N(0, I)\n{what}"
-    figures.save(figures.loss_curve(trainer.iteration_losses, trainer.history, what), args.out / "loss.png", settings)
-    figures.save(figures.image_grid(samples, images.image_shape, 10, title), args.out / "samples.png", settings)
-    print(f"written to {args.out}: history.json, summary.json, checkpoint.npz, loss.png, samples.png")
+    pictures: dict[str, Callable[[Any], Any]] = {
+        "loss": lambda figures: figures.loss_curve(trainer.iteration_losses, trainer.history, what),
+        "samples": lambda figures: figures.image_grid(samples, images.image_shape, 10, title),
+    }
+    drawn = draw(pictures, args.out, settings)
+    print(f"written to {args.out}: " + ", ".join(["history.json", "summary.json", "checkpoint.npz", *drawn]))
 
 
 # What a step costs: docs/data_parallel.md. All numbers below are assumptions, and the tables are arithmetic on them.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import scratchnn
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(scratchnn.__file__).parent  # of the library that is tested: this checkout's, or an installed one
+LONG = bool(os.environ.get("SCRATCHNN_LONG"))  # the long form of the tests that have one
 sys.path.insert(0, str(ROOT / "examples"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a core, and so do the scripts it starts
@@ -33,11 +35,22 @@ NUMERICAL = (
     "example_latent_classifier.py::test_the_converged_softmax",
 )  # fmt: skip
 
+# Files of few tests that take long. With -n they go first, and then those of many tests: of what is left at the end
+# each takes little, so that the workers end together.
+SLOW_FILES = ("test_crashes", "test_example", "test_lecture", "test_wheel")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would go by the number of tests alone
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.removeprefix("tests/test_").startswith(NUMERICAL):
             item.add_marker("numerical")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: (not item.path.name.startswith(SLOW_FILES), -tests[item.path]))
 
 
 @pytest.fixture
@@ -45,12 +58,21 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20180101)
 
 
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """In this process, runs of the thesis's network have no figures, and of all others an empty file is written: they
+    take longer than a test's epochs."""
+    from shared import log_likelihood
+
+    from scratchnn.scripts import figures, train
+
+    for module in (train, log_likelihood):
+        patch.setattr(module, "draw", lambda *_: [])
+    patch.setattr(figures, "write_png", lambda figure, path, texts: path.touch())
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
-    """Trainings of the thesis's network draw none in this process: figures take longer than a test's epochs."""
-    from scratchnn.scripts import train
-
-    monkeypatch.setattr(train, "draw", lambda *_: [])
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture

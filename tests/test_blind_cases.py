@@ -6,7 +6,6 @@ They do not change, so the suite runs a quarter of them; SCRATCHNN_LONG=1 runs a
 from __future__ import annotations
 
 import copy
-import os
 from collections import Counter
 from functools import cache
 from types import CodeType
@@ -17,13 +16,14 @@ import blind2
 import numpy as np
 import pytest
 from blind import Family, Right, Wrong
+from conftest import LONG
 
 SETS = {"blind": blind.load(), "blind2": blind2.load()}
 FAMILIES = [family for families in SETS.values() for family in families]
 WRONG = [(family, case) for family in FAMILIES for case in family.wrong]
 RIGHT = [(family, case) for family in FAMILIES for case in family.rights()]
 SEEDS = (0, 1)
-STEP = 1 if os.environ.get("SCRATCHNN_LONG") else 4
+STEP = 1 if LONG else 4
 
 Grads = dict[str, np.ndarray]
 

@@ -6,12 +6,15 @@ The keys of the mutants (tests/mutants/) were written before the diagnosis was r
 from __future__ import annotations
 
 import itertools
+import pickle
 import re
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cases import dense
+from conftest import LONG
 from mutants.key import all_mutants
 from mutants.score import outcome
 
@@ -31,10 +34,30 @@ GRADIENT_EXERCISES = [name for name in ladder() if reference(name).EXERCISE.func
 every_gradient_exercise = pytest.mark.parametrize("name", GRADIENT_EXERCISES)
 
 
+MEASURED = {}
+
+
+@contextmanager
+def measured_once():
+    """The right gradients of an exercise are measured for the first answer to it, and are those of all others."""
+    measure = Problem.numeric
+
+    def numeric(self, upstreams):
+        key = self.subject, pickle.dumps((self.code.arguments(), upstreams))
+        if key not in MEASURED:
+            MEASURED[key] = measure(self, upstreams)
+        return MEASURED[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Problem, "numeric", numeric)
+        yield
+
+
 @pytest.fixture(scope="module")
 def outcomes():
     """Of a quarter of the mutants; `python tests/mutants/score.py` tries all."""
-    return {(m.exercise, m.name): outcome(m) for m in MUTANTS[::4]}
+    with measured_once():
+        return {(m.exercise, m.name): outcome(m) for m in MUTANTS[::4]}
 
 
 def test_there_are_enough_mutants():
@@ -51,6 +74,7 @@ def test_nine_in_ten_mutants_are_named_as_their_key_says(outcomes):
     assert np.mean([v.right for v in outcomes.values()]) >= 0.9
 
 
+@measured_once()
 def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(outcomes, monkeypatch):
     """The general relations carry most of it: with no formula written down, what is left? Only labels that name a
     formula can change."""
@@ -79,7 +103,7 @@ def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(outco
 
 @every_exercise
 def test_the_solution_passes_for_many_seeds(name):
-    for seed in range(10):
+    for seed in range(10 if LONG else 3):
         report = judging.judge(name, reference(name), seed)
         assert report.passed, report
 
@@ -134,11 +158,15 @@ GENERIC = {
 
 @every_gradient_exercise
 @pytest.mark.parametrize("mistake", GENERIC)
-def test_generic_mistakes_are_caught_in_every_exercise(name, mistake):
+@measured_once()
+def test_generic_mistakes_are_caught_in_every_exercise(name, mistake, monkeypatch):
+    """The verdict; a cause is looked for elsewhere."""
+    monkeypatch.setattr(judging, "explained", lambda report, *_, **__: report)
     assert not judging.judge(name, altered(name, GENERIC[mistake])).passed
 
 
 @every_gradient_exercise
+@measured_once()
 def test_the_smallest_mistakes_are_called_by_their_name(name):
     report = judging.judge(name, altered(name, one_entry(1e-4)))
     (found,) = [a.diagnosis for a in report.arrays if a.diagnosis]
@@ -192,8 +220,9 @@ def test_a_thousand_garbage_gradients_get_no_diagnosis():
     for name in GRADIENT_EXERCISES:
         pairs = [judging.problem(name, reference(name), which) for which in (0, 1)]
         upstreams = [p.upstreams(seed=0) for p in pairs]
+        numerics = [p.numeric(u) for p, u in zip(pairs, upstreams, strict=True)]
         for gradient in pairs[0].arrays:
-            real = [evidence(p, gradient, u, p.numeric(u)) for p, u in zip(pairs, upstreams, strict=True)]
+            real = [evidence(p, gradient, u, n) for p, u, n in zip(pairs, upstreams, numerics, strict=True)]
             if min(e.numeric.size for e in real) < 3:
                 continue
             for seed in range(30):
@@ -216,11 +245,12 @@ def vary(e, answer):
     return replace(e, answer=answer, scaled=(0 * answer, 2 * answer), probes={})
 
 
+@measured_once()
 def test_two_mistakes_at_once_are_named_right_or_not_at_all(outcomes):
-    """Every third mutant with its sign turned round as well: what is claimed must be what is claimed without that, with
+    """A mutant in eight with its sign turned round as well: what is claimed must be what is claimed without that, with
     the sign named or absorbed, or nothing."""
     wrong = []
-    for m in MUTANTS[::4]:
+    for m in MUTANTS[:: 4 if LONG else 8]:
         own, alone = reference(m.exercise), outcomes[m.exercise, m.name].found
         if own.EXERCISE.function != "backward" or alone.keys() == {""} or "convolution" in m.exercise:
             continue

@@ -8,7 +8,7 @@ from dataclasses import replace
 import conv_classifier_seeds as script
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
 from scripts import fails, succeeds
 from shared.documents import CONV_RESULTS
 
@@ -35,8 +35,10 @@ def few_images():
 def printed_and_finished(few_images, tmp_path_factory):
     """What a short run of the script prints, made in three parts, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    succeeds(script.main, *SHORT, "--seeds", 0, "--classifiers", "as-printed", "--out", folder)
-    succeeds(script.main, *SHORT, "--seeds", 0, "--classifiers", "logits", "--out", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        for kind in ("as-printed", "logits"):
+            succeeds(script.main, *SHORT, "--seeds", 0, "--classifiers", kind, "--out", folder)
     return succeeds(script.main, *SHORT, "--seeds", 1, "--out", folder), folder
 
 
@@ -110,6 +112,7 @@ def test_pytorch_s_initial_values_have_its_fan_in():
     assert not any(layer.b.any() for layer in lecun)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_classifier_of_pytorch_s_values_still_starts_from_the_trained_encoder(tmp_path):
     below = conv_autoencoder("as-printed", 8, 6, np.random.default_rng(0), pytorch=True).encoder
     for kind in script.KINDS:
@@ -153,6 +156,7 @@ def test_runs_of_other_settings_are_left_out(printed_and_finished):
     assert script.finished(args) == {}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_is_finished_is_not_trained_again(printed_and_finished, monkeypatch):
     _, folder = printed_and_finished
     before = summary(folder / "n6-seed0")

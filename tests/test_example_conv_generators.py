@@ -26,6 +26,7 @@ KINDS = ["test images", "training images", "VAE, convolutional", "VAE, dense", "
 
 def make_small(monkeypatch) -> None:
     monkeypatch.setattr(trained_vae, "SMALL", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
+    monkeypatch.setattr("scratchnn.scripts.train.draw", lambda *_: [])
     monkeypatch.setattr(dense_gans, "CLASSIFIER_EPOCHS", {"digits": 1})
     monkeypatch.setattr(dense_gans, "STILL_STEPS", (1,))
     monkeypatch.setattr(conv_generators, "CLASSIFIER_EPOCHS", {"digits": 2})
@@ -133,6 +134,7 @@ def test_the_vae_s_own_summary(printed_and_finished):
     assert len(figures["test_kl_per_dimension"]) == 20 and figures["test_loss"] > figures["test_floor"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_piece_by_piece_it_comes_to_the_same_bits(printed_and_finished, dense, tmp_path, monkeypatch):
     """The VAE alone; the GAN alone, interrupted after its first epoch; and the rest, which trains nothing."""
     _, whole = printed_and_finished
@@ -163,6 +165,7 @@ def test_piece_by_piece_it_comes_to_the_same_bits(printed_and_finished, dense, t
     assert mine["figures"]["images"] == other["figures"]["images"] and mine["settings"] == other["settings"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_classifier_is_the_same_for_all_seeds(printed_and_finished, tmp_path, monkeypatch):
     _, whole = printed_and_finished
     make_small(monkeypatch)

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
+from scripts import succeeds
 from test_parallel import UNIT, D, after_a_step, batch_for, made, sum_of_magnitudes
 from test_parallel import vae as small_vae
+from threadpoolctl import threadpool_limits
 
+from scratchnn.scripts import train
 from scratchnn.scripts.thesis import thesis_vae
 from scratchnn.training import load_model
 from scratchnn.training.checkpoints import read_checkpoint
@@ -86,8 +89,9 @@ def test_any_number_of_ranks_has_the_gradient_of_one_process(steps, case):
 def alone(tmp_path_factory) -> Path:
     """The same training by the script that knows nothing of ranks, on one thread as they."""
     folder = tmp_path_factory.mktemp("alone")
-    words = [sys.executable, ROOT / "examples/vae.py", "--epochs", "2", "--out", folder, *SMALL]
-    subprocess.run(words, check=True, capture_output=True, env=ENV)
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
+        draw_nothing(patch)
+        succeeds(train.main, "--epochs", 2, "--out", folder, *SMALL)
     return folder
 
 

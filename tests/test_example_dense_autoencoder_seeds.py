@@ -7,7 +7,7 @@ import json
 import dense_autoencoder_seeds as script
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
 from scripts import fails, succeeds
 from shared.documents import NOTEBOOK_LOSSES
 
@@ -23,7 +23,9 @@ SHORT = ["--epochs", "3", "--batch-size", "32"]
 def printed_and_finished(tmp_path_factory):
     """What a short run of the script prints, made in two parts, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    succeeds(script.main, *SHORT, "--seeds", 0, "--out", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        succeeds(script.main, *SHORT, "--seeds", 0, "--out", folder)
     return succeeds(script.main, *SHORT, "--codes", 2, "--seeds", 1, "--out", folder), folder
 
 
@@ -142,6 +144,7 @@ def test_the_figure_shows_every_run_and_the_document_twice():
     assert "live starts: 1" in lines and "dead starts: 1" in lines
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_is_finished_is_not_trained_again_and_what_is_not_goes_on(printed_and_finished, tmp_path, monkeypatch):
     _, folder = printed_and_finished
     succeeds(script.main, "--epochs", 1, "--batch-size", 32, "--codes", 2, "--seeds", 0, "--out", tmp_path)

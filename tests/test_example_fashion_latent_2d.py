@@ -178,6 +178,7 @@ def test_the_figures_are_right_by_other_means(printed_and_finished):
     assert found["test_losses"]["1"]["honest_loss"] == found["test_losses"]["1"]["loss"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_path, monkeypatch):
     """Stopped after the first epoch of the second VAE."""
     _, whole = printed_and_finished

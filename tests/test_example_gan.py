@@ -234,6 +234,7 @@ def printed_and_finished(tmp_path_factory):
 
 def make_small(monkeypatch) -> None:
     monkeypatch.setattr(trained_vae, "SMALL", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
+    monkeypatch.setattr("scratchnn.scripts.train.draw", lambda *_: [])
     monkeypatch.setattr(gan, "CLASSIFIER_EPOCHS", {"digits": 2})
     monkeypatch.setattr(gan, "STILL_STEPS", (5,))
 
@@ -268,6 +269,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert "held still, 5 steps" in printed
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_path, monkeypatch):
     """Stopped after the first of the second game's three epochs; the noise of dropout goes on as well."""
     _, whole = printed_and_finished

@@ -134,6 +134,7 @@ def test_the_wrong_forward_passes_and_its_moments_do_not(tour):
     assert abs(wrong[0] - 0.0625) < 5 * 0.0002
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_same_output_each_time(whole_tour, folder, lecture, capsys):
     gradcheck_tour.main(["--out", str(folder)])
     assert capsys.readouterr().out == whole_tour

@@ -9,7 +9,7 @@ import latent_classifier
 import numpy as np
 import pytest
 import scipy.special
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
 from hypothesis import given
 from hypothesis import strategies as st
 from latent_classifier import CONVERGED, VARIANTS, Experiment, balanced, classifier
@@ -31,7 +31,9 @@ SHORT = ["--epochs", "2", "--labels", "20", "--repeats", "2"]
 def vae_run(tmp_path_factory):
     """The folder of a small VAE of the digits."""
     folder = tmp_path_factory.mktemp("vae")
-    train.main(["--latent", str(N_Z), "--hidden", "12", "--epochs", "3", "--out", str(folder)])
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        train.main(["--latent", str(N_Z), "--hidden", "12", "--epochs", "3", "--out", str(folder)])
     return folder
 
 
@@ -356,7 +358,8 @@ def test_another_run_is_not_overwritten(vae_run, finished):
     assert (finished / "trainings.json").read_bytes() == before
 
 
-def test_without_a_vae_a_small_one_is_trained_on_the_digits(no_pictures, tmp_path, monkeypatch, capsys):
+@pytest.mark.usefixtures("no_figures")
+def test_without_a_vae_a_small_one_is_trained_on_the_digits(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(trained_vae, "SMALL", ["--data", "digits", "--latent", "3", "--hidden", "8", "--epochs", "1"])
     latent_classifier.main(["--out", str(tmp_path), *SHORT])
     assert "no --vae given: first a small one is trained on the digits" in capsys.readouterr().out

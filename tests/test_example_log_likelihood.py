@@ -8,7 +8,7 @@ import json
 import latent_sizes
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
 from scripts import fails
 from shared import log_likelihood
 
@@ -29,7 +29,9 @@ def test_the_example_is_this_command():
 @pytest.fixture(scope="module")
 def grey_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey")
-    train.main(["--epochs", "3", "--out", str(folder), *SMALL])
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        train.main(["--epochs", "3", "--out", str(folder), *SMALL])
     return folder
 
 
@@ -56,6 +58,7 @@ def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, ca
     assert "published" not in printed  # of MNIST only
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, capsys):
     text = fails(log_likelihood.main, grey_run, "--binarisation", "none", "--out", tmp_path)
     assert "grey pixels have no likelihood under a Bernoulli decoder" in text and "add --grey" in text
@@ -81,6 +84,7 @@ def test_mistakes_are_one_sentence(grey_run, tmp_path):
     assert "was not written by examples/vae.py: its settings have no 'split'" in said(tmp_path)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     train.main(["--epochs", "1", "--likelihood", "gaussian", "--out", str(tmp_path), *SMALL])
     text = fails(log_likelihood.main, tmp_path, "--binarisation", "fixed")
@@ -90,9 +94,9 @@ def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     assert summary["meaning"] == "log-density" and summary["settings"]["test_binarisation"] == "none"
 
 
-def test_an_importance_weighted_run_is_asked_like_any_other(tmp_path, capsys, monkeypatch):
+@pytest.mark.usefixtures("no_figures")
+def test_an_importance_weighted_run_is_asked_like_any_other(tmp_path, capsys):
     """The estimate is that of a VAE with the same networks; the loss of the training is called by its name."""
-    monkeypatch.setattr(train, "draw", lambda *_: [])
     train.main(["--epochs=1", "--binarisation=dynamic", "--importance=3", f"--out={tmp_path}", *SMALL])
     capsys.readouterr()
     log_likelihood.main([str(tmp_path), "--samples=7", "--images=90"])
@@ -105,6 +109,7 @@ def test_an_importance_weighted_run_is_asked_like_any_other(tmp_path, capsys, mo
     assert f"−L_3 {figures['test_loss']:.2f}\n" in printed and "ELBO" not in printed
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_seed_of_the_draws_counts(grey_run, tmp_path):
     nll = []
     for seed in ("0", "1", "0"):
@@ -137,9 +142,9 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in printed
 
     # the same again trains nothing and estimates nothing; another number of draws is estimated again
-    monkeypatch.setattr(log_likelihood, "main", lambda arguments: pytest.fail("estimated again"))
-    sweep(tmp_path, "--epochs", "2")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(log_likelihood, "main", lambda arguments: pytest.fail("estimated again"))
+        sweep(tmp_path, "--epochs", "2")
     assert json.loads((tmp_path / "summary.json").read_text())["figures"] == summary["figures"]
     # an estimate that somebody made in another way in between is not taken for the sweep's own
     log_likelihood.main([str(tmp_path / "z4-seed0"), "--samples", "4", "--images", "10"])
@@ -151,8 +156,8 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
-    sweep(tmp_path / "one", "--epochs", "1")
-    sweep(tmp_path / "two", "--epochs", "1", "--jobs", "2")
+    for folder, jobs in (("one", "1"), ("two", "2")):
+        sweep(tmp_path / folder, "--epochs", "1", "--seeds", "0", "--jobs", jobs)
     a, b = (json.loads((tmp_path / name / "summary.json").read_text())["figures"] for name in ("one", "two"))
     for z in ("4", "5"):
         for name, values in a[z].items():
@@ -169,6 +174,7 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     assert "has seen 2 epochs, and the others are to see 1: choose another folder with --out" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_on_a_random_split_is_asked_about_its_own_test_images(tmp_path):
     train.main(["--epochs", "1", "--split", "random", "--out", str(tmp_path), *SMALL])
     log_likelihood.main([str(tmp_path), "--samples", "3"])

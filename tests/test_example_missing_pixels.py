@@ -179,6 +179,7 @@ def test_the_images_that_are_given_lack_what_they_should(rng):
 def printed_and_finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("missing")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "draw", lambda *_: [])
         patch.setattr(trained_vae, "SMALL", SMALL)
         patch.setattr(missing_pixels, "ITERATIONS", 20)
         patch.setattr(missing_pixels, "BURN_IN", 10)
@@ -234,12 +235,14 @@ def test_the_same_seed_gives_the_same_numbers_and_another_others(finished, tmp_p
 def test_a_gaussian_decoder_fills_in_too(tmp_path, monkeypatch):
     monkeypatch.setattr(missing_pixels, "ITERATIONS", 20)
     monkeypatch.setattr(missing_pixels, "draw", lambda *_: {})
+    monkeypatch.setattr(train, "draw", lambda *_: [])
     train.main([*SMALL, "--likelihood", "gaussian", "--out", str(tmp_path / "vae")])
     succeeds(missing_pixels.main, "--vae", tmp_path / "vae", "--images", 20, "--out", tmp_path / "run")
     figures = json.loads((tmp_path / "run/summary.json").read_text())["figures"]
     assert all(np.isfinite(list(found["mse"].values())).all() for found in figures.values())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_likelihood_of_levels_has_none_of_a_mean_pixel(tmp_path):
     train.main([*SMALL, "--likelihood", "discretised-logistic", "--epochs", "1", "--out", str(tmp_path / "vae")])
     text = fails(missing_pixels.main, "--vae", tmp_path / "vae", "--out", tmp_path / "run")
@@ -249,6 +252,7 @@ def test_a_likelihood_of_levels_has_none_of_a_mean_pixel(tmp_path):
 def test_images_without_labels_and_with_other_sides(real_data, tmp_path, monkeypatch):
     monkeypatch.setattr(missing_pixels, "ITERATIONS", 20)
     monkeypatch.setattr(missing_pixels, "COMPONENTS", (2, 10))
+    monkeypatch.setattr(train, "draw", lambda *_: [])
     train.main(["--data", "frey-face", *SMALL[2:-4], "--epochs", "1", "--out", str(tmp_path / "vae")])
     arguments = ["--data", "frey-face", "--vae", tmp_path / "vae", "--images", 20]
     succeeds(missing_pixels.main, *arguments, "--out", tmp_path / "run")

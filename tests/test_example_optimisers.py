@@ -55,6 +55,7 @@ def test_the_run_writes_what_it_promises(printed_and_finished):
         assert f"{figures['train_loss'][name][-1]:10.2f}{figures['held_out_loss'][name][-1]:12.2f}" in printed
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_all_start_from_the_same_values_and_see_the_same_batches(finished, tmp_path, monkeypatch):
     """With a rate that moves nothing the losses of a training are those of the initial values, batch by batch."""
     still = {"SGD, 0.001": functools.partial(SGD, lr=1e-30), "Adam, 0.001": functools.partial(Adam, lr=1e-30)}
@@ -76,6 +77,7 @@ def test_the_names_say_what_the_optimisers_are():
         assert getattr(optimiser, "momentum", None) == {"SGD": 0.0, "momentum": 0.9, "Adam": None}[kind]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_same_command_again_trains_nothing(finished, monkeypatch):
     monkeypatch.setattr(optimisers, "OPTIMISERS", FEW)
     before = json.loads((finished / "summary.json").read_text())["figures"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.special
-from conftest import ROOT
+from conftest import ROOT, draw_nothing
 from scripts import fails, succeeds
 
 from scratchnn import IWAE, data
@@ -48,18 +48,21 @@ def test_a_run_writes_all_that_it_promises(tmp_path):
     assert "floor 13.92" in printed and "not binarised" in printed and "test images, final parameters: −ELBO" in printed
 
 
-def test_more_latent_dimensions_have_no_plane_to_draw(tmp_path):
+def test_more_latent_dimensions_have_no_plane_to_draw(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(train, "draw", lambda pictures, *_: drawn.update(pictures) or [])
     succeeds(train.main, "--epochs", 1, "--latent", 3, "--out", tmp_path, *SMALL)
-    names = {path.name for path in tmp_path.glob("*.png")}
-    assert names == {"loss.png", "kl.png", "reconstruction.png", "samples.png", "scatter_3d.png"}
+    assert drawn.keys() == {"loss", "kl", "reconstruction", "samples", "scatter_3d"}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    """The process is killed outright in the middle of an epoch, and the new one is given the same command."""
-    command = [sys.executable, str(ROOT / "examples/vae.py"), "--epochs", "30", "--batch-size", "20", "--hidden", "30"]
+    """The process is killed outright in the middle of an epoch, and this one goes on with what it has left."""
+    arguments = ["--epochs", "30", "--batch-size", "20", "--hidden", "30"]
     through, killed = tmp_path / "through", tmp_path / "killed"
-    subprocess.run([*command, "--out", through], check=True, capture_output=True)
-    process = subprocess.Popen([*command, "--out", killed], stdout=subprocess.PIPE, env={**os.environ})
+    succeeds(train.main, *arguments, "--out", through)
+    command = [sys.executable, ROOT / "examples/vae.py", *arguments, "--out", killed]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     while b"epoch  3/30" not in process.stdout.readline():
         assert process.poll() is None
     time.sleep(0.01)
@@ -67,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     process.communicate()
     done = len(read_checkpoint(killed / "checkpoint.npz")[0]["training"]["history"])
     assert 1 <= done < 30
-    subprocess.run([*command, "--out", killed, "--resume"], check=True, capture_output=True)
+    succeeds(train.main, *arguments, "--out", killed, "--resume")
     (record, arrays), (other_record, others) = (read_checkpoint(f / "checkpoint.npz") for f in (through, killed))
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
@@ -157,13 +160,16 @@ def test_an_earlier_run_is_not_overwritten(tmp_path):
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
-def test_the_same_command_again_goes_on_instead_of_starting_again(tmp_path):
-    """The same settings give the same bits, so nothing is lost, and nothing is computed twice."""
+def test_the_same_command_again_goes_on_instead_of_starting_again(tmp_path, monkeypatch):
+    """The same settings give the same bits, so nothing is lost, and nothing is computed twice; but figures are drawn
+    again."""
+    drawn = []
+    monkeypatch.setattr(train, "draw", lambda pictures, *_: drawn.append(pictures) or [])
     succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
-    (tmp_path / "loss.png").unlink()
     printed = succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: nothing left to train" in printed
-    assert (tmp_path / "loss.png").exists() and len(json.loads((tmp_path / "history.json").read_text())) == 2
+    assert len(drawn) == 2 and drawn[0].keys() == drawn[1].keys() and len(drawn[0]) == 9
+    assert len(json.loads((tmp_path / "history.json").read_text())) == 2
     printed = succeeds(train.main, "--epochs", 3, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: going on" in printed
     assert len(json.loads((tmp_path / "history.json").read_text())) == 3
@@ -198,7 +204,8 @@ def test_the_video_is_not_shuffled_and_everything_else_is(tmp_path, monkeypatch,
 
 
 def test_a_terminal_that_cannot_show_minus_signs_is_no_reason_to_stop(tmp_path):
-    command = [sys.executable, str(ROOT / "examples/vae.py"), "--epochs", "1", "--out", str(tmp_path), *SMALL]
+    few_figures = ["--latent", "4"]
+    command = [sys.executable, ROOT / "examples/vae.py", "--epochs", "1", "--out", tmp_path, *SMALL, *few_figures]
     ran = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert ran.returncode == 0 and b"?ELBO" in ran.stdout
 
@@ -246,7 +253,9 @@ BINARY = ["--binarisation", "dynamic", "--latent", 4, *SMALL]
 def start(tmp_path_factory):
     """The folder of a VAE of two epochs."""
     folder = tmp_path_factory.mktemp("runs") / "vae"
-    succeeds(train.main, "--epochs", 2, "--out", folder, *BINARY)
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        succeeds(train.main, "--epochs", 2, "--out", folder, *BINARY)
     return folder
 
 
@@ -299,6 +308,7 @@ def test_an_importance_weighted_run_resumes_to_the_same_bits(start, tmp_path, mo
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
     def told(*arguments):
         return fails(train.main, "--epochs", 1, "--from", start, "--out", tmp_path / "run", *arguments)
@@ -318,10 +328,10 @@ def test_a_start_that_does_not_fit_is_one_sentence(start, tmp_path):
     assert "it has importance = 3, and this run has 2" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_warm_up_resumes_to_the_same_bits(threads, tmp_path, monkeypatch):
     """Interrupted while the weight rises. Each record has the weight of its epoch, and says what it has measured."""
-    monkeypatch.setattr(train, "draw", lambda *_: [])
     arguments = ["--beta", 2, "--warm-up", 4, "--threads", threads, *SMALL]
     printed = succeeds(train.main, "--epochs", 6, "--out", tmp_path / "through", *arguments)
     assert "minimised: reconstruction + β·KL, β from 0 to 2 in 4 epochs; all losses but the train loss" in printed
@@ -349,8 +359,8 @@ def test_a_warm_up_resumes_to_the_same_bits(threads, tmp_path, monkeypatch):
     assert history[0]["train_beta_kl"] == 0 and history[-1]["train_beta_kl"] > 0
 
 
-def test_another_weight_of_the_kl_is_said_everywhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "draw", lambda *_: [])
+@pytest.mark.usefixtures("no_figures")
+def test_another_weight_of_the_kl_is_said_everywhere(tmp_path):
     printed = succeeds(train.main, "--epochs", 2, "--beta", 4, "--out", tmp_path, *SMALL)
     assert "minimised: reconstruction + 4·KL; all losses but the train loss are −ELBO (β = 1)" in printed
     assert printed.count(" + beta_kl ") == 2 and "test images, final parameters: −ELBO" in printed
@@ -393,13 +403,14 @@ def test_two_threads_draw_the_noise_of_one(start, tmp_path):
     assert losses[0].shape == losses[1].shape == (7,)
 
 
-def test_no_weight_is_an_autoencoder_with_noise(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "draw", lambda *_: [])
+@pytest.mark.usefixtures("no_figures")
+def test_no_weight_is_an_autoencoder_with_noise(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--beta", 0, "--out", tmp_path, *SMALL)
     assert "with β = 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise" in printed
     assert json.loads((tmp_path / "summary.json").read_text())["figures"]["train_beta_kl"] == 0
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_gaussian_decoder_has_no_floor(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path, *SMALL)
     assert "a density of grey levels, not a probability" in printed

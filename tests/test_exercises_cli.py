@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import json
 import os
 import queue
@@ -9,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,13 +22,14 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from scratchnn.exercises import commands, progress, terminal, verdict
+from scratchnn.exercises import commands, progress, terminal, trial, verdict
 from scratchnn.exercises import watch as watching
 from scratchnn.exercises.__main__ import exercise, main
+from scratchnn.exercises.__main__ import run as command
 from scratchnn.exercises.commands import ExerciseError
 from scratchnn.exercises.exercise import TEACHER, ladder, path_of, solution, stub
 from scratchnn.exercises.progress import STATE, Progress, file_of
-from scratchnn.exercises.verdict import SHOWN, try_answer
+from scratchnn.exercises.verdict import SHOWN, Verdict, try_answer
 from scratchnn.gradcheck.check import ArrayReport
 from scratchnn.gradcheck.numeric import NumericGradient
 
@@ -33,7 +38,26 @@ DOTS = "dx = dW = db = ...  # your turn: replace the dots"
 RIGHT = "dx, dW, db = dy @ W.T, x.T @ dy, dy.sum(axis=0)"
 
 
-def run(folder: Path, *arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, typed: str = "") -> SimpleNamespace:
+    """The command, started in `folder`, but in this process."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+        contextlib.redirect_stderr(io.StringIO()) as told,
+    ):
+        patch.chdir(folder)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setattr(sys, "stdin", io.StringIO(typed))
+        try:
+            status = command(arguments)
+        except SystemExit as stop:
+            status = stop.code
+            if isinstance(status, str):  # as the interpreter does
+                status = print(status, file=sys.stderr) or 1
+    return SimpleNamespace(returncode=status, stdout=printed.getvalue(), stderr=told.getvalue())
+
+
+def process(folder: Path, *arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """The real command, started in `folder`."""
     return subprocess.run(
         [sys.executable, "-m", "scratchnn.exercises", *arguments],
@@ -79,6 +103,14 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     commands.start(None)
     return commands.Desk(None)
+
+
+@functools.cache
+def tried_once(name: str, content: bytes) -> Verdict:
+    """The verdict on a file with this content, wherever it lies."""
+    with tempfile.TemporaryDirectory() as folder:
+        (file := Path(folder, "answer.py")).write_bytes(content)
+        return try_answer(name, file)
 
 
 def solve(desk, name: str) -> None:
@@ -166,7 +198,7 @@ def test_the_list_shows_every_state(desk, capsys):
 def test_a_right_answer_shows_derivation_and_solution_and_is_done_for_good(tmp_path):
     run(tmp_path, "start")
     (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
-    done = run(tmp_path, "check", "linear")
+    done = process(tmp_path, "check", "linear")
     assert done.returncode == 0 and done.stderr == ""
     assert "linear: right" in done.stdout and "dW_ij = Σ_n x_ni dy_nj" in done.stdout
     assert solution("linear").splitlines()[0] in done.stdout
@@ -244,10 +276,21 @@ BAD = {
 }  # fmt: skip
 
 
+def tried_here(tmp_path: Path, text: str) -> Verdict:
+    """The same without a process of its own, as long as it does not end that."""
+    file, result = tmp_path / "03_linear.py", tmp_path / "result"
+    file.write_text(text, encoding="utf-8")
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
+        trial.main("linear", str(file), str(result), "10")
+    found = verdict.decoded(json.loads(result.read_text(encoding="utf-8")))
+    return Verdict(**{**found, "printed": printed.getvalue()})
+
+
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_one_clear_sentence(tmp_path, what):
     text, expected = BAD[what]
-    verdict = tried(tmp_path, text)
+    try_it = tried if what in ("os._exit", "a crash", "a question", "a syntax error") else tried_here
+    verdict = try_it(tmp_path, text)
     assert expected in verdict.sentence
     assert verdict.written and not verdict.passed and verdict.report is None
     assert "\n" not in verdict.sentence and "Traceback" not in verdict.sentence + verdict.printed
@@ -298,7 +341,7 @@ def test_what_a_right_answer_prints_is_shown(tmp_path):
 def test_a_terminal_that_knows_no_greek_is_no_reason_to_fail(tmp_path):
     run(tmp_path, "start")
     (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
-    done = run(tmp_path, "check", "3", PYTHONIOENCODING="ascii")
+    done = process(tmp_path, "check", "3", PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and done.stderr == "" and "dW_ij" in done.stdout
 
 
@@ -394,17 +437,28 @@ def test_a_figure_is_written_beside_the_exercise(desk):
 # ---- without rich, and without matplotlib
 
 
+COMMANDS = """
+import json, sys
+from pathlib import Path
+from scratchnn.exercises.__main__ import main
+for step in json.loads(sys.argv[1]):
+    Path("exercises/03_linear.py").write_text(step, encoding="utf-8") if isinstance(step, str) else main(step)
+"""
+
+
 def lines_of(folder: Path, **environment: str) -> list[str]:
-    """All that the commands print to a learner who gets one answer wrong and one right."""
-    wrong = "dx, dW, db = dy @ W.T, x.T @ dy / len(x), dy.sum(axis=0)"
-    run(folder, "start", **environment)
-    shown = [run(folder, **environment), run(folder, "check", "linear", **environment)]
-    for code in (wrong, RIGHT, "print('Σ')\nreturn 1"):
-        (folder / "exercises/03_linear.py").write_text(linear(code), encoding="utf-8")
-        shown.append(run(folder, "check", "linear", **environment))
-    shown += [run(folder, *arguments, **environment) for arguments in (["hint"], ["solution", "--yes"], ["next"], [])]
-    assert [done.stderr for done in shown] == [""] * len(shown)
-    return "".join(done.stdout for done in shown).splitlines()
+    """All that the commands print, one after another, to a learner who gets one answer wrong and one right."""
+    run(folder, "start")
+    steps, check = [[], ["check", "linear"]], ["check", "linear"]
+    for code in ("dx, dW, db = dy @ W.T, x.T @ dy / len(x), dy.sum(axis=0)", RIGHT, "print('Σ')\nreturn 1"):
+        steps += [linear(code), check]
+    steps += [["hint"], ["solution", "--yes"], ["next"], []]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(steps)],
+        cwd=folder, env={**ENVIRONMENT, **environment}, capture_output=True, encoding="utf-8", timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout.splitlines()
 
 
 def test_without_rich_the_lines_are_the_same(tmp_path):
@@ -418,12 +472,12 @@ def test_without_rich_the_lines_are_the_same(tmp_path):
 
 def test_without_rich_the_first_output_says_once_what_brings_colours(tmp_path):
     hidden = without(tmp_path / "hidden", "rich")
-    first = run(tmp_path, "start", **hidden).stdout
+    first = process(tmp_path, "start", **hidden).stdout
     assert first.splitlines()[0] == (
         '(colour in these reports needs rich: python -m pip install "scratchnn[exercises]")'
     )
     for arguments in (["start"], [], ["hint"]):
-        assert "pip install" not in run(tmp_path, *arguments, **hidden).stdout
+        assert "pip install" not in process(tmp_path, *arguments, **hidden).stdout
     (tmp_path / "else").mkdir()
     if terminal.NO_COLOURS == "":
         assert "pip install" not in run(tmp_path / "else", "start").stdout
@@ -467,7 +521,7 @@ def test_in_a_terminal_prose_is_wrapped_with_rich_and_without_and_rich_brings_co
 
 def test_without_matplotlib_a_figure_is_one_sentence(tmp_path):
     run(tmp_path, "start")
-    done = run(tmp_path, "figure", "relu", **without(tmp_path / "hidden", "matplotlib"))
+    done = process(tmp_path, "figure", "relu", **without(tmp_path / "hidden", "matplotlib"))
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == 'error: drawing figures needs matplotlib: python -m pip install "scratchnn[examples]"\n'
 
@@ -487,7 +541,8 @@ def state(**changed) -> str:
         state(done=["sum", 3]), state(done="sum"), state(hints={"sum": -5}), state(hints={"gone": 1}),
     ],
 )  # fmt: skip
-def test_a_damaged_state_is_kept_and_a_new_one_made_from_the_files(desk, capsys, text):
+def test_a_damaged_state_is_kept_and_a_new_one_made_from_the_files(desk, capsys, monkeypatch, text):
+    monkeypatch.setattr(progress, "try_answer", lambda name, file: tried_once(name, file.read_bytes()))
     solve(desk, ladder()[0])
     desk.file("relu").write_text("broken(", encoding="utf-8")
     (desk.folder / STATE).write_text(text)
@@ -653,6 +708,6 @@ def test_watch_works_without_an_input_and_follows_next_from_elsewhere(desk, tmp_
 
 
 def test_watch_takes_commands_from_a_pipe(desk, tmp_path):
-    done = run(tmp_path, "watch", typed="h\nn\nq\n")
+    done = process(tmp_path, "watch", typed="h\nn\nq\n")
     assert done.returncode == 0 and done.stderr == ""
     assert "hint 1 of 3" in done.stdout and progress.load(desk.folder).current == ladder()[1]

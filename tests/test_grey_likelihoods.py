@@ -332,13 +332,13 @@ SMALL = ["--hidden", "12", "--batch-size", "200", "--epochs", "1"]
         ),
     ],
 )
-def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("no_figures")
+def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path):
     """Trained, read back, asked for log p(x): each step says what its number is."""
     assert train.run_name(train.options(["--likelihood", name])) == f"vae-digits-{name}-z2-seed0"
     assert f"--likelihood {name} is for grey pixels" in fails(
         train.main, "--likelihood", name, "--binarisation", "fixed", "--out", tmp_path
     )
-    monkeypatch.setattr(train, "draw", lambda *_: [])
     text = succeeds(train.main, "--likelihood", name, "--out", tmp_path, *SMALL)
     assert printed in text and f"not binarised, {name} likelihood; −ELBO in nats per image" in text
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -354,7 +354,6 @@ def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path
     assert getattr(model.likelihood, "levels", 17) == 17
     x = model.generate(50, np.random.default_rng(0))
     assert x.shape == (50, 64) and ((x >= 0) & (x <= 1)).all()
-    monkeypatch.setattr(log_likelihood, "draw", lambda *_: [])
     assert "this decoder has a likelihood of grey pixels: leave out --binarisation" in fails(
         log_likelihood.main, tmp_path, "--binarisation", "fixed"
     )

@@ -49,11 +49,12 @@ def explained(
     seed: int,
     parameters: Sequence[Array] = (),
     small: Callable[[], Problem | None] = lambda: None,
+    known: Numerics | None = None,
 ) -> Report:
     """The same report, with the line and with a diagnosis for every gradient that is wrong.
 
     The first of the `others` that backward accepts is the second problem; the parameters have other values in it. Where
-    no cause is found, the `small` problem shows the mistake.
+    no cause is found, the `small` problem shows the mistake. `known` are the numeric gradients of a single other.
     """
     wrong = [array.name for array in report.arrays if not array.passed]
 
@@ -74,7 +75,7 @@ def explained(
                     its_upstreams, its_answers = check_contract(other, seed)
                 except Exception:  # a backward that is wrong may fail on other sizes
                     continue
-                numerics = other.numeric(its_upstreams)
+                numerics = known or other.numeric(its_upstreams)
                 if all(is_near(its_answers[name], numerics[name]) for name in wrong):
                     right = f"It is right for other inputs, {other.shapes}: is a size written as a number?"
                     if other.shapes == here.shapes:

@@ -82,13 +82,20 @@ def top_level(source: str) -> dict[str, list[ast.stmt]]:
     return found
 
 
-def code_of(source: str, node: ast.stmt) -> str:
-    """A statement of a module without docstrings, comments and white space."""
+@functools.cache
+def without_comments(source: str) -> tuple[str, ...]:
+    """The lines of a module; to find its comments takes longer than all else here."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
+    return tuple(lines)
+
+
+def code_of(source: str, node: ast.stmt) -> str:
+    """A statement of a module without docstrings, comments and white space."""
+    lines = list(without_comments(source))
     for part in ast.walk(node):
         if isinstance(part, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(part) is not None:
             text = part.body[0]
