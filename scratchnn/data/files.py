@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import threading
 import time
 import zlib
@@ -119,8 +120,8 @@ class File:
                 f"folder that has {self.data_set}/{self.name}"
             ) from error
         failures = []
-        for number, url in enumerate(self.urls):  # a name each: a mirror that was given up may still write
-            partial = target.with_name(f"{target.name}.{os.getpid()}-{number}.part")
+        for url in self.urls:  # a name each: a mirror that was given up may still write
+            partial = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
             try:
                 fetch(url, partial, self.limit)
                 self.payload(partial.read_bytes())
@@ -139,13 +140,14 @@ class File:
 
 
 def fetch(
-    url: str, path: Path, limit: int, patience: float = 20, least_speed: float = 10_000, deadline: float = 1200
+    url: str, path: Path, limit: int, patience: float = 10, least_speed: float = 10_000, deadline: float = 1200
 ) -> None:
     """Downloads a file of at most `limit` bytes; OSError if it cannot be had, is too large, or comes too slowly.
 
     Too slowly: in `patience` seconds, the first of which go into the connection, not `least_speed` bytes in each of
-    them on average, or not the whole in `deadline` seconds. A time limit of the network's own does not say that: it
-    begins again with every byte. So the download has a thread of its own, which is left behind when it is given up.
+    them on average, or not the whole in `deadline` seconds. A mirror that stops sending is given up after twice the
+    patience at most. A time limit of the network's own does not say that: it begins again with every byte. So the
+    download has a thread of its own, which is left behind when it is given up.
     """
     import pooch
     from tqdm import tqdm
@@ -171,6 +173,8 @@ def fetch(
                 pooch.HTTPDownloader(timeout=patience, progressbar=bar)(url, str(path), None)
         except Exception as failure:
             failures.append(failure)
+        if given_up.is_set():  # and nobody waits any more who would remove it
+            path.unlink(missing_ok=True)
 
     thread, began, size = threading.Thread(target=download, daemon=True), time.monotonic(), 0
     thread.start()
