@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import threading
 import time
 import zlib
@@ -120,8 +119,8 @@ class File:
                 f"folder that has {self.data_set}/{self.name}"
             ) from error
         failures = []
-        for url in self.urls:  # a name each: a mirror that was given up may still write
-            partial = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+        for number, url in enumerate(self.urls):  # a name each: a mirror that was given up may still write
+            partial = target.with_name(f"{target.name}.{os.getpid()}-{number}.part")
             try:
                 fetch(url, partial, self.limit)
                 self.payload(partial.read_bytes())
@@ -173,8 +172,6 @@ def fetch(
                 pooch.HTTPDownloader(timeout=patience, progressbar=bar)(url, str(path), None)
         except Exception as failure:
             failures.append(failure)
-        if given_up.is_set():  # and nobody waits any more who would remove it
-            path.unlink(missing_ok=True)
 
     thread, began, size = threading.Thread(target=download, daemon=True), time.monotonic(), 0
     thread.start()
