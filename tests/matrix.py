@@ -86,6 +86,7 @@ class Row:
     arguments: tuple[str, ...]
     environment: Mapping[str, str | None] = field(default_factory=dict)
     circumstances: tuple[Circumstance, ...] = ()
+    some: str = ""  # of its tests only those of these files
 
     @property
     def title(self) -> str:
@@ -269,7 +270,7 @@ class Outcome:
 
     def cells(self) -> list[str]:
         """The row of the table."""
-        cells = [self.row.tests, self.row.where]
+        cells = [f"{self.row.tests}{f': {self.row.some}' if self.row.some else ''}", self.row.where]
         if self.counts is None:
             return [*cells, f"not run: {self.refused}", *[""] * (len(HEAD) - 4), date.today().isoformat()]
         threads = "1 a worker" if "-n" in self.row.arguments else str(self.found["num_threads"])
@@ -364,7 +365,7 @@ def renewed(page: str, known: Sequence[Row], outcomes: Sequence[Outcome]) -> str
     before, lines, after = re.fullmatch(r"(.*?\n)((?:\|[^\n]*\n)+)(.*)", page, re.DOTALL).groups()  # type: ignore[union-attr]
     had = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines.splitlines()[2:]]
     of_today = {outcome.row.title: outcome.cells() for outcome in outcomes}
-    kept = {f"{cells[0]}, {cells[1]}": cells for cells in had}
+    kept = {f"{cells[0].partition(':')[0]}, {cells[1]}": cells for cells in had}
     orders = [cells for title, cells in kept.items() if "the random order" in title and title not in of_today]
     never = ["not run yet", *[""] * (len(HEAD) - 3)]
     cells = [of_today.get(row.title) or kept.get(row.title) or [row.tests, row.where, *never] for row in known]
@@ -375,6 +376,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--whole", action="store_true", help="not only the tests that compute: all rows (many hours)")
     parser.add_argument("--only", default="", metavar="TEXT", help="the rows whose name has this in it")
+    parser.add_argument("--some", nargs="+", default=[], metavar="NAME", help="of their tests those of test_NAME.py")
     parser.add_argument("--orders", type=int, default=0, metavar="N", help="and all tests in N random orders")
     parser.add_argument("--page", type=Path, help="write the rows into the table of this file: docs/test_matrix.md")
     return parser.parse_args(arguments)
@@ -388,6 +390,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a random order is asked for by its option
     todo = [row for row in known if args.whole or args.only or row.tests == "numerical" or "order" in row.where]
     todo = [row for row in todo if args.only in row.title]
+    if args.some:
+        files = tuple(f"tests/test_{name}.py" for name in args.some)
+        todo = [replace(row, arguments=(*row.arguments, *files), some=", ".join(args.some)) for row in todo]
     if not todo:
         sys.exit(f"no row is called {args.only!r}; there are: {'; '.join(row.title for row in known)}")
     outcomes: list[Outcome] = []

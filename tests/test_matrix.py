@@ -170,6 +170,11 @@ def test_the_table_keeps_what_was_not_run_and_the_status_tells_what_failed(monke
     assert len(rows) == 2 + len(matrix.rows()) + 1 and {line.count("|") for line in rows} == {len(matrix.HEAD) + 1}
     assert sum("not run yet" in line for line in rows) == len(matrix.rows()) - 2
 
+    assert matrix.main(["--page", str(page), "--only", "all, kernel Nehalem", "--some", "cli", "vae"]) == 0
+    assert "| all: cli, vae | kernel Nehalem | 3.11.7 |" in page.read_text(encoding="utf-8")
+    assert matrix.main(["--page", str(page), "--only", "all, kernel Nehalem"]) == 0
+    assert "cli, vae" not in page.read_text(encoding="utf-8")
+
     fails = "Nehalem"
     assert matrix.main([]) == 1
     printed = capsys.readouterr().out
