@@ -2,7 +2,11 @@
 
 A file that is not what it should be ends in one sentence, and takes no more than twice the memory of a right file of
 its kind and size, and no more than two seconds. It is accepted only if what is read is what a right file has; a
-checkpoint that was changed by somebody who can compute checksums has to be one that a training can go on with.
+checkpoint that was changed by somebody who can compute checksums has to be one that a training can go on with, and a
+progress file, which has none, one that could have been written.
+
+Of a folder of exercises, in which any file may be damaged or be something else than a file, each command ends in a
+sentence, and nothing that the learner has written is lost.
 """
 
 from __future__ import annotations
@@ -11,11 +15,14 @@ import argparse
 import collections
 import contextlib
 import copy
+import dataclasses
 import functools
 import gzip
 import hashlib
 import importlib.util
 import io
+import json
+import os
 import random
 import tempfile
 import time
@@ -33,6 +40,10 @@ from scratchnn import Adam, BatchNorm, Classifier, Dense, Dropout, Sequential
 from scratchnn.data.files import File
 from scratchnn.data.idx import parse
 from scratchnn.data.mat import matrix
+from scratchnn.exercises import progress
+from scratchnn.exercises.__main__ import run as exercises
+from scratchnn.exercises.exercise import ladder
+from scratchnn.exercises.progress import STATE, DamagedError, Progress
 from scratchnn.training import CheckpointError, DivergedError, Trainer, load_model
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
 from scratchnn.training.weights import Points, WeightsError, load_weights, named, save_weights
@@ -48,11 +59,17 @@ Memory = Callable[[int], float]  # in bytes, by the size of a file
 
 
 class Kind(NamedTuple):
-    """A kind of file: right ones, and what reads them, refusing with `refusal`, and returns what can be compared."""
+    """A kind of file: right ones, and what reads them, refusing with `refusal`, and returns what can be compared.
+
+    Where somebody can alter one so that it is another right one: who does so, and what that has to be good for.
+    """
 
     right: list[bytes]
     read: Callable[[bytes], Any]
     refusal: type[Exception]
+    altered: Callable[[bytes, random.Random], bytes] | None = None
+    goes_on: Callable[[bytes], None] | None = None
+    checksum: bool = True  # that damage does not pass
 
 
 # ---- checkpoints
@@ -165,7 +182,7 @@ def altered_by_hand(content: bytes, draw: random.Random) -> bytes:
         return path.read_bytes()
 
 
-CHECKPOINTS = Kind([checkpoint(), checkpoint(epochs=0)], restored, CheckpointError)
+CHECKPOINTS = Kind([checkpoint(), checkpoint(epochs=0)], restored, CheckpointError, altered_by_hand, goes_on)
 
 
 # ---- weights alone
@@ -237,6 +254,104 @@ GZIP = Kind([idx(PIXELS), gzip.compress(idx(PIXELS)), gzip.compress(idx(PIXELS),
 MAT = Kind([matlab(FRAMES.T), gzip.compress(matlab(FRAMES.T))], VIDEO.payload, ValueError)
 
 
+# ---- progress files, and the folders that they lie in
+
+
+def state(content: bytes) -> Any:
+    with in_file(content, STATE) as path:
+        return dataclasses.asdict(progress.load(path.parent))
+
+
+def written_again(content: bytes) -> None:
+    """A state that was read is one that is written, and read again."""
+    with in_file(content, STATE) as path:
+        read = progress.load(path.parent)
+        read.save(path.parent)
+        assert progress.load(path.parent) == read
+
+
+def another_state(content: bytes, draw: random.Random) -> bytes:
+    record = json.loads(content)
+    for _ in range(draw.choice([1, 1, 2, 5])):
+        places = list(fields(record))
+        if places:
+            owner, key = draw.choice(places)
+            owner[key] = copy.deepcopy(draw.choice([*VALUES, *ladder()[:2], owner[key], record]))
+    return json.dumps(record).encode()
+
+
+def right_states() -> Iterator[bytes]:
+    first, second, third, *_ = ladder()
+    for each in (Progress(first), Progress(third, {first}, {second}, {first, third}, {first: 1, third: 3})):
+        with tempfile.TemporaryDirectory() as folder:
+            each.save(Path(folder))
+            yield (Path(folder) / STATE).read_bytes()
+
+
+PROGRESS = Kind(list(right_states()), state, DamagedError, another_state, written_again, checksum=False)
+
+
+def spoiled(path: Path, draw: random.Random) -> None:
+    """Something else in the place of a file."""
+    content = path.read_bytes()
+    path.unlink()
+    way = draw.randrange(9)
+    if way < 4:
+        path.write_bytes(damaged(content, draw))
+    elif way == 4:
+        path.mkdir()
+    elif way == 5:
+        path.symlink_to(draw.choice(["nowhere", path.name, "/dev/zero", "/dev/null", "."]))
+    elif way == 6:
+        os.mkfifo(path)
+    elif way == 7:
+        path.write_bytes(b"")
+
+
+def fuzz_folders(folders: int, seed: int) -> collections.Counter[str]:
+    """How many commands in so many spoiled folders of exercises ended with which status."""
+    draw, fates = random.Random(f"folders {seed}"), collections.Counter[str]()
+    for number in range(folders):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            progress.write_stubs(folder)
+            (folder / STATE).write_bytes(draw.choice(PROGRESS.right))
+            mine = progress.file_of(folder, draw.choice(ladder()))
+            mine.write_text(f"my own work {number}", encoding="utf-8")
+            others = [path for path in sorted(folder.iterdir()) if path != mine]
+            for path in {folder / STATE, *draw.sample(others, 3)} if draw.random() < 0.5 else draw.sample(others, 2):
+                spoiled(path, draw)
+            exercise = draw.choice(ladder())
+            for command in (["hint"], ["next"], ["reset", exercise], ["check", exercise], ["start"], []):
+                if command[:1] == ["check"] and draw.random() < 0.8:
+                    continue  # a process of its own takes long
+                try:
+                    fates[told(["--folder", name, *command])] += 1
+                except Exception as error:
+                    raise FaultError(f"folder {number} of seed {seed}, {command}: {error!r}") from error
+            kept = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
+            if not any(path.read_bytes() == f"my own work {number}".encode() for path in kept):
+                raise FaultError(f"folder {number} of seed {seed}: what the learner has written is lost")
+    return fates
+
+
+def told(arguments: list[str]) -> str:
+    """The fate of a command for the exercises: its status, or that it was refused in a sentence."""
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status: Any = exercises(arguments)
+    except SystemExit as end:
+        status = end.code
+    if isinstance(status, str):
+        if not status.isprintable() or not status.startswith("error: "):
+            raise FaultError(f"no sentence: {status!r}")
+        return "refused"
+    if "Traceback" in out.getvalue() + err.getvalue():
+        raise FaultError(out.getvalue() + err.getvalue())
+    return f"status {status}"
+
+
 # ---- any file
 
 
@@ -296,9 +411,9 @@ def judge(kind: Kind, content: bytes, memory: Memory, by_hand: bool = False, lim
         return "refused"
     if any(result == kind.read(file) for file in kind.right):
         return "the same"
-    if not by_hand:
+    if kind.goes_on is None or (kind.checksum and not by_hand):
         raise FaultError("accepted with other content")
-    goes_on(content)
+    kind.goes_on(content)
     return "goes on"
 
 
@@ -311,7 +426,7 @@ def memory_of(kind: Kind) -> Memory:
     return lambda size: max(*peaks, per_byte * size, WINDOW)
 
 
-KINDS = {"checkpoint": CHECKPOINTS, **WEIGHTS, "idx": IDX, "gzip": GZIP, "mat": MAT}
+KINDS = {"checkpoint": CHECKPOINTS, **WEIGHTS, "idx": IDX, "gzip": GZIP, "mat": MAT, "progress": PROGRESS}
 
 
 def fuzz(name: str, files: int, seed: int, limit: float = inf) -> collections.Counter[str]:
@@ -319,8 +434,8 @@ def fuzz(name: str, files: int, seed: int, limit: float = inf) -> collections.Co
     kind, draw = KINDS[name], random.Random(f"{name} {seed}")
     memory, fates = memory_of(kind), collections.Counter[str]()
     for number in range(files):
-        by_hand = name == "checkpoint" and draw.random() < 0.5
-        content = (altered_by_hand if by_hand else damaged)(draw.choice(kind.right), draw)
+        by_hand = kind.altered is not None and draw.random() < 0.5
+        content = (kind.altered if by_hand and kind.altered else damaged)(draw.choice(kind.right), draw)
         try:
             fates[judge(kind, content, memory, by_hand, limit)] += 1
         except Exception as error:
@@ -338,6 +453,8 @@ def main() -> None:
     for name in KINDS:
         fates = fuzz(name, -(-args.files // len(KINDS)), args.seed, limit=2)
         print(f"{name:<12}{sum(fates.values()):>7,} files: {dict(fates.most_common())}", flush=True)
+    folders = -(-args.files // 100)
+    print(f"exercises   {folders:>7,} folders: {dict(fuzz_folders(folders, args.seed).most_common())}", flush=True)
 
 
 if __name__ == "__main__":

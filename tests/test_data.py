@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import gzip
 import hashlib
-import http.server
 import io
 import os
 import re
-import threading
 from pathlib import Path
 
+import downloads
 import numpy as np
 import pytest
 import scipy.io
+from downloads import Mirror, serving
 from fuzz_files import measured
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,122 +146,69 @@ def test_a_mirror_that_fails_or_answers_with_something_else_is_passed_over(here,
     assert mirrors.asked == list(answers)
 
 
-RIGHT = gzip.compress(PAYLOAD)
-
-
-class Mirror(http.server.BaseHTTPRequestHandler):
-    """Answers by what its address is called."""
-
-    stop = threading.Event()
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        with contextlib.suppress(OSError):  # nobody listens any more
-            getattr(self, self.path[1:].partition("/")[0])()
-
-    def begin(self, length=None):
-        self.send_response(200)
-        if length:
-            self.send_header("Content-Length", str(length))
-        self.end_headers()
-
-    def right(self):
-        self.begin(len(RIGHT))
-        self.wfile.write(RIGHT)
-
-    def drips(self):
-        self.begin(len(RIGHT))
-        self.drip(RIGHT)
-
-    def drips_at_its_end(self):
-        self.begin(len(RIGHT))
-        self.wfile.write(RIGHT[:-100])
-        self.drip(RIGHT[-100:])
-
-    def drips_its_head(self):
-        self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Long: and so on\r\n" * 50)
-
-    def drips_in_pieces(self):
-        """Each byte is a piece of its own, and counts as a whole one in the downloader's progress."""
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for byte in RIGHT:
-            self.drip(b"1\r\n" + bytes([byte]) + b"\r\n", seconds=0.01)
-
-    def is_slow(self):
-        self.begin(6000)
-        for _ in range(3):
-            self.wfile.write(bytes(2000))
-            self.stop.wait(0.6)
-
-    def says_nothing(self):
-        self.stop.wait(20)
-
-    def has_no_end(self):
-        self.begin()
-        while not self.stop.is_set():
-            self.wfile.write(bytes(1000))
-
-    def breaks_off(self):
-        self.begin(len(RIGHT))
-        self.wfile.write(RIGHT[:40])
-
-    def has_moved(self):
-        self.send_error(404)
-
-    def drip(self, content, seconds=0.05):
-        for byte in content:
-            if not self.stop.wait(seconds):
-                self.wfile.write(bytes([byte]))
-                self.wfile.flush()
-
-
 @pytest.fixture
 def server():
     """The address of mirrors on this machine."""
-    Mirror.stop.clear()
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-    serving.daemon_threads = True
-    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{serving.server_port}"
-    Mirror.stop.set()
-    serving.shutdown()
-    thread.join()
-    serving.server_close()
+    with serving() as address:
+        yield address
 
 
-FAULTS = {
-    "drips": "bytes in 1.5 seconds are too few to wait for the rest",
-    "drips_at_its_end": "bytes in 1.5 seconds are too few",
-    "drips_its_head": "0 bytes in 1.5 seconds",
-    "drips_in_pieces": "bytes in 1.5 seconds are too few",
-    "says_nothing": "0 bytes in 1.5 seconds|timed out",
-    "has_no_end": "it sends more than the 5,121 bytes that the file can have",
-    "breaks_off": "IncompleteRead",
+def faulty(tmp_path, faults, places) -> None:
+    """However the mirrors before it go wrong, the good one is reached, and what the others go on to write is no part of
+    what is kept; of one that is alone, the fault is told."""
+    for fault, cells in downloads.table(tmp_path, faults, places).items():
+        for place, cell in cells.items():
+            assert cell.refused if place == downloads.NONE else cell.right, (fault, place, cell)
+        assert re.search(TOLD[fault], cells[downloads.NONE].outcome), (fault, cells[downloads.NONE])
+
+
+def test_mirrors_that_send_something_else_are_passed_over(tmp_path, monkeypatch):
+    """The first part of the short form of python -m tests.downloads, in which nobody has to be waited for."""
+    monkeypatch.setattr(files, "fetch", functools.partial(files.fetch, patience=600))
+    faults = [fault for fault in downloads.FAULTS if fault not in downloads.WAITS]
+    assert len(faults) > 20
+    faulty(tmp_path, faults, (*downloads.PLACES, downloads.NONE))
+
+
+def test_mirrors_that_are_waited_for_are_passed_over(tmp_path, monkeypatch):
+    """The second part: with less patience, and only one of them before the good one."""
+    monkeypatch.setattr(Mirror, "late", 12.0)
+    monkeypatch.setattr(files, "fetch", functools.partial(files.fetch, patience=5, least_speed=1000, deadline=60))
+    faulty(tmp_path, downloads.WAITS, ("second", downloads.NONE))
+
+
+SHA = r"bytes of data have sha256 \w{64}, expected \w{64}"
+TOLD = {
+    "refuses": "Max retries exceeded",
+    "resets_the_connection": "Connection aborted",
+    "says_nothing": "0 bytes in 5 seconds|timed out",
+    "says_nothing_after_its_head": "0 bytes in 5 seconds|timed out",
+    "stalls_halfway": "0 bytes in 5 seconds|timed out",
+    "sends_all_when_given_up": "0 bytes in 5 seconds",
+    "drips": "bytes in 5 seconds are too few to wait for the rest",
+    "drips_at_its_end": "bytes in 5 seconds are too few",
+    "drips_its_head": "0 bytes in 5 seconds",
+    "drips_in_pieces": "bytes in 5 seconds are too few",
     "has_moved": "404",
+    "is_forbidden": "403",
+    "is_overloaded": "503",
+    "sends_a_page_of_its_own": f"its 35 {SHA}",
+    "sends_nothing": f"its 0 {SHA}",
+    "sends_another_file": f"its 300,000 {SHA}",
+    "flips_a_bit": "it is truncated or damaged",
+    "flips_a_bit_of_the_payload": f"its 300,000 {SHA}",
+    "breaks_off": "IncompleteRead",
+    "sends_half_as_if_it_were_all": "it is truncated or damaged",
+    "breaks_off_in_a_piece": "IncompleteRead",
+    "has_no_end": "it sends more than the 304,396 bytes that the file can have",
+    "sends_a_bomb": "it unpacks to more than the 300,000 bytes of the right one",
+    "packs_a_bomb_for_the_way": "it sends more than the 304,396 bytes that the file can have",
+    "redirects_to_nowhere": "Max retries exceeded",
+    "redirects_in_a_circle": "Exceeded 30 redirects",
+    "redirects_to_a_file": "No connection adapters",
+    "redirects_to_words": "URL",
+    "speaks_no_http": "Connection aborted",
 }
-
-
-@pytest.mark.parametrize("fault, message", FAULTS.items(), ids=FAULTS)
-def test_a_mirror_with_a_fault_does_not_keep_the_next_one_from_its_turn(fault, message, here, server, monkeypatch):
-    """However it goes wrong; and what it goes on to write is no part of what is kept."""
-    fetch, told = files.fetch, []
-
-    def quick(*arguments):
-        try:
-            fetch(*arguments, patience=1.5, least_speed=1000, deadline=9)
-        except OSError as error:
-            told.append(str(error))
-            raise
-
-    monkeypatch.setattr(files, "fetch", quick)
-    assert file(f"{server}/{fault}/images.gz", f"{server}/right/images.gz").read() == PAYLOAD
-    assert [path.name for path in (here / "cache/set").iterdir()] == ["images.gz"]
-    assert len(told) == 1 and re.search(message, told[0]), told
 
 
 def test_a_download_that_never_ends_has_a_deadline(tmp_path, server):

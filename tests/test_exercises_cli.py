@@ -318,9 +318,43 @@ def test_a_slow_start_of_python_does_not_count(tmp_path, monkeypatch):
     """Starting takes longer here than the answer may take."""
     monkeypatch.setattr(verdict, "GRACE", 0.0)
     (tmp_path / "slow").mkdir()
-    (tmp_path / "slow/sitecustomize.py").write_text("import time; time.sleep(3)")
+    (tmp_path / "slow/sitecustomize.py").write_text("import time; time.sleep(6)")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'slow'}{os.pathsep}{ROOT}")
-    assert tried(tmp_path, linear(RIGHT), seconds=2.5).passed
+    assert tried(tmp_path, linear(RIGHT), seconds=5).passed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
+def test_too_much_memory_is_refused_and_its_line_named(tmp_path):
+    verdict = tried(tmp_path, linear("dx = dW = db = np.ones((40_000, 40_000))"))
+    assert "line 26 (in backward)" in verdict.sentence and "MemoryError" in verdict.sentence
+
+
+def test_what_runs_apart_has_the_user_and_the_folder_that_are_given(tmp_path):
+    """The user where this is root, who alone can choose one, and where there is a Python that others can start."""
+    system = shutil.which("python3", path="/usr/bin")
+    user = 65534 if system and hasattr(os, "geteuid") and os.geteuid() == 0 else None
+    code = "import os; open('started', 'x'); print(os.getcwd(), os.getuid(), os.getgid(), os.getgroups())"
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for this user alone
+        folder = Path(name).resolve()
+        folder.chmod(0o777)
+        command = [system if user else sys.executable, "-c", code]
+        ending = verdict.run_apart(command, tmp_path / "out", folder / "started", seconds=60, user=user, folder=folder)
+        told = (tmp_path / "out").read_text()
+        assert "(exit status 0)" in ending, told
+    who = [user, user, []] if user else [os.getuid(), os.getgid(), os.getgroups()]
+    assert told == f"{folder} {who[0]} {who[1]} {who[2]}\n"
+
+
+def test_what_runs_apart_has_the_limits_that_are_given(tmp_path):
+    start = f"open({str(tmp_path / 'started')!r}, 'w')"
+    limits = {"seconds": 60.0, "printed": 10**9}
+    for code, changed, expected in [
+        ("import time; time.sleep(600)", {"seconds": 0.1}, ""),
+        ("while True: print('flood')", {"printed": 5000}, verdict.FLOODED),
+    ]:
+        command = [sys.executable, "-c", f"{start}\n{code}"]
+        ending = verdict.run_apart(command, tmp_path / "out", tmp_path / "started", **{**limits, **changed})
+        assert ending == expected
 
 
 @pytest.mark.parametrize("body", ["print('flood ' * 10)", "import os; os.write(1, b'flood ' * 10000)"])

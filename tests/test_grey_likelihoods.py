@@ -341,7 +341,7 @@ def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path
     )
     text = succeeds(train.main, "--likelihood", name, "--out", tmp_path, *SMALL)
     assert printed in text and f"not binarised, {name} likelihood; −ELBO in nats per image" in text
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     figures = summary["figures"]
     assert summary["settings"]["likelihood"] == name and not any("floor" in key for key in figures)
     if meaning == "log-density":
@@ -359,4 +359,4 @@ def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path
     )
     text = succeeds(log_likelihood.main, tmp_path, "--samples", 3, "--images", 20)
     assert f"in nats per image ({meaning})" in text and ("bits per pixel" in text) == (meaning != "log-density")
-    assert json.loads((tmp_path / "log-likelihood/summary.json").read_text())["meaning"] == meaning
+    assert json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))["meaning"] == meaning

@@ -29,6 +29,12 @@ def test_bad_files_are_refused_in_a_sentence(kind):
     assert fates["refused"] > 75
 
 
+def test_spoiled_folders_of_exercises_end_in_a_sentence_and_nothing_is_lost():
+    """Another part of it."""
+    fates = fuzz_files.fuzz_folders(8, seed=1)
+    assert sum(fates.values()) >= 8 * 5
+
+
 # ---- archives by hand
 
 

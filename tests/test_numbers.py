@@ -654,4 +654,4 @@ def test_no_function_is_forgotten():
     assert names - held - without == set(), "hold these against a reference, and name the test in HELD"
     assert held - names == set(), "these are not there"
     for file, test, _ in tests:
-        assert f"def {test}(" in (ROOT / "tests" / file).read_text(), (file, test)
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, test)

@@ -10,7 +10,7 @@ import sys
 import pytest
 from conftest import PACKAGE, ROOT
 
-DOCSTRING = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
+DOCSTRING = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
 READING = re.findall(r"^    ([\w/]+(?:\.py|/))\s{2,}\S", DOCSTRING, re.MULTILINE)  # "layers/dense.py", "gradcheck/", …
 IMPORTS = re.search(r"what stands before it:\n\n((?:    .*\n)+)", DOCSTRING)[1].split()
 LESSON = IMPORTS[: IMPORTS.index("gradcheck") + 1]
@@ -26,7 +26,7 @@ every_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.rela
 def imports(path) -> set[str]:
     """The dotted names that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -89,7 +89,7 @@ def test_both_orders_name_every_room_and_nothing_else():
 
 @pytest.mark.parametrize("package", ["machinery", "layers", "training", "evaluation"])
 def test_a_room_says_what_each_of_its_files_is_for(package):
-    text = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text()))
+    text = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8")))
     files = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"\w+\.py\b", text)) == files
 
@@ -136,7 +136,7 @@ def test_the_lesson_needs_numpy_only(path):
 
 def test_the_path_of_a_first_reading_is_short():
     """First page to the gradient check: an hour. What teaches nothing stands in machinery/."""
-    texts = {name: (PACKAGE / name).read_text() for name in PATH}
+    texts = {name: (PACKAGE / name).read_text(encoding="utf-8") for name in PATH}
     assert sum(len(text.splitlines()) for text in texts.values()) <= 1400
     assert sum(len(text.split()) for text in texts.values()) <= 8700
     assert len(texts["layers/layer.py"].splitlines()) <= 120
@@ -154,10 +154,10 @@ TAG = re.compile(r"#\s*((?:AEVB|Adam|LeCun98|Thesis) (?:\(\d+\)|App\. \w|Alg\. \
 def test_every_equation_has_its_row_and_every_row_its_code_and_test():
     tagged: dict[str, set[str]] = {}
     for path in MODULES:
-        for tag in TAG.findall(path.read_text()):
+        for tag in TAG.findall(path.read_text(encoding="utf-8")):
             tagged.setdefault(tag, set()).add(str(path.relative_to(PACKAGE.parent)))
     rows = {}
-    for line in (ROOT / "docs/equations.md").read_text().splitlines():
+    for line in (ROOT / "docs/equations.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.split(" | ")]
         if len(cells) == 4 and TAG.match("# " + cells[0].removeprefix("| ")):
             rows[cells[0].removeprefix("| ")] = cells[2], cells[3]
@@ -166,12 +166,12 @@ def test_every_equation_has_its_row_and_every_row_its_code_and_test():
         files = dict(re.findall(r"`([\w/.]+\.py)`: `(\w+)`", code))
         assert set(files) == tagged[tag], tag
         for file, name in {**files, **dict(re.findall(r"`([\w/.]+\.py)`: `(\w+)`", test))}.items():
-            assert re.search(rf"^\s*(?:def|class) {name}\b", of_project(file).read_text(), re.MULTILINE), (
-                f"{file}: {name}"
-            )
+            assert re.search(
+                rf"^\s*(?:def|class) {name}\b", of_project(file).read_text(encoding="utf-8"), re.MULTILINE
+            ), f"{file}: {name}"
 
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_shows_two_commands_and_its_sample_runs():
@@ -185,13 +185,17 @@ def test_the_readme_shows_two_commands_and_its_sample_runs():
 
 def test_links_in_the_texts_lead_somewhere():
     for text in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", text.read_text()):
+        for target in re.findall(r"\]\(([^)#:]+)\)", text.read_text(encoding="utf-8")):
             assert of_project(target, text.parent).exists(), f"{text.name} links to {target}"
 
 
 def test_commands_in_the_texts_name_scripts_that_exist():
     texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-    named = {(text.name, script) for text in texts for script in re.findall(r"python ([\w/]+\.py)", text.read_text())}
+    named = {
+        (text.name, script)
+        for text in texts
+        for script in re.findall(r"python ([\w/]+\.py)", text.read_text(encoding="utf-8"))
+    }
     assert len(named) > 30
     for text, script in named:
         assert (ROOT / script).exists() or script == "mine.py", f"{text} names {script}"

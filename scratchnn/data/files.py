@@ -139,13 +139,14 @@ class File:
 
 
 def fetch(
-    url: str, path: Path, limit: int, patience: float = 20, least_speed: float = 10_000, deadline: float = 1200
+    url: str, path: Path, limit: int, patience: float = 10, least_speed: float = 10_000, deadline: float = 1200
 ) -> None:
     """Downloads a file of at most `limit` bytes; OSError if it cannot be had, is too large, or comes too slowly.
 
     Too slowly: in `patience` seconds, the first of which go into the connection, not `least_speed` bytes in each of
-    them on average, or not the whole in `deadline` seconds. A time limit of the network's own does not say that: it
-    begins again with every byte. So the download has a thread of its own, which is left behind when it is given up.
+    them on average, or not the whole in `deadline` seconds. A mirror that stops sending is given up after twice the
+    patience at most. A time limit of the network's own does not say that: it begins again with every byte. So the
+    download has a thread of its own, which is left behind when it is given up.
     """
     import pooch
     from tqdm import tqdm

@@ -17,6 +17,7 @@ from scratchnn.machinery.files import written_whole
 
 STATE = ".progress.json"
 HINTS = 3
+LARGEST = 100_000  # bytes of a state; all names in all of its lists are a tenth of that
 
 
 class DamagedError(Exception):
@@ -75,19 +76,27 @@ class Progress:
 
 def load(folder: Path) -> Progress:
     """The state of a folder; DamagedError if there is none that can be understood."""
+    path = folder / STATE
     try:
-        content = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        sets = {key: set(content[key]) for key in ("done", "skipped", "solution_seen")}
-        hints = {str(name): int(count) for name, count in content["hints"].items()}
-        progress = Progress(str(content["current"]), **sets, hints=hints)
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError("it is no file, or too large")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        sets = {key: names(content[key]) for key in ("done", "skipped", "solution_seen")}
+        hints = {name: content["hints"][name] for name in names(list(content["hints"]))}
+        (current,) = names([content["current"]])
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedError(f"{folder / STATE} is damaged") from error
-    named = {progress.current, *progress.done, *progress.skipped, *progress.solution_seen, *hints}
-    if not named <= set(ladder()) or not all(isinstance(content[key], list) for key in sets):
-        raise DamagedError(f"{folder / STATE} names exercises that do not exist")
-    if not all(0 <= count <= 3 for count in hints.values()):
-        raise DamagedError(f"{folder / STATE} counts hints that do not exist")
-    return progress
+        raise DamagedError(f"{path} is damaged") from error
+    if not all(type(count) is int and 0 <= count <= HINTS for count in hints.values()):
+        raise DamagedError(f"{path} counts hints that do not exist")
+    return Progress(current, **sets, hints=hints)
+
+
+def names(listed: list[str]) -> set[str]:
+    """The exercises in a list; ValueError if there is something else in it."""
+    known = ladder()
+    if not isinstance(listed, list) or not all(name in known for name in listed):
+        raise ValueError("it names exercises that do not exist")
+    return set(listed)
 
 
 def from_files(folder: Path) -> Progress:
@@ -133,8 +142,8 @@ def reset(folder: Path, name: str) -> Path | None:
     """Puts the stub in place of the learner's file; where that is kept, None if there was nothing to keep."""
     file = file_of(folder, name)
     kept = None
-    if file.exists():
-        if file.read_bytes() == stub(name).encode():
+    if os.path.lexists(file):
+        if file.is_file() and file.read_bytes() == stub(name).encode():
             return None
         kept = file.rename(spare(file.with_name(file.name + ".bak")))
     write_stub(file, name)

@@ -18,4 +18,6 @@ def missing(error: ModuleNotFoundError, what: str) -> MissingExtraError:
     package = (error.name or "").partition(".")[0]
     if package not in EXTRAS:
         raise error
-    return MissingExtraError(f'{what} needs {package}: python -m pip install "scratchnn[{EXTRAS[package]}]"')
+    return MissingExtraError(
+        f'{what} needs {package}: python -m pip install "scratchnn[{EXTRAS[package]}]"', name=package
+    )
