@@ -10,5 +10,5 @@ BUILD = ROOT / "build" / "website"
 SOURCE = BUILD / "source"  # what Sphinx reads, written by stage.py
 LECTURES = BUILD / "lectures"  # what sphinx-gallery executes
 NPM = BUILD / "npm"  # KaTeX
-EXTRA = HERE / "extra"  # what is put beside the pages as it is: explore/, pages of trained models
+EXTRA = BUILD / "extra"  # what is put beside the pages as it is: explore/, pages of trained models
 LANGUAGES = ("en", "es")

@@ -9,6 +9,7 @@ from pathlib import Path
 import scratchnn
 from formulas.find import PACKAGE, ladder, lesson
 from scratchnn.exercises import exercise
+from scratchnn.scripts import explore_page
 from website import lectures
 from website.code import listing, raw
 from website.lesson import exercise_page, lesson_page
@@ -172,6 +173,9 @@ def reference_index() -> str:
 
 
 def explorers() -> str:
-    """Links to the self-contained pages of trained models, where there are any."""
-    found = sorted((EXTRA / "explore").glob("*.html"))
-    return "".join(f'\n- <a href="explore/{path.name}">{path.stem.replace("-", " ")}</a>' for path in found) + "\n"
+    """Writes a page, complete in itself, for each of the models in docs/models; returns links to these pages."""
+    shutil.rmtree(EXTRA, ignore_errors=True)
+    names = [path.stem for path in sorted((ROOT / "docs" / "models").glob("*.npz"))]
+    for name in names:
+        explore_page.main([str(ROOT / "docs" / "models" / f"{name}.npz"), "--html", str(EXTRA / f"explore/{name}.html")])
+    return "".join(f'\n- <a href="explore/{name}.html">{name}</a>' for name in names) + "\n"
