@@ -51,7 +51,7 @@ def no_pictures(monkeypatch):
 
 
 def experiment(model: VAE, **settings) -> Experiment:
-    args = Namespace(**{"data": "digits", "batch_size": 100, "epochs": 2, **settings})
+    args = Namespace(**{"data": "digits", "batch_size": 100, "epochs": 2, "log": [], **settings})
     return Experiment(args, data.load("digits"), model)
 
 
@@ -426,6 +426,6 @@ def test_annex_g_on_mnist(real_data):
     """Softmax on pixels after 5 epochs: the thesis's notebook printed 91.56 %."""
     images = data.load("mnist")
     model = thesis_vae(784, 4, 50, np.random.default_rng(0))  # only its n_z counts here
-    args = Namespace(data="mnist", batch_size=100, epochs=5)
+    args = Namespace(data="mnist", batch_size=100, epochs=5, log=[])
     result = Experiment(args, images, model).train("raw", 55_000, 0, None)
     assert 0.913 < result["test_accuracy"] < 0.926
