@@ -165,6 +165,8 @@ def figure(desk: Desk, name: str) -> int:
 
     verdict = try_answer(name, desk.file(name))
     if verdict.report is None:
+        if verdict.findings:
+            raise ExerciseError(f"{name} has no gradients that could be drawn")
         terminal.show_verdict(name, desk.file(name), verdict)
         return 1
     arrays = verdict.report.arrays

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scratchnn.exercises.exercise import ladder, path_of, reference, solution
+from scratchnn.exercises.exercise import Finding, path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
+from scratchnn.exercises.road import PARTS, STEPS
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
@@ -58,9 +59,14 @@ def block(text: str) -> None:
     say(textwrap.indent(textwrap.dedent(text).strip("\n"), "    ").rstrip() + "\n", wrap=False)
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of cells as lines, each column as wide as its widest cell; words with a style of their own get it."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Of each column, the width of its widest cell."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
+    """Rows of cells as lines, in columns of these widths; words with a style of their own get it."""
+    widths = widths or widths_of(rows)
     for row in rows:
         *cells, last = row[: 1 + max(k for k, cell in enumerate(row) if cell)]  # no spaces at the end of a line
         texts = [*(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last]
@@ -71,14 +77,23 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_list(progress: Progress) -> None:
-    """All exercises with their states, and how far the learner is."""
-    rows = []
-    for name in ladder():
-        number = path_of(name).name[1:3]
-        mark = ">" if name == progress.current else " "
-        rows.append([mark, number, name, reference(name).EXERCISE.title, progress.state(name)])
-    table(rows)
-    done, skipped, total = (len(names & set(ladder())) for names in (progress.done, progress.skipped, {*ladder()}))
+    """All exercises, part by part, with their states, and how far the learner is."""
+    rows = {
+        step.name: [
+            ">" if step.name == progress.current else " ",
+            path_of(step.name).name[1:3],
+            step.name,
+            reference(step.name).EXERCISE.title,
+            progress.state(step.name),
+        ]
+        for step in STEPS
+    }
+    widths = widths_of([*rows.values()])
+    for part, steps in PARTS.items():
+        say(f"\n{part}", wrap=False)
+        table([rows[step.name] for step in steps], widths)
+    names = {step.name for step in STEPS}
+    done, skipped, total = (len(each & names) for each in (progress.done, progress.skipped, names))
     say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
 
 
@@ -86,7 +101,9 @@ def show_list(progress: Progress) -> None:
 
 
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
-    if verdict.report is None:
+    if verdict.findings:
+        show_findings(name, verdict.findings)
+    elif verdict.report is None:
         say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
     else:
         show_report(verdict.report)
@@ -95,6 +112,20 @@ def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
         block(verdict.printed)
     if verdict.passed:
         show_solution(name, "The library's solution, to compare with yours:")
+
+
+def show_findings(name: str, findings: Sequence[Finding]) -> None:
+    """What the answer was tried on; and of the first that went wrong, why."""
+    right = sum(finding.right for finding in findings)
+    if right == len(findings):
+        say(f"{name}: right, all {right} of them", "bold green")
+    else:
+        say(f"{name}: {right} of {len(findings)} right", "bold red")
+    table([["ok" if finding.right else "WRONG", finding.what] for finding in findings])
+    wrong = next((finding for finding in findings if not finding.right), None)
+    if wrong:
+        say(f"\n{wrong.what}:", "bold")
+        say(wrong.why)
 
 
 def show_solution(name: str, title: str) -> None:
@@ -118,6 +149,12 @@ def show_report(report: Report) -> None:
     other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
     heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
     table([heads, *map(cells, report.arrays)])
+    mapped = [array for array in wrong if worth_a_map(array)]
+    for array in mapped:
+        say(f"\nWhere {array.name} is wrong:")
+        block(map_of(array))
+    if mapped:
+        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
     if report.line:
         say("\n" + report.line, "bold")
     for names, diagnosis in report.diagnoses():
@@ -125,12 +162,12 @@ def show_report(report: Report) -> None:
         say("\n" + fact, "bold")
         for sentence in rest:
             say(sentence)
-    mapped = [array for array in wrong if array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP]
-    for array in mapped:
-        say(f"\nWhere {array.name} is wrong:")
-        block(map_of(array))
-    if mapped:
-        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
+
+
+def worth_a_map(array: ArrayReport) -> bool:
+    """Whether it fits the screen, and some of its entries are right."""
+    fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
+    return fits and bool((array.excess <= 0).any())
 
 
 def cells(array: ArrayReport) -> list[str]:
