@@ -55,6 +55,7 @@ EXERCISE = Exercise(
         "dx = dy * (3 * x**2 - 2).",
     ),
     derivation="""
+        y_n = x_n³ − 2 x_n
         ∂y_n/∂x_n = 3 x_n² − 2      the slope of a sum is the sum of the slopes
         dx_n = dy_n (3 x_n² − 2)    the loss grows dy times as much as y, and y the slope times as much as x
     """,

@@ -47,8 +47,8 @@ def is_right(forward, backward, x):
 from collections.abc import Callable
 from typing import Any
 
-from scratchnn.exercises.choices import Case, accepts_and_rejects
 from scratchnn.exercises.exercise import Judged
+from scratchnn.exercises.findings import Case, accepts_and_rejects
 from scratchnn.machinery.parameters import Array
 
 
@@ -76,10 +76,9 @@ def cases(seed: int) -> list[Case]:
         elementwise(np.square, lambda x: 2 * x),
         elementwise(lambda x: 1e6 * np.sin(x), lambda x: 1e6 * np.cos(x)),
     )
-    matrix = lambda x: (x @ w, ())
     return [
         Case("tanh", True, (*tanh, x), "this backward is right. Is h about 1e-5, and is x put back after every step?"),
-        Case("a matrix product", True, (matrix, lambda dy, _: dy @ w.T, x),
+        Case("a matrix product", True, (lambda x: (x @ w, 0), lambda dy, _: dy @ w.T, x),
              "this backward is right. y has another shape than x here: dy must have the shape of y."),
         Case("softmax", True, (softmax, lambda dy, y: y * (dy - (dy * y).sum(axis=1, keepdims=True)), x),
              "this backward is right. Does the loss take all entries of y, each with its own dy?"),
