@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import SOLUTION, Exercise, Finding, outputs_of, reference, upper, values_of
+from scratchnn.exercises.exercise import SOLUTION, Exercise, Finding, reference, upper, values_of
 from scratchnn.gradcheck.problem import as_tuple
 from scratchnn.machinery.parameters import Array
 

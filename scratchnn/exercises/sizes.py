@@ -19,7 +19,9 @@ def chosen(said: Any, names: str, count: int, largest: int) -> tuple[tuple[int, 
         why = f"you say {described(said)}: {names} must be {count} whole numbers above 0"
         return (), Finding("the sizes", False, why)
     if math.prod(numbers) > largest:
-        return (), Finding("the sizes", False, f"their product is {math.prod(numbers)}, above {largest}: choose smaller")
+        return (), Finding(
+            "the sizes", False, f"their product is {math.prod(numbers)}, above {largest}: choose smaller"
+        )
     return tuple(numbers), None
 
 

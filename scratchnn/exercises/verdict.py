@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -109,7 +109,9 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
         given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)
         for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=False):
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, 1e-6, 1e-9 * np.abs(ours).max()):
-                return Verdict(sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?")
+                return Verdict(
+                    sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?"
+                )
     return verdict
 
 
@@ -130,10 +132,8 @@ def running(name: str, file: Path, output: Path, seconds: float) -> Iterator[Ans
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream:
-                try:
+                with suppress(OSError):  # what was not sent yet has no reader any more
                     stream.close()
-                except OSError:  # what was not sent yet has no reader any more
-                    pass
 
 
 class Answer:

@@ -39,7 +39,7 @@ def pixel_forgotten(d, cache):
     return with_mean(np.exp(logits) / (np.exp(logits) - 1) - 1 / logits, d, 0 * x)
 
 
-@mutant("FORMULA:x − mean without the upstream gradient:dlogits | IGNORES-UPSTREAM:dlogits")
+@mutant("FORMULA:x − mean without the upstream gradient | IGNORES-UPSTREAM:dlogits")
 def no_upstream(d, cache):
     logits, x = cache
     return with_mean(np.exp(logits) / (np.exp(logits) - 1) - 1 / logits, np.ones_like(d), x)

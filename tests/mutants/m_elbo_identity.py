@@ -25,7 +25,7 @@ def spread_forgotten(x, mean, log_var):
     return with_(x, mean, log_var, reconstruction=-0.5 * np.log(2 * np.pi) - 0.5 * (x - mean) ** 2)
 
 
-@mutant("SCALE:2:rate | FORMULA:without its ½:rate")
+@mutant("SCALE:2 | FORMULA:without its ½:rate")
 def rate_without_its_half(x, mean, log_var):
     return with_(x, mean, log_var, rate=np.exp(log_var) + mean**2 - 1 - log_var)
 

@@ -8,7 +8,7 @@ from scratchnn.exercises.exercise import reference
 right = reference("embedding").backward
 
 
-@mutant("FORMULA:each word's last place alone:dE | ONLY-WHERE:the word comes more than once:dE")
+@mutant("FORMULA:each word's last place alone | ONLY-WHERE:the word comes more than once:dE")
 def plus_equals(dy, cache):
     E, words = cache
     dE = np.zeros_like(E)
@@ -21,7 +21,7 @@ def dy_returned(dy, cache):
     return dy.copy()
 
 
-@mutant("FORMULA:the mean over a word's places, not the sum:dE | ONLY-WHERE:the word comes more than once:dE")
+@mutant("FORMULA:the mean over a word's places, not the sum | ONLY-WHERE:the word comes more than once:dE")
 def mean_over_places(dy, cache):
     E, words = cache
     counts = np.bincount(words.ravel(), minlength=len(E))[:, None]
@@ -33,7 +33,7 @@ def wrong_sign(dy, cache):
     return -right(dy, cache)
 
 
-@mutant("EXAMPLE:only first:dE | FEW:dE | UNKNOWN:dE")
+@mutant("EXAMPLE:only first | FEW | UNKNOWN:dE")
 def first_text_alone(dy, cache):
     E, words = cache
     dE = np.zeros_like(E)

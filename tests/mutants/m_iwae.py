@@ -38,8 +38,8 @@ def no_upstream(log_w, dbound):
     return bound, dlog_w
 
 
-@mutant("SCALE:1/K:dlog_w | FORMULA:the weights divided by K as well:dlog_w")
-def divided_by_K(log_w, dbound):
+@mutant("SCALE:1/K | FORMULA:the weights divided by K as well:dlog_w")
+def divided_by_the_draws(log_w, dbound):
     bound, dlog_w = right(log_w, dbound)
     return bound, dlog_w / log_w.shape[1]
 

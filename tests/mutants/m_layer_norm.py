@@ -1,7 +1,5 @@
 """Wrong answers to `layer_norm`, each with the label that a correct diagnosis has."""
 
-import numpy as np
-
 from mutants.key import mutant
 
 
@@ -32,7 +30,7 @@ def sign_of_the_variance(dy, cache):
     return backward(dy, cache, var=-1)
 
 
-@mutant("EDIT:dx | PROBE:γ = 1:dx")
+@mutant("EDIT | PROBE:γ = 1:dx")
 def gamma_forgotten_in_dx(dy, cache):
     return backward(dy, cache, gamma_in=False)
 

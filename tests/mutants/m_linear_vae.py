@@ -27,7 +27,7 @@ def no_trace(x):
     return s2, C, log_density + x.shape[1] / 2
 
 
-@mutant("SCALE:−1:log_density | FORMULA:the loss, −log p:log_density")
+@mutant("SCALE:−1 | FORMULA:the loss, −log p:log_density")
 def loss(x):
     s2, C, log_density = right(x)
     return s2, C, -log_density
@@ -39,7 +39,7 @@ def without_the_noise(x):
     return s2, C - s2 * np.eye(x.shape[1]), log_density
 
 
-@mutant("FORMULA:the sum of the smallest:s2 | SCALE:D−Z:s2 | UNKNOWN:s2")
+@mutant("FORMULA:the sum of the smallest | SCALE:D−Z | UNKNOWN:s2")
 def sum_for_mean(x):
     s2, C, log_density = right(x)
     return s2 * (x.shape[1] - Z), C, log_density

@@ -10,7 +10,7 @@ def step_by_the_old_v(params, grads, v):
     return params - LR * v, MOMENTUM * v + grads
 
 
-@mutant("FORMULA:a step by an average:params", "FORMULA:an average, as in Adam:v | TERM:the gradient:(1 − MOMENTUM):v")
+@mutant("FORMULA:a step by an average:params", "FORMULA:an average, as in Adam | TERM:the gradient:(1 − MOMENTUM):v")
 def average(params, grads, v):
     v = MOMENTUM * v + (1 - MOMENTUM) * grads
     return params - LR * v, v

@@ -46,5 +46,5 @@ def slope_of_the_sigmoid(dy, cache):
 
 
 @mutant("EDIT:dx", "EDIT:dh", "EDIT:dW", "EDIT:dU", "EDIT:db")
-def U_not_transposed(dy, cache):
+def weights_not_transposed(dy, cache):
     return backward(dy, cache, U_of=lambda U: U.T)

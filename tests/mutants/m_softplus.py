@@ -14,12 +14,12 @@ def as_written(x):
         return np.log(1 + np.exp(x)), 1 / (1 + np.exp(-x))
 
 
-@mutant("FORMULA:log(1 + e^x), in which a small e^x is lost beside 1:y | FEW:y")
+@mutant("ONLY-WHERE:x is between −700 and −30, and the right value tiny:y")
 def large_ones_apart(x):
     return np.where(x > 700, x, np.log(1 + np.exp(np.minimum(x, 700)))), right(x)[1]
 
 
-@mutant("FORMULA:max(x, 0) + log(1 + e^(−|x|)), in which a small e^(−|x|) is lost beside 1:y | FEW:y")
+@mutant("ONLY-WHERE:x is between −700 and −30, and the right value tiny:y")
 def log_for_log1p(x):
     return np.maximum(x, 0) + np.log(1 + np.exp(-np.abs(x))), right(x)[1]
 
@@ -29,12 +29,12 @@ def relu(x):
     return np.maximum(x, 0), right(x)[1]
 
 
-@mutant("FORMULA:the right one of x cut off at −30:y | FEW:y", "FORMULA:the right one of x cut off at −30:slope | FEW:slope")
+@mutant("FEW:y", "FEW:slope")
 def cut_off(x):
     return right(np.maximum(x, -30))
 
 
-@mutant("FORMULA:1 − 1/(1 + e^x), in which a small e^x is lost beside 1:slope | FEW:slope")
+@mutant("ONLY-WHERE:x is between −700 and −30, and the right value tiny:slope")
 def one_minus(x):
     return right(x)[0], 1 - 1 / (1 + np.exp(np.minimum(x, 700)))
 

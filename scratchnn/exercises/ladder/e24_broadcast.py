@@ -1,8 +1,8 @@
 """The broadcast rule: y = x c + r, where NumPy stretches c and r to the shape of x.
 
 x and y are (N, D). c is (N, 1), one number for each row, and r is (D,), one for each column. NumPy repeats c along its
-axis of length 1 until it is as long as x there. r has an axis too few: it gets one in front, and is repeated along that.
-This is called broadcasting.
+axis of length 1 until it is as long as x there. r has an axis too few: it gets one in front, and is repeated along
+that. This is called broadcasting.
 
 You are given dy (N, D), which is ∂loss/∂y. Return dx (N, D), dc (N, 1) and dr (D,).
 

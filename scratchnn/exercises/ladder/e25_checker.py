@@ -1,7 +1,8 @@
 """Write the gradient checker: is this backward pass right?
 
-`forward` and `backward` are functions that somebody wrote: forward(x) returns (y, cache), and backward(dy, cache) should
-return dx, which is ∂loss/∂x. You see nothing of them but what they return. x is (N, D), y may have another shape.
+`forward` and `backward` are functions that somebody wrote: forward(x) returns (y, cache), and backward(dy, cache)
+should return dx, which is ∂loss/∂x. You see nothing of them but what they return. x is (N, D), y may have another
+shape.
 
 Return True if dx is right, and False if an entry is wrong. Your function is tried on right and on wrong pairs.
 
@@ -83,7 +84,8 @@ def cases(seed: int) -> list[Case]:
         Case("softmax", True, (softmax, lambda dy, y: y * (dy - (dy * y).sum(axis=1, keepdims=True)), x),
              "this backward is right. Does the loss take all entries of y, each with its own dy?"),
         Case("a million times the sine", True, (*large, x),
-             "this backward is right, and its numbers are large. An error must be small beside the numbers, not beside 1."),
+             "this backward is right, and its numbers are large. An error must be small beside the numbers, not "
+             "beside 1."),
         Case("the square of numbers of size 1e-4", True, (*square, 1e-4 * x),
              "this backward is right, and its numbers are small. Is the step h so large that x is lost in it?"),
         Case("a square without its 2", False, (square[0], lambda dy, x: dy * x, x),
@@ -100,10 +102,12 @@ def cases(seed: int) -> list[Case]:
         Case("the mean of dy", False, (tanh[0], lambda dy, x: dy.mean() * (1 - np.tanh(x) ** 2), x),
              "this backward takes one dy for all entries. It is right only if all entries of dy are equal."),
         Case("a small gradient for small numbers", False, (square[0], lambda dy, x: 3 * dy * x, 1e-4 * x),
-             "every entry is one and a half times too large, and all are small: an error must be small beside the numbers, "
+             "every entry is one and a half times too large, and all are small: an error must be small beside the "
+             "numbers, "
              "not beside 1."),
         Case("one row too few", False, (tanh[0], lambda dy, x: tanh[1](dy, x)[:1], x),
-             "dx has the shape (1, 3) and x (4, 3). NumPy stretches the one row when you subtract: compare the shapes."),
+             "dx has the shape (1, 3) and x (4, 3). NumPy stretches the one row when you subtract: compare the "
+             "shapes."),
     ]  # fmt: skip
 
 

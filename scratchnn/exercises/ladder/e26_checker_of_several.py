@@ -34,7 +34,7 @@ def what_is_wrong(forward, backward, inputs):
     y, cache = forward(*inputs)
     dy = rng.normal(size=y.shape)
     first, second = backward(dy, cache), backward(dy, cache)
-    if any(not np.array_equal(a, b) for a, b in zip(first, second)):
+    if any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
         return [-1]
     wrong = []
     for k, x in enumerate(inputs):
@@ -102,7 +102,9 @@ def judge(answer: Any, seed: int) -> list[Finding]:
     for what, make, wanted, why in CASES:
         gradients = make()
         said = answer.what_is_wrong(linear, lambda dy, cache, g=gradients: g(dy, *cache), inputs)
-        given = [int(k) for k in said] if isinstance(said, list | tuple) and all(np.ndim(k) == 0 for k in said) else said
+        given = (
+            [int(k) for k in said] if isinstance(said, list | tuple) and all(np.ndim(k) == 0 for k in said) else said
+        )
         findings.append(Finding(what, given == wanted, f"you say {described(said)}, right is {wanted}: {why}"))
     return findings
 
@@ -114,7 +116,8 @@ EXERCISE = Judged(
     hints=(
         "One dy for all, of the shape of y. For which of the inputs does backward differ from the differences?",
         "Compare the shape first, then the numbers. Call backward twice, and compare what it gives with itself.",
-        "first, second = backward(dy, cache), backward(dy, cache); wrong if first[k].shape != inputs[k].shape, or if the "
+        "first, second = backward(dy, cache), backward(dy, cache); wrong if first[k].shape != inputs[k].shape, or if "
+        "the "
         "largest difference is above 1e-6 of the largest entry.",
     ),
     derivation="""

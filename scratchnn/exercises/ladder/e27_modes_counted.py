@@ -41,7 +41,7 @@ PREDICTIONS = [
     Prediction(
         "backward, those of the gradient by x, from the loss back", 6020,
         "a row of 1 times W3ᵀ (1, 20), then times W2ᵀ (20, 50), then times W1ᵀ (50, 100).",
-        {100 * 6020: "this is the work for all x one by one. Backward needs one pass for all of them: that is its point.",
+        {100 * 6020: "this is the work for all x one by one. Backward needs one pass for all of them.",
          6020 * 2: "this counts the forward pass as well. Here only the way back was asked for.",
          6000: "the first step back is missing: 1 · 20."},
     ),

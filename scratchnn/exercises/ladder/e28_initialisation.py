@@ -73,7 +73,8 @@ EXERCISE = Judged(
     judge=judge,
     hints=(
         "Do one layer first: the product, then the ReLU. Which of the two changes the mean square, if v = 1/m?",
-        "The product keeps it, since m · 1/m = 1, and the ReLU halves it. What do ten layers do? The way back is the same.",
+        "The product keeps it, since m · 1/m = 1, and the ReLU halves it. What do ten layers do? The way back is the "
+        "same.",
         "0.5, then 0.5**10, twice. To undo a halving, v must be 2/m.",
     ),
     derivation="""

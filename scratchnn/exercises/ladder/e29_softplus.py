@@ -33,32 +33,25 @@ from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.machinery.parameters import Array
 
-EXTREME = [1e4, -1e4, 750.0, -700.0, -40.0]
+EXTREME = [1e4, -1e4, 750.0, -700.0, -500.0, -40.0, -35.0]
 
 
 def facts(q: SimpleNamespace) -> Facts:
-    x = q.x
-    plain = np.exp(np.minimum(x, 700))
-    with np.errstate(all="ignore"):
-        return Facts(
-            formulas={
-                "y": {
-                    "log(1 + e^x), in which a small e^x is lost beside 1": np.where(x > 700, x, np.log(1 + plain)),
-                    "max(x, 0) + log(1 + e^(−|x|)), in which a small e^(−|x|) is lost beside 1": np.maximum(x, 0)
-                    + np.log(1 + np.exp(-np.abs(x))),
-                    "max(x, 0), which leaves out the logarithm": np.maximum(x, 0),
-                    "the right one of x cut off at 700": softplus(np.minimum(x, 700))[0],
-                    "the right one of x cut off at −30": softplus(np.maximum(x, -30))[0],
-                },
-                "slope": {
-                    "the slope of a ReLU": (x > 0) * 1.0,
-                    "sigmoid(−x)": softplus(-x)[1],
-                    "the slope of the sigmoid, p (1 − p)": softplus(x)[1] * (1 - softplus(x)[1]),
-                    "1 − 1/(1 + e^x), in which a small e^x is lost beside 1": 1 - 1 / (1 + plain),
-                    "the right one of x cut off at −30": softplus(np.maximum(x, -30))[1],
-                },
-            }
-        )
+    slope = softplus(q.x)[1]
+    return Facts(
+        masks={"x is between −700 and −30, and the right value tiny": (q.x >= -700) & (q.x < -30)},
+        formulas={
+            "y": {
+                "max(x, 0), which leaves out the logarithm": np.maximum(q.x, 0),
+                "the right one of x cut off at 700": softplus(np.minimum(q.x, 700))[0],
+            },
+            "slope": {
+                "the slope of a ReLU": (q.x > 0) * 1.0,
+                "sigmoid(−x)": softplus(-q.x)[1],
+                "the slope of the sigmoid, p (1 − p)": slope * (1 - slope),
+            },
+        },
+    )
 
 
 def numbers(s: SimpleNamespace, rng: np.random.Generator) -> dict[str, Array]:
@@ -74,7 +67,8 @@ EXERCISE = Exercise(
     hints=(
         "For a large x the softplus is nearly x. Write it as max(x, 0) plus something small.",
         "What is added is log(1 + e^(−|x|)), for both signs of x. np.log1p keeps a tiny e^(−|x|).",
-        "small = np.exp(-np.abs(x)); y = np.maximum(x, 0) + np.log1p(small); the sigmoid is 1/(1 + small) for x ≥ 0, and "
+        "small = np.exp(-np.abs(x)); y = np.maximum(x, 0) + np.log1p(small); the sigmoid is 1/(1 + small) for x ≥ 0, "
+        "and "
         "small/(1 + small) else.",
     ),
     derivation="""

@@ -66,7 +66,8 @@ def scaled(x: Array, W: Array, dy: Array, size: int) -> Gradients:
 MISTAKES: Mapping[str, tuple[Callable[[Array, Array, Array], Gradients], str]] = {
     "1, reshape for transpose": (
         lambda x, W, dy: (dy / np.sqrt(len(W)) @ W.reshape(W.shape[::-1]), *right(x, W, dy)[1:]),
-        "a matrix with one row or one column is the same whether it is reshaped or transposed. D and H must be above 1.",
+        "a matrix with one row or one column is the same whether it is reshaped or transposed. D and H must be above "
+        "1.",
     ),
     "2, √H for √D": (
         lambda x, W, dy: scaled(x, W, dy, dy.shape[1]), "for D = H the two roots are one number: D and H must differ."
@@ -75,7 +76,8 @@ MISTAKES: Mapping[str, tuple[Callable[[Array, Array, Array], Gradients], str]] =
         lambda x, W, dy: scaled(x, W, dy, len(x)), "for N = D the two roots are one number: N and D must differ."
     ),
     "4, db divided by N": (
-        lambda x, W, dy: (*right(x, W, dy)[:2], right(x, W, dy)[2] / len(x)), "one example is its own mean: N must be above 1."
+        lambda x, W, dy: (*right(x, W, dy)[:2], right(x, W, dy)[2] / len(x)),
+        "one example is its own mean: N must be above 1."
     ),
     "5, the first and the last example alone": (
         ends_alone, "of two examples these are all: N must be above 2."

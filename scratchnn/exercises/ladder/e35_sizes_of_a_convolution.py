@@ -141,7 +141,7 @@ EXERCISE = Judged(
         "N, C, F = 2, 2, 3 and U, V = 2, 3. y may have one row less than columns: H = 2, W = 4 or larger.",
     ),
     derivation="""
-        With N, C, F = 2, 2, 3, H, W = 2, 4 and U, V = 2, 3 the product is 576. Squares hide most of what a convolution can do wrong, and so do one channel and
-        windows of 1 × 1.
+        With N, C, F = 2, 2, 3, H, W = 2, 4 and U, V = 2, 3 the product is 576. Squares hide most of what a convolution
+        can do wrong, and so do one channel and windows of 1 × 1.
     """,
 )

@@ -11,8 +11,8 @@ dx, dW, db = linear.backward(dy, cache).
   - The loss is the mean over the batch of the loss of each example. What is dloss (N,), then?
   - Backward, in reverse order: return the mean loss and the list [dW1, db1, dW2, db2].
 
-Of 300 digits that it has not seen, 95 in 100 must be read right. (They come from the same hands as the others: of digits in
-new hands such a network reads about 90 in 100.)
+Of 300 digits that it has not seen, 95 in 100 must be read right. (They come from the same hands as the others: of
+digits in new hands such a network reads about 90 in 100.)
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def train(params, x, labels, batches, progress):
     moments = [(np.zeros(p.size), np.zeros(p.size)) for p in params]
     for t, batch in enumerate(batches, 1):
         loss, gradients = loss_and_gradients(params, x[batch], labels[batch])
-        for k, (p, g) in enumerate(zip(params, gradients)):
+        for k, (p, g) in enumerate(zip(params, gradients, strict=True)):
             stepped, m, v = adam.step(p.ravel(), g.ravel(), *moments[k], t)
             params[k], moments[k] = stepped.reshape(p.shape), (m, v)
         if t % 200 == 0:

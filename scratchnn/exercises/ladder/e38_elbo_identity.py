@@ -96,14 +96,16 @@ EXERCISE = Exercise(
     facts=facts,
     hints=(
         "x = z + noise has mean 0 and variance 2. Over q, (x − z)² has the mean (x − mean)² + σ².",
-        "rate is the KL of the task with m = 0 and v = 1, gap with m = x/2 and v = 1/2, both with m_q = mean, v_q = σ².",
+        "rate is the KL of the task with m = 0 and v = 1, gap with m = x/2 and v = 1/2, both with m_q = mean, v_q = "
+        "σ².",
         "reconstruction = −½ log(2π) − ½ ((x − mean)² + σ²); rate = ½ (σ² + mean² − 1 − log_var); and log_px is "
         "−½ log(4π) − x²/4.",
     ),
     derivation="""
         The mean of log p(x|z) over q is −½ log(2π) − ½ ((x − mean)² + σ²), since z has the spread σ² around its mean.
-        ELBO and gap have the mean of log q in common, which cancels: the sum has no q in it any more, so it is log p(x).
-        The gap is a KL divergence, so at least 0: that is the bound. It is 0 for q = p(z|x) alone. Making the ELBO large
-        makes log p(x) large, or q better; the ELBO alone does not say which. scratchnn/vae.py begins with this.
+        ELBO and gap have the mean of log q in common, which cancels: the sum has no q in it any more, so it is log
+        p(x). The gap is a KL divergence, so at least 0: that is the bound. It is 0 for q = p(z|x) alone. Making the
+        ELBO large makes log p(x) large, or q better; the ELBO alone does not say which. scratchnn/vae.py begins with
+        this.
     """,
 )

@@ -42,7 +42,7 @@ from scratchnn.gradcheck.facts import Facts
 def facts(q: SimpleNamespace) -> Facts:
     z = q.mean + q.sigma * q.eps
     f = np.sum((z - q.c) ** 2, axis=1, keepdims=True)
-    pathwise, score, with_baseline = gradients(q.mean, q.sigma, q.eps, q.c)
+    pathwise, score, _ = gradients(q.mean, q.sigma, q.eps, q.c)
     slope = (z - q.mean) / q.sigma**2
     return Facts(
         arrays={"sigma": q.sigma, "f": f, "eps": q.eps},
@@ -84,15 +84,16 @@ EXERCISE = Exercise(
     },
     facts=facts,
     hints=(
-        "If mean_j grows by δ, so does z_kj of every draw. log N has only −(z − mean)²/(2 σ²) that depends on the mean.",
+        "If mean_j grows by δ, so does z_kj of every draw. log N has only −(z − mean)²/(2 σ²) that depends on the "
+        "mean.",
         "pathwise = 2 (z − c). The score is (z − mean)/σ², which is eps/σ.",
         "with_baseline = (f - others) * (z - mean) / sigma**2 with others = (np.sum(f) - f) / (K - 1).",
     ),
     derivation="""
         Pathwise: z_kj grows as much as mean_j, and f by 2 (z_kj − c_j) times as much.
         Score: ∂/∂mean ∫ N(z; mean, σ²) f(z) dz = ∫ N f ∂ log N/∂mean dz, since ∂N = N ∂ log N. No slope of f is needed.
-        A baseline b adds −b times the mean of the score, and that is 0: the probabilities add up to 1 whatever the mean.
-        The draw itself must not be in its own b. scratchnn takes the path; examples/lectures/pathwise_and_score.py
-        measures the variance of all three.
+        A baseline b adds −b times the mean of the score, and that is 0: the probabilities add up to 1 whatever the
+        mean. The draw itself must not be in its own b. scratchnn takes the path;
+        examples/lectures/pathwise_and_score.py measures the variance of all three.
     """,
 )

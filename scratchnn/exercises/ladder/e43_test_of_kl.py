@@ -27,7 +27,7 @@ def holds(forward):
         given = forward(np.array([[mean]]), np.array([[log_var]]))
         assert given.shape == (1,) and np.abs(given[0] - kl) < 1e-6
     mean, log_var = np.random.default_rng(0).normal(size=(2, 5, 3))
-    each = [[forward(m[None, None], s[None, None])[0] for m, s in zip(*row)] for row in zip(mean, log_var)]
+    each = [[forward(mean[n : n + 1, [j]], log_var[n : n + 1, [j]])[0] for j in range(3)] for n in range(5)]
     given = forward(mean, log_var)
     right = given.shape == (5,) and np.allclose(given, np.sum(each, axis=1))
     # end solution
@@ -73,7 +73,8 @@ EXERCISE = Judged(
     hints=(
         "np.sum(q * (log_q - log_p)) * (z[1] - z[0]) on a grid of z is the integral. Compare it for Z = 1.",
         "Take a mean that is not 0 or ±1, and a log_var that is not 0. Then several columns, and several examples.",
-        "Four pairs of mean and log_var on the grid, then N = 5, Z = 3 against sums of single ones, and the shape (5,).",
+        "Four pairs of mean and log_var on the grid, then N = 5, Z = 3 against sums of single ones, and the shape "
+        "(5,).",
     ),
     derivation="""
         A definition, worked out by brute force on small numbers, is a test that shares no step with the formula. Cases

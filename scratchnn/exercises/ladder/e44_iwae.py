@@ -51,7 +51,9 @@ def facts(q: SimpleNamespace) -> Facts:
                 "1/K for every draw, as in the ELBO": np.broadcast_to(q.dbound[:, None] / q.K, dlog_w.shape),
                 "the weights without dbound": dlog_w / q.dbound[:, None],
                 "the weights divided by K as well": dlog_w / q.K,
-                "the weights w, not divided by their sum": dlog_w / dlog_w.max(axis=1, keepdims=True) * q.dbound[:, None],
+                "the weights w, not divided by their sum": dlog_w
+                / dlog_w.max(axis=1, keepdims=True)
+                * q.dbound[:, None],
                 "all of it for the largest weight": np.where(
                     q.log_w == largest[:, None], np.broadcast_to(q.dbound[:, None], dlog_w.shape), 0
                 ),
@@ -70,7 +72,8 @@ EXERCISE = Exercise(
     hints=(
         "log of a mean of exponentials: take the largest exponent of each row out, as in log_sum_exp.",
         "The K slopes of one example are its weights divided by their sum: they add up to 1.",
-        "w = np.exp(log_w - largest); bound = largest + log of the mean of w; dlog_w = dbound[:, None] * w / the sum of w.",
+        "w = np.exp(log_w - largest); bound = largest + log of the mean of w; dlog_w = dbound[:, None] * w / the sum "
+        "of w.",
     ),
     derivation="""
         ∂bound/∂w_k is 1/(Σ_j w_j), the 1/K cancels; and w_k = e^(log_w_k) has itself as the slope. So the draws share

@@ -94,9 +94,9 @@ EXERCISE = Exercise(
         "kept holds s2 D − Z times, then the two largest. The trace of C⁻¹ S is D: (D − Z) s2/s2 + 2.",
     ),
     derivation="""
-        The trace of C⁻¹ S is the sum of λ_i/k_i. It is 1 for each direction that is kept; the others have s2 as the mean
-        of their λ, so they add up to D − Z. Together that is D, so log_density is −½ (D log 2π + Σ log k_i + D).
-        No linear VAE of two z does better on these x, however long it is trained: examples/lectures/linear_vae.py trains
-        one and comes there.
+        The trace of C⁻¹ S is the sum of λ_i/k_i. It is 1 for each direction that is kept; the others have s2 as the
+        mean of their λ, so they add up to D − Z. Together that is D, so log_density is −½ (D log 2π + Σ log k_i + D).
+        No linear VAE of two z does better on these x, however long it is trained: examples/lectures/linear_vae.py
+        trains one and comes there.
     """,
 )

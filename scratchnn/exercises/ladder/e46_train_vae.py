@@ -3,8 +3,8 @@
 This file takes your files linear, tanh, kl, reparameterise and adam from the folder it lies in. From them you make what
 the exercise elbo was in one piece: the loss of a batch, −ELBO, and its gradients.
 
-The encoder is linear, tanh, linear: 64 pixels, 64 hidden units, and 2 · 8 numbers, of which the first 8 are mean and the
-last 8 log_var. Then z from reparameterise, and the decoder: linear, tanh, linear, which gives the 64 logits of the
+The encoder is linear, tanh, linear: 64 pixels, 64 hidden units, and 2 · 8 numbers, of which the first 8 are mean and
+the last 8 log_var. Then z from reparameterise, and the decoder: linear, tanh, linear, which gives the 64 logits of the
 pixels. x is (N, 64), every pixel 0 or 1, eps (N, 8), and params the list [W1, b1, W2, b2, W3, b3, W4, b4].
 
     loss_n = Σ_i (softplus(logits_ni) − x_ni logits_ni) + kl_n
@@ -60,7 +60,7 @@ def train(params, x, batches, noise, progress):
         rng = np.random.default_rng([noise, t])
         binary = (rng.random((len(batch), x.shape[1])) < x[batch]).astype(float)
         loss, gradients = loss_and_gradients(params, binary, rng.normal(size=(len(batch), 8)))
-        for k, (p, g) in enumerate(zip(params, gradients)):
+        for k, (p, g) in enumerate(zip(params, gradients, strict=True)):
             stepped, m, v = adam.step(p.ravel(), g.ravel(), *moments[k], t)
             params[k], moments[k] = stepped.reshape(p.shape), (m, v)
         if t % 500 == 0:
@@ -140,7 +140,9 @@ def judge(answer: Any, seed: int) -> list[Finding]:
     batches = np.array([rng.choice(len(x), BATCH, replace=False) for _ in range(STEPS)])
     trained = [np.asarray(p) for p in answer.train(params, x, batches, seed, progress)]
     test = digits.test[:].astype(float)
-    draws = [terms(trained, (rng.random(test.shape) < test) * 1.0, rng.normal(size=(len(test), Z))) for _ in range(DRAWS)]
+    draws = [
+        terms(trained, (rng.random(test.shape) < test) * 1.0, rng.normal(size=(len(test), Z))) for _ in range(DRAWS)
+    ]
     reconstruction, rate = (float(np.mean([draw[k] for draw in draws])) for k in (0, 1))
     loss = reconstruction + rate
     findings.append(
@@ -153,9 +155,10 @@ def judge(answer: Any, seed: int) -> list[Finding]:
         W3, b3, W4, b4 = trained[4:]
         samples = 1 / (1 + np.exp(-(np.tanh(rng.normal(size=(60, Z)) @ W3 + b3) @ W4 + b4)))
         certificate(
-            answer, "A variational autoencoder of digits", "Trained with backward passes written by hand: linear, tanh, "
-            "the reparameterisation, the KL divergence and Adam.",
-            {"loss of 300 digits never seen, in nats": f"{loss:.2f}", "of which reconstruction": f"{reconstruction:.2f}",
+            answer, "A variational autoencoder of digits", "Trained with backward passes written by hand: linear, "
+            "tanh, the reparameterisation, the KL divergence and Adam.",
+            {"loss of 300 digits never seen, in nats": f"{loss:.2f}",
+             "of which reconstruction": f"{reconstruction:.2f}",
              "of which KL": f"{rate:.2f}", "parameters": str(sum(p.size for p in trained)),
              "steps of Adam": str(STEPS), "seed": str(seed)},
             png(samples, (8, 8), 15), "Sixty digits that nobody has written: drawn from the decoder.",
@@ -170,7 +173,8 @@ EXERCISE = Judged(
     seconds=110,
     hints=(
         "Eleven lines forward; write under each, in reverse order, its backward. Which of them share an input?",
-        "mean and log_var go into z and into kl: add up what both backwards return, then put them side by side as dheads.",
+        "mean and log_var go into z and into kl: add up what both backwards return, then put them side by side as "
+        "dheads.",
         "dz comes from the decoder's first linear layer; dmean_z, dlog_var_z = reparameterise.backward(dz, z_cache); "
         "dmean_kl, dlog_var_kl = kl.backward(dloss, rate_cache).",
     ),

@@ -75,7 +75,8 @@ EXERCISE = Exercise(
     hints=(
         "dgamma and dbeta sum over the examples. Everything in dx stays within its own example.",
         "dnormed = dy γ first: γ depends on the feature, so it stays inside the means over the features.",
-        "dx = (dnormed − its mean − normed times the mean of dnormed normed)/std, all means over axis 1, with keepdims.",
+        "dx = (dnormed − its mean − normed times the mean of dnormed normed)/std, all means over axis 1, with "
+        "keepdims.",
     ),
     derivation="""
         dgamma_i = Σ_n dy_ni normed_ni

@@ -1,7 +1,7 @@
 """An embedding: every word has a row of a table, and a text looks its rows up.
 
-E (V, D) has one row for each of V words. words (N, M) holds N texts of M words, each a number below V. Forward looks up:
-y (N, M, D), with y_nmd = E_(words_nm, d). It is a linear layer for inputs that have one 1, without the zeros.
+E (V, D) has one row for each of V words. words (N, M) holds N texts of M words, each a number below V. Forward looks
+up: y (N, M, D), with y_nmd = E_(words_nm, d). It is a linear layer for inputs that have one 1, without the zeros.
 
 You are given dy (N, M, D). Return dE (V, D).
 

@@ -54,7 +54,8 @@ EXERCISE = Exercise(
     inputs=lambda s, rng: {name: rng.normal(size=(s.N, s.D)) for name in ("q", "k", "v")},
     facts=facts,
     hints=(
-        "Three steps back: the product with v, the softmax, the product of q and k. Write dp and ds as lines of their own.",
+        "Three steps back: the product with v, the softmax, the product of q and k. Write dp and ds as lines of "
+        "their own.",
         "dv = pᵀ dy, dp = dy vᵀ, ds = p (dp − the sum of dp p over each row). √D divides dq and dk.",
         "dq = ds @ k / np.sqrt(D) and dk = ds.T @ q / np.sqrt(D).",
     ),

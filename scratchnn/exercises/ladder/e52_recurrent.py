@@ -1,7 +1,7 @@
 """A recurrent step, three times with the same weights: each state is tanh(x_t W + h U + b), with h the state before.
 
-x is (N, 3, D): N sequences of three steps. The first h is (N, H), W (D, H), U (H, H), b (H,), and y (N, H) is the last state. The
-same W, U and b are used in every step.
+x is (N, 3, D): N sequences of three steps. The first h is (N, H), W (D, H), U (H, H), b (H,), and y (N, H) is the last
+state. The same W, U and b are used in every step.
 
 You are given dy (N, H). Return dx (N, 3, D), dh (N, H), dW, dU and db. Go from the last step to the first:
   - One step: from dh_t, what is the gradient of what stands in the tanh? Call it da_t. The slope of tanh is 1 − h_t².
@@ -54,7 +54,8 @@ EXERCISE = Exercise(
     hints=(
         "Write one step back first, as for a linear layer with a tanh, and then put it into a loop over t = 2, 1, 0.",
         "da = dh (1 − h_t²); x_t gets da Wᵀ, and the step before gets da Uᵀ as its dh.",
-        "Start with zeros. In every step: dW += x[:, t].T @ da, dU += states[t].T @ da, db += the sum of da over axis 0.",
+        "Start with zeros. In every step: dW += x[:, t].T @ da, dU += states[t].T @ da, db += the sum of da over "
+        "axis 0.",
     ),
     derivation="""
         da_ntj = dh_ntj (1 − h_ntj²)      the tanh of step t, with its own output h_t
