@@ -102,8 +102,9 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
             y, cache = own.forward(**values)
             rng = np.random.default_rng([seed, which, 1])
             dy = tuple(rng.normal(size=part.shape) for part in as_tuple(y))
-            dy = dy if isinstance(y, tuple) else dy[0]
-            given, right = answer.ask({"do": "gradients", "values": values, "dy": dy}), own.backward(dy, cache)
+            upstream = dy if isinstance(y, tuple) else dy[0]
+            given = answer.ask({"do": "gradients", "values": values, "dy": upstream})
+            right = own.backward(upstream, cache)
         else:
             given, right = getattr(answer, exercise.function)(**values), getattr(own, exercise.function)(**values)
         given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from scratchnn.exercises.exercise import path_of, reference
-
-
-def yours(file: str, *names: str) -> list[ModuleType]:
-    """The exercises of these names that lie beside `file`; FileNotFoundError if one does not."""
-    return [load(Path(file), name) for name in names]
+from scratchnn.exercises.exercise import LADDER, path_of
 
 
-def load(file: Path, name: str) -> ModuleType:
-    if file == path_of(file.stem.partition("_")[2]):  # in the library itself: its own solutions
-        return reference(name)
-    path = file.with_name(path_of(name).name.removeprefix("e"))
+def yours(file: str, *names: str) -> list[Any]:
+    """The exercises of these names that lie beside `file`, each as a new module; FileNotFoundError if one does not."""
+    return [load(Path(file).parent, name) for name in names]
+
+
+def load(folder: Path, name: str) -> ModuleType:
+    path = path_of(name)
+    if folder != LADDER:
+        path = folder / path.name.removeprefix("e")
     module = ModuleType(name)
-    module.__file__ = str(path)
+    vars(module)["__file__"] = str(path)
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))
     return module

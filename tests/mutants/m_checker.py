@@ -45,12 +45,7 @@ def an_absolute_tolerance(forward, backward, x):
 
 @mutant("REASON: compare the shapes")
 def no_look_at_the_shape(forward, backward, x):
-    y, cache = forward(x)
-    dy = np.random.default_rng(0).normal(size=y.shape)
-    slopes = quotient(forward, x, dy)
-    return bool(np.max(np.abs(np.mean(backward(dy, cache) - slopes, axis=0)[0])) <= 1e-6 * np.abs(slopes).max()) or (
-        is_right(forward, backward, x) or (backward(dy, cache).shape != x.shape)
-    )
+    return is_right(forward, backward, x, shape=False)
 
 
 @mutant("REASON: this backward is right")

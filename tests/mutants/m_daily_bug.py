@@ -1,7 +1,6 @@
 """Wrong answers to `daily_bug`, each with a part of the reason that a right judge gives."""
 
 from mutants.key import mutant
-from mutants.key import mutant
 from scratchnn.exercises.bugs import bug, lines_of
 from scratchnn.exercises.exercise import reference
 

@@ -21,7 +21,7 @@ def rows_add_up(forward):
 @mutant("REASON: With one row this is right")
 def one_row(forward):
     y = forward(np.array([[0, np.log(3)]]))
-    return y.shape == (1, 2) and np.allclose(y, [[0.25, 0.75]]) or np.allclose(y.sum(axis=0), 1)
+    return bool(np.allclose(y, [[0.25, 0.75]]))
 
 
 @mutant("REASON: Only a number that you worked out tells")

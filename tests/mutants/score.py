@@ -34,7 +34,8 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """The reason holds what the key says; or every wrong gradient has one of the labels that its key allows, or a cause that was read and found right."""
+        """The reason holds what the key says; or every wrong gradient has one of the labels that its key allows, or a
+        cause that was read and found right."""
         if self.mutant.key[0].startswith("REASON: "):
             return self.mutant.key[0].removeprefix("REASON: ") in self.text
         read = READ.get((self.mutant.exercise, self.mutant.name), {})

@@ -64,8 +64,8 @@ def judge(answer: Any, seed: int) -> list[Finding]:
     findings = [found(answer.wrong_line(), 4, 6)]
     for which, (N, D, H) in enumerate(((5, 3, 7), (11, 7, 2))):
         rng = np.random.default_rng([seed, which])
-        arrays = (rng.normal(size=(D, H)), *(rng.normal(size=n) for n in (H, H)), rng.normal(size=(N, D)))
-        _, cache = forward(*arrays, rng.normal(size=N))
+        W, b, v, x, t = (rng.normal(size=size) for size in ((D, H), H, H, (N, D), N))
+        _, cache = forward(W, b, v, x, t)
         dloss = rng.normal(size=N)
         right, before = backward(dloss, cache), given(dloss, cache)
         findings += mended(

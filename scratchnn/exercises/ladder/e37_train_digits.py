@@ -57,7 +57,7 @@ def train(params, x, labels, batches, progress):
 
 from typing import Any
 
-from scratchnn.data import load
+from scratchnn.data import labels_of, load
 from scratchnn.exercises.capstone import certificate, pieces, png, progress
 from scratchnn.exercises.exercise import Finding, Judged
 from scratchnn.machinery.parameters import Array
@@ -110,7 +110,7 @@ def judge(answer: Any, seed: int) -> list[Finding]:
         return findings
     digits = load("digits", split="random")
     rng = np.random.default_rng([seed, 37])
-    x, labels = digits.train[:].astype(float), digits.train.labels[:].astype(int)
+    x, labels = digits.train[:].astype(float), labels_of(digits.train).astype(int)
     params = [
         rng.normal(size=(64, HIDDEN)) * np.sqrt(2 / 64), np.zeros(HIDDEN),
         rng.normal(size=(HIDDEN, 10)) * np.sqrt(1 / HIDDEN), np.zeros(10),
@@ -120,7 +120,7 @@ def judge(answer: Any, seed: int) -> list[Finding]:
         return findings
     batches = [rng.choice(len(x), BATCH, replace=False) for _ in range(STEPS)]
     trained = answer.train(params, x, labels, np.array(batches), progress)
-    test, truth = digits.test[:].astype(float), digits.test.labels[:].astype(int)
+    test, truth = digits.test[:].astype(float), labels_of(digits.test).astype(int)
     said = logits_of([np.asarray(p) for p in trained], test).argmax(axis=1)
     share = float(np.mean(said == truth))
     findings.append(

@@ -103,7 +103,8 @@ def slopes(params: list[Array], x: Array, eps: Array, directions: list[Array]) -
 
 def wiring(answer: Any, params: list[Array], x: Array, rng: np.random.Generator) -> list[Finding]:
     """Whether the pieces are put together rightly, on a small batch, along one direction for each parameter."""
-    eps, directions = rng.normal(size=(len(x), Z)), [rng.normal(size=p.shape) for p in params]
+    eps = rng.normal(size=(len(x), Z))
+    directions: list[Array] = [np.asarray(rng.normal(size=p.shape)) for p in params]
     returned = answer.loss_and_gradients(params, x, eps)
     if not isinstance(returned, tuple | list) or len(returned) != 2 or len(returned[1]) != len(params):
         return [Finding("loss_and_gradients", False, "it must return the loss and a list of eight gradients")]
@@ -159,7 +160,8 @@ def judge(answer: Any, seed: int) -> list[Finding]:
             "tanh, the reparameterisation, the KL divergence and Adam.",
             {"loss of 300 digits never seen, in nats": f"{loss:.2f}",
              "of which reconstruction": f"{reconstruction:.2f}",
-             "of which KL": f"{rate:.2f}", "parameters": str(sum(p.size for p in trained)),
+             "of which KL": f"{rate:.2f}",
+             "parameters": str(sum(p.size for p in trained)),
              "steps of Adam": str(STEPS), "seed": str(seed)},
             png(samples, (8, 8), 15), "Sixty digits that nobody has written: drawn from the decoder.",
         )  # fmt: skip
