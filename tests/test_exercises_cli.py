@@ -309,13 +309,13 @@ def test_a_terminal_that_knows_no_greek_is_no_reason_to_fail(tmp_path):
 
 def test_hints_come_one_level_at_a_time_and_survive_restarts(desk, capsys):
     counts = []
-    for _ in range(4):
+    for _ in range(6):
         assert main(["hint", "linear"]) == 0
         counts.append(capsys.readouterr().out.count("linear, hint "))
-    assert counts == [1, 2, 3, 3]
+    assert counts == [1, 2, 3, 4, 5, 5]
     main(["hint", "linear"])
     assert "no more hints" in capsys.readouterr().out
-    assert progress.load(desk.folder).hints == {"linear": 3}
+    assert progress.load(desk.folder).hints == {"linear": 5}
 
 
 def test_the_solution_asks_once_before_success(tmp_path):
@@ -376,6 +376,46 @@ def test_reset_loses_nothing(desk, capsys):
     desk.file("linear").unlink()
     main(["reset", "linear"])
     assert desk.file("linear").exists() and len(list(desk.folder.glob("*.bak*"))) == 3
+
+
+def test_hints_begin_with_what_is_right_already_and_with_where_to_look(desk, capsys):
+    wrong = "dx, dW, db = dy @ W.T, x.T @ dy / len(x), dy.sum(axis=0)"
+    desk.file("linear").write_text(linear(wrong), encoding="utf-8")
+    main(["hint", "linear"])
+    main(["hint", "linear"])
+    first, second = capsys.readouterr().out.splitlines()[-2:]
+    assert first == "linear, hint 1 of 5: right already: dx, db. So look for what dW needs and these do not."
+    assert second.startswith("linear, hint 2 of 5: line 29, `dx, dW, db = ") and "is the first that is wrong" in second
+
+
+def test_tries_and_hints_are_counted_and_a_stub_is_no_try(desk, capsys):
+    main(["check", "linear"])
+    assert progress.load(desk.folder).tried == {}
+    desk.file("linear").write_text(linear(RIGHT + " * 2"), encoding="utf-8")
+    main(["check", "linear"])
+    main(["check", "linear"])
+    main(["hint", "linear"])
+    capsys.readouterr()
+    main([])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "  linear  " in line]
+    assert line.endswith("tried (2), hinted")
+    desk.file("linear").write_text(linear(RIGHT), encoding="utf-8")
+    main(["check", "linear"])
+    assert progress.load(desk.folder).state("linear") == "done, hinted"
+
+
+def test_reset_without_a_name_is_of_the_current_one(desk, capsys):
+    desk.file(ladder()[0]).write_text("mine", encoding="utf-8")
+    assert main(["reset"]) == 0
+    assert desk.file(ladder()[0]).read_text(encoding="utf-8") == stub(ladder()[0])
+
+
+def test_the_state_of_the_version_before_is_taken_over(desk):
+    (desk.folder / STATE).write_text(state(current="relu", done=["sum", "linear"], hints={"relu": 3}))
+    taken = progress.load(desk.folder)
+    assert (
+        taken.current == "relu" and taken.done == {"sum", "linear"} and taken.tried == {} and taken.hints["relu"] == 3
+    )
 
 
 def test_reset_makes_a_done_exercise_undone(desk):
@@ -454,7 +494,7 @@ def test_in_a_terminal_prose_is_wrapped_with_rich_and_without_and_rich_brings_co
     pytest.importorskip("rich")
     run(tmp_path, "start")
     (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT + " / 5"), encoding="utf-8")
-    for _ in range(3):
+    for _ in range(4):
         run(tmp_path, "hint", "elbo")
     hidden = without(tmp_path / "hidden", "rich")
     shown = {}
@@ -630,7 +670,7 @@ def test_watch_judges_every_save_holds_success_and_obeys(desk, tmp_path):
         state = progress.load(desk.folder)
         assert state.current == "linear" and state.done == {"linear"}, "success must be held"
         watcher.type("h")
-        watcher.until("linear, hint 1 of 3")
+        watcher.until("linear, hint 1 of 5")
         watcher.type("what?")
         watcher.until("q: quit")
         watcher.type("n")
@@ -655,4 +695,4 @@ def test_watch_works_without_an_input_and_follows_next_from_elsewhere(desk, tmp_
 def test_watch_takes_commands_from_a_pipe(desk, tmp_path):
     done = run(tmp_path, "watch", typed="h\nn\nq\n")
     assert done.returncode == 0 and done.stderr == ""
-    assert "hint 1 of 3" in done.stdout and progress.load(desk.folder).current == ladder()[1]
+    assert "hint 1 of 5" in done.stdout and progress.load(desk.folder).current == ladder()[1]

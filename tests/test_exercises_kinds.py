@@ -224,9 +224,12 @@ def test_no_linear_model_is_better_than_the_closed_form():
     x -= x.mean(axis=0)
     s2, C, log_density = reference("linear_vae").closed_form(x)
     assert np.isclose(stats.multivariate_normal(cov=C).logpdf(x).mean(), log_density)
+    eigenvalues, vectors = np.linalg.eigh(C)
+    best = (vectors[:, 3:] * np.sqrt(eigenvalues[3:] - s2)).T
+    np.testing.assert_allclose(best.T @ best + s2 * np.eye(5), C, atol=1e-10)
     for _ in range(20):
-        W = 0.3 * rng.normal(size=(2, 5))
-        other = C + W.T @ W
+        W = best + 0.3 * rng.normal(size=(2, 5))
+        other = W.T @ W + s2 * rng.uniform(0.7, 1.4) * np.eye(5)
         assert stats.multivariate_normal(cov=other).logpdf(x).mean() < log_density
     assert np.isclose(np.linalg.eigvalsh(C)[0], s2)
 

@@ -16,7 +16,7 @@ from scratchnn.exercises.verdict import try_answer
 from scratchnn.machinery.files import written_whole
 
 STATE = ".progress.json"
-HINTS = 3
+HINTS = 5
 
 
 class DamagedError(Exception):
@@ -30,24 +30,31 @@ def file_of(folder: Path, name: str) -> Path:
 
 @dataclass
 class Progress:
-    """Names of exercises: the current one, those that are done, skipped, had their solution seen; and hints shown."""
+    """Names of exercises: the current one, those that are done, skipped, had their solution seen; how many hints were
+    shown of each, and how often an answer to it was tried and was not right."""
 
     current: str
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     solution_seen: set[str] = field(default_factory=set)
     hints: dict[str, int] = field(default_factory=dict)
+    tried: dict[str, int] = field(default_factory=dict)
 
     def state(self, name: str) -> str:
         states = ["done"] if name in self.done else []
         states += ["current"] if name == self.current else []
         states += ["skipped"] if name in self.skipped and not states else []
+        states += [f"tried ({self.tried[name]})"] if name in self.tried and name not in self.done else []
+        states += ["hinted"] if name in self.hints else []
         states += ["solution seen"] if name in self.solution_seen else []
         return ", ".join(states) or "not started"
 
     def succeed(self, name: str) -> None:
         self.done.add(name)
         self.skipped.discard(name)
+
+    def fail(self, name: str) -> None:
+        self.tried[name] = self.tried.get(name, 0) + 1
 
     def advance(self) -> bool:
         """Moves on to the next exercise that is not done, from the last to the first; False if there is no other."""
@@ -79,14 +86,15 @@ def load(folder: Path) -> Progress:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
         sets = {key: set(content[key]) for key in ("done", "skipped", "solution_seen")}
         hints = {str(name): int(count) for name, count in content["hints"].items()}
-        progress = Progress(str(content["current"]), **sets, hints=hints)
+        tried = {str(name): int(count) for name, count in content.get("tried", {}).items()}
+        progress = Progress(str(content["current"]), **sets, hints=hints, tried=tried)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedError(f"{folder / STATE} is damaged") from error
-    named = {progress.current, *progress.done, *progress.skipped, *progress.solution_seen, *hints}
+    named = {progress.current, *progress.done, *progress.skipped, *progress.solution_seen, *hints, *tried}
     if not named <= set(ladder()) or not all(isinstance(content[key], list) for key in sets):
         raise DamagedError(f"{folder / STATE} names exercises that do not exist")
-    if not all(0 <= count <= 3 for count in hints.values()):
-        raise DamagedError(f"{folder / STATE} counts hints that do not exist")
+    if not all(0 <= count <= HINTS for count in hints.values()) or min(tried.values(), default=1) < 1:
+        raise DamagedError(f"{folder / STATE} counts what does not exist")
     return progress
 
 

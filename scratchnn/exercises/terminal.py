@@ -16,7 +16,7 @@ import numpy as np
 
 from scratchnn.exercises.exercise import Finding, path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
-from scratchnn.exercises.road import PARTS, STEPS
+from scratchnn.exercises.road import PARTS, STEPS, step_of
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
@@ -135,8 +135,31 @@ def show_solution(name: str, title: str) -> None:
     block(solution(name))
 
 
-def show_hints(name: str, count: int) -> None:
-    for level, hint in enumerate(reference(name).EXERCISE.hints[:count], 1):
+def hints_for(name: str, verdict: Verdict) -> list[str]:
+    """Five hints in small steps: what is right already, where to look, and then the exercise's own three."""
+    right, wrong, place = [], [], ""
+    if verdict.report:
+        for array in verdict.report.arrays:
+            (right if array.passed else wrong).append(array.name)
+            if array.diagnosis and not place:
+                place = array.diagnosis.place
+        place = verdict.report.line or place
+    for finding in verdict.findings:
+        (right if finding.right else wrong).append(finding.what)
+        if not finding.right and not place:
+            place = finding.why
+    read = f"have you read {step_of(name).read}?"
+    if right and wrong:
+        first = f"right already: {', '.join(right)}. So look for what {wrong[0]} needs and these do not."
+    elif wrong:
+        first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
+    else:
+        first = f"go through the task's questions one after another, with a pencil; and {read}"
+    return [first, place or verdict.sentence or read, *reference(name).EXERCISE.hints]
+
+
+def show_hints(name: str, hints: Sequence[str]) -> None:
+    for level, hint in enumerate(hints, 1):
         say(f"{name}, hint {level} of {HINTS}: {hint}")
 
 

@@ -168,7 +168,9 @@ class Answer:
             try:
                 arguments = self.value(reply["arguments"])
                 self.send({"value": encoded(functions[reply["call"]](*arguments), functions)})
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except NoAnswerError:
+                raise
+            except Exception as error:  # of a function that got what it cannot take
                 self.send({"error": f"{type(error).__name__}: {error}"})
         if "sentence" in reply:
             raise NoAnswerError(str(reply["sentence"]), bool(reply.get("written", True)))

@@ -43,6 +43,10 @@ def stub() -> str:
     return stub_of(day())
 
 
+def solution() -> str:
+    return f"line = {bug(day()).line}   # of today's bug, where it must say:\n{bug(day()).right}"
+
+
 def stub_of(seed: str) -> str:
     """The file of a day: task, forward, the wrong backward, and what is to be filled in."""
     each = bug(seed)
