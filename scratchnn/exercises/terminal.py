@@ -148,14 +148,14 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
         (right if finding.right else wrong).append(finding.what)
         if not finding.right and not place:
             place = finding.why
-    read = f"have you read {step_of(name).read}?"
+    said = verdict.sentence if verdict.written else f"read {step_of(name).read} beside it"
     if right and wrong:
         first = f"right already: {', '.join(right)}. So look for what {wrong[0]} needs and these do not."
     elif wrong:
         first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
     else:
-        first = f"go through the task's questions one after another, with a pencil; and {read}"
-    return [first, place or verdict.sentence or read, *reference(name).EXERCISE.hints]
+        first = "go through the task's questions one after another, with a pencil."
+    return [first, place or said, *reference(name).EXERCISE.hints]
 
 
 def show_hints(name: str, hints: Sequence[str]) -> None:
