@@ -208,7 +208,7 @@ def test_dots_are_a_state_and_not_an_error(tmp_path):
 
 
 def test_every_stub_is_unwritten_and_every_solution_passes(desk, capsys):
-    names = [step.name for step in STEPS[::6] if step.kind not in (3, 9)] + ["adam", "checker", "softplus"]
+    names = [step.name for step in STEPS[::13] if step.kind not in (3, 9)] + ["adam", "checker", "softplus"]
     for name in names:
         assert commands.check(desk, name) == 1
         assert "is not written yet" in capsys.readouterr().out
