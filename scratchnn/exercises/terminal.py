@@ -137,7 +137,9 @@ def show_solution(name: str, title: str) -> None:
 
 def hints_for(name: str, verdict: Verdict) -> list[str]:
     """Five hints in small steps: what is right already, where to look, and then the exercise's own three."""
-    right, wrong, place = [], [], ""
+    right: list[str] = []
+    wrong: list[str] = []
+    place = ""
     if verdict.report:
         for array in verdict.report.arrays:
             (right if array.passed else wrong).append(array.name)
