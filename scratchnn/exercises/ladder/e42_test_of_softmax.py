@@ -1,9 +1,9 @@
 """Write the test: which of these softmaxes are right?
 
 A gradient check finds no wrong forward pass: backward then differentiates the wrong thing correctly. So forward passes
-need tests of their own. `forward(x)` should give the softmax of each row of x (N, D), which is e^(x_ni) divided by
-Σ_j e^(x_nj), for all numbers up to ±10,000. Return True if the one you get is right, and False if not. You see nothing of it but what
-it returns; call it as often as you like. You may use assert as well: an assertion that fails says False.
+need tests of their own. `forward(x)` should give the softmax of each row of x (N, D), which is e^(x_ni) divided by Σ_j
+e^(x_nj), for all numbers up to ±10,000. Return True if the one you get is right, and False if not. You see nothing of
+it but what it returns; call it as often as you like. You may use assert as well: an assertion that fails says False.
 
 What do you know about a softmax, without writing it a second time?
   - What do the entries of a row add up to? Of what sign are they?
