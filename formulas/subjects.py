@@ -160,6 +160,8 @@ def of_exercise(path: Path) -> Subject:
     name = path.stem.partition("_")[2]
     module = exercise.reference(name)
     task = module.EXERCISE
+    if not isinstance(task, exercise.Exercise):
+        return Subject((), {})
     known: dict[str, Any] = {key: value for key, value in vars(module).items() if isinstance(value, float)}
     known |= task.sizes[0]
     values = exercise.values_of(task, 0, SEED)
@@ -169,7 +171,8 @@ def of_exercise(path: Path) -> Subject:
     with recording(lambda frame: frame.f_code.co_filename == module.__file__) as computed:
         if not hasattr(module, "forward"):
             after = dict(zip(exercise.outputs_of(name), solve(**values), strict=True))
-            return Subject(inputs, {**known, **values}, after, ranges={"k": values["t"]})
+            ranges = {"k": values["t"]} if "t" in values else {}
+            return Subject(inputs, {**known, **values}, after, ranges=ranges)
         y, cache = module.forward(**values)
         dy = tuple(rng.normal(size=part.shape) for part in y) if isinstance(y, tuple) else rng.normal(size=y.shape)
         solve(dy, cache)

@@ -282,7 +282,7 @@ def another_state(content: bytes, draw: random.Random) -> bytes:
 
 def right_states() -> Iterator[bytes]:
     first, second, third, *_ = ladder()
-    for each in (Progress(first), Progress(third, {first}, {second}, {first, third}, {first: 1, third: 3})):
+    for each in (Progress(first), Progress(third, {first}, {second}, {third}, {first: 1}, {first: 3})):
         with tempfile.TemporaryDirectory() as folder:
             each.save(Path(folder))
             yield (Path(folder) / STATE).read_bytes()

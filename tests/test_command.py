@@ -107,7 +107,7 @@ def test_a_mistake_in_the_exercises_is_one_sentence(tmp_path, capsys, monkeypatc
     (tmp_path / "file").write_text("")
     told = refused(capsys, "exercises", "start", "--folder", "file")
     assert told.startswith("error: cannot read or write file") and "\n" not in told
-    assert "there is no exercise lienar; there are: sum, " in refused(capsys, "exercises", "check", "lienar")
+    assert "there is no exercise lienar; there are: slope, " in refused(capsys, "exercises", "check", "lienar")
 
 
 def test_a_check_s_exit_status_is_the_command_s(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from mutants.score import outcome
 from scratchnn import Tanh
 from scratchnn.exercises import judge as judging
 from scratchnn.exercises.exercise import Exercise, ladder, reference, values_of
+from scratchnn.exercises.road import step_of
 from scratchnn.gradcheck import GradientError, check, check_function, check_layer, check_model, numeric, report
 from scratchnn.gradcheck.check import compare
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
@@ -85,6 +86,8 @@ def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(outcomes, mon
 
     for name in ladder():
         exercise = reference(name).EXERCISE
+        if not isinstance(exercise, Exercise):
+            continue
         stripped = Exercise(**{**vars(exercise), "facts": lambda q, facts=exercise.facts: without(q, facts)})
         monkeypatch.setattr(reference(name), "EXERCISE", stripped)
     right = [
@@ -103,9 +106,14 @@ def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(outco
 
 @every_exercise
 def test_the_solution_passes_for_many_seeds(name):
-    for seed in range(10 if LONG else 3):
-        report = judging.judge(name, reference(name), seed)
-        assert report.passed, report
+    seeds = 1 if step_of(name).kind == 9 else 10 if LONG else 3  # of kind 9, which trains, one
+    for seed in range(seeds):
+        if isinstance(reference(name).EXERCISE, Exercise):
+            report = judging.judge(name, reference(name), seed)
+            assert report.passed, report
+        else:
+            found = judging.examined(name, reference(name), seed)
+            assert found.passed, found.reason
 
 
 # ---- mistakes that fit every exercise
@@ -282,7 +290,7 @@ def test_the_names_of_factors_are_distinct_in_every_exercise():
     """Otherwise "1/N" could be told for a forgotten keep probability."""
     for name in ladder():
         exercise = reference(name).EXERCISE
-        for which in (0, 1):
+        for which in (0, 1) if isinstance(exercise, Exercise) else ():
             sizes = dict(exercise.sizes[which])
             assert all(sizes[a] != sizes[b] for a, b in itertools.combinations(sizes, 2)), name
             values = values_of(exercise, which, 0)

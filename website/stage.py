@@ -175,7 +175,7 @@ def reference_index() -> str:
 def explorers() -> str:
     """Writes a page, complete in itself, for each of the models in docs/models; returns links to these pages."""
     shutil.rmtree(EXTRA, ignore_errors=True)
-    names = [path.stem for path in sorted((ROOT / "docs" / "models").glob("*.npz"))]
-    for name in names:
-        explore_page.main([str(ROOT / "docs" / "models" / f"{name}.npz"), "--html", str(EXTRA / f"explore/{name}.html")])
-    return "".join(f'\n- <a href="explore/{name}.html">{name}</a>' for name in names) + "\n"
+    models = sorted((ROOT / "docs" / "models").glob("*.npz"))
+    for path in models:
+        explore_page.main([str(path), "--html", str(EXTRA / "explore" / f"{path.stem}.html")])
+    return "".join(f'\n- <a href="explore/{path.stem}.html">{path.stem}</a>' for path in models) + "\n"

@@ -56,6 +56,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         command("hint", "show one more hint"),
         command("solution", "show the solution and its derivation"),
         command("figure", "draw your gradients over the numeric ones, as a PNG beside the exercise"),
+        command("reset", "write an exercise as it was given; your version is kept as a copy"),
     ]
     for added_command in optional:
         what = "name or number of an exercise (default: the current one)"
@@ -63,8 +64,6 @@ def parser(program: str) -> argparse.ArgumentParser:
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
-    again = command("reset", "write an exercise as it was given; your version is kept as a copy")
-    again.add_argument("name", type=exercise, metavar="NAME", help="name or number of an exercise")
     return main
 
 

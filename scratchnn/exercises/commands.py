@@ -98,6 +98,9 @@ def check(desk: Desk, name: str) -> int:
     if verdict.passed:
         desk.read().succeed(name)
         desk.save()
+    elif verdict.written and desk.file(name).exists():
+        desk.read().fail(name)
+        desk.save()
     return 0 if verdict.passed else 1
 
 
@@ -112,7 +115,8 @@ def check_once(desk: Desk, name: str) -> int:
 
 def hint(desk: Desk, name: str) -> int:
     shown_before = desk.progress.hints.get(name, 0)
-    terminal.show_hints(name, desk.progress.hint(name))
+    count = desk.progress.hint(name)
+    terminal.show_hints(name, terminal.hints_for(name, try_answer(name, desk.file(name)))[:count])
     desk.save()
     if shown_before == HINTS:
         say(f"There are no more hints; {desk.program} solution {name} shows the solution.", wrap=False)
@@ -165,6 +169,8 @@ def figure(desk: Desk, name: str) -> int:
 
     verdict = try_answer(name, desk.file(name))
     if verdict.report is None:
+        if verdict.findings:
+            raise ExerciseError(f"{name} has no gradients that could be drawn")
         terminal.show_verdict(name, desk.file(name), verdict)
         return 1
     arrays = verdict.report.arrays

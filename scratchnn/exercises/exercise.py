@@ -1,17 +1,19 @@
 """What an exercise is: one file of scratchnn/exercises/ladder/, of which the learner gets the upper part.
 
 A file of the ladder has two parts. Above the line `TEACHER` stand a docstring (the task, and the derivation as a
-question), `forward`, which works, and `backward`, whose solution stands between two comments; this part, with the
-solution cut out, is the learner's file, so that task and solution cannot drift apart. Below the line stands one
-`Exercise`: on what the answer is tried, what is known about wrong answers, three hints, and the derivation that is
-shown after success. To add an exercise, add a file.
+question) and functions, in one of which the solution stands between two comments; this part, with the solution cut
+out, is the learner's file, so that task and solution cannot drift apart. Below the line stands what the answer is
+judged by: for a backward pass or values an `Exercise` (on what the answer is tried, what is known about wrong answers),
+for anything else a `Judged`, which calls the learner's function and says what it found. Both have three hints, and the
+derivation that is shown after success. To add an exercise, add a file, and a line in road.py.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from scratchnn.exercises.road import STEPS, step_of
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.machinery.parameters import Array
 
 LADDER = Path(__file__).parent / "ladder"
 TEACHER = "# ==== below this line: for the checker ===="
-SOLUTION = re.compile(r"( *)# begin solution: (.*)\n(?:.*\n)*?\1# end solution\n")
+SOLUTION = re.compile(r"( *)# begin solution( instead of)?: (.*)\n((?:.*\n)*?)\1# end solution\n")
 
 Values = Mapping[str, Any]
 
@@ -52,14 +55,42 @@ class Exercise:
     facts: Callable[[SimpleNamespace], Facts] = lambda q: Facts()
     probes: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
     function: str = "backward"
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an answer was tried on: what it was, whether the answer did right, and if not, why."""
+
+    what: str
+    right: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An exercise that is judged in its own way.
+
+    judge     (answer, seed) → findings. answer.f(x) runs the learner's f, in another process: it gets arrays, numbers
+              and functions, and returns arrays and numbers. The first finding that is not right is what is told
+    function  what the learner writes
+    seconds   how long one call of it may take
+    """
+
+    title: str
+    function: str
+    judge: Callable[[Any, int], Sequence[Finding]]
+    hints: tuple[str, str, str]
+    derivation: str
+    seconds: float = 10.0
 
 
 # ---- finding and loading
 
 
 def ladder() -> list[str]:
-    """The names of all exercises, in order: the files eNN_name.py of the ladder."""
-    return [path.stem.partition("_")[2] for path in sorted(LADDER.glob("e*.py"))]
+    """The names of all exercises, in the order of the road."""
+    return [step.name for step in STEPS]
 
 
 def path_of(name: str) -> Path:
@@ -73,33 +104,57 @@ def reference(name: str) -> ModuleType:
     return importlib.import_module(f"scratchnn.exercises.ladder.{path_of(name).stem}")
 
 
+def upper(name: str) -> str:
+    """The part above the line, with the solution."""
+    return path_of(name).read_text(encoding="utf-8").partition(TEACHER)[0].rstrip() + "\n"
+
+
 def stub(name: str) -> str:
-    """The learner's file: the upper part, with the solution cut out."""
-    upper, _, _ = path_of(name).read_text(encoding="utf-8").partition(TEACHER)
+    """The learner's file: the upper part with the solution cut out, or what the exercise writes itself."""
+    own = getattr(reference(name), "stub", None)
+    if own:
+        text: str = own()
+        return text
 
     def blank(match: re.Match[str]) -> str:
-        names = " = ".join(match[2].split(", "))
-        return f"{match[1]}{names} = ...  # your turn: replace the dots\n"
+        indent, instead, names, _ = match.groups()
+        if instead:
+            return f"{indent}{names}\n"
+        return f"{indent}{' = '.join(names.split(', '))} = ...  # your turn: replace the dots\n"
 
-    return SOLUTION.sub(blank, upper).rstrip() + "\n"
+    task, _, code = SOLUTION.sub(blank, upper(name)).partition('\n"""\n')
+    return f'{task}\n\n{road_sign(name)}\n"""\n{code}'
+
+
+def road_sign(name: str) -> str:
+    """What to read before an exercise, and where the library has it."""
+    step = step_of(name)
+    return f"Read before: {step.read}\nIn the library: {step.used}"
 
 
 def solution(name: str) -> str:
-    """The lines of the solution, as they stand in the file."""
-    match = marked(name)
-    return "\n".join(line.removeprefix(match[1]) for line in match[0].splitlines()[1:-1])
+    """The lines of the solution, as they stand in the file, or what the exercise says itself."""
+    own = getattr(reference(name), "solution", None)
+    if own:
+        text: str = own()
+        return text
+    return "\n".join(
+        "\n".join(line.removeprefix(indent) for line in lines.splitlines())
+        for indent, _, _, lines in SOLUTION.findall(upper(name))
+    )
 
 
 def outputs_of(name: str) -> list[str]:
     """The names that the solution assigns, in the order in which they are returned."""
-    return marked(name)[2].split(", ")
-
-
-def marked(name: str) -> re.Match[str]:
-    match = SOLUTION.search(path_of(name).read_text(encoding="utf-8"))
+    match = SOLUTION.search(upper(name))
     if not match:
         raise ValueError(f"{path_of(name)} has no lines between «# begin solution: …» and «# end solution»")
-    return match
+    return match[3].split(", ")
+
+
+def given_functions(name: str) -> list[str]:
+    """The functions of the learner's file."""
+    return [node.name for node in ast.parse(stub(name)).body if isinstance(node, ast.FunctionDef)]
 
 
 # ---- trying an answer

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Exercise, outputs_of, reference, values_of
+from scratchnn.exercises.exercise import Exercise, Finding, Judged, outputs_of, reference, values_of
 from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.check import compare, expect_linear
 from scratchnn.gradcheck.diagnosis import FIRST, LEVELS, Diagnosis, diagnose
@@ -65,6 +65,33 @@ def gradient_problem(
         facts=facts,
         probes=probes,
     )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the judge of an exercise found."""
+
+    subject: str
+    findings: Sequence[Finding]
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.right for finding in self.findings)
+
+    @property
+    def reason(self) -> str:
+        """Why the first thing that is wrong is wrong."""
+        return next((f"{finding.what}: {finding.why}" for finding in self.findings if not finding.right), "")
+
+    def __str__(self) -> str:
+        return "\n".join(f"{'ok   ' if finding.right else 'WRONG'} {finding.what}" for finding in self.findings)
+
+
+def examined(name: str, answer: Any, seed: int = 0) -> Findings:
+    """What is found in an answer to an exercise that is judged in its own way."""
+    exercise = reference(name).EXERCISE
+    assert isinstance(exercise, Judged)
+    return Findings(name, exercise.judge(answer, seed))
 
 
 def judge(name: str, answer: Any, seed: int = 0) -> Report:

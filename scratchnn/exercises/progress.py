@@ -16,8 +16,8 @@ from scratchnn.exercises.verdict import try_answer
 from scratchnn.machinery.files import written_whole
 
 STATE = ".progress.json"
-HINTS = 3
-LARGEST = 100_000  # bytes of a state; all names in all of its lists are a tenth of that
+HINTS = 5
+LARGEST = 100_000  # bytes of a state; all names in all of its parts are a tenth of that
 
 
 class DamagedError(Exception):
@@ -31,24 +31,31 @@ def file_of(folder: Path, name: str) -> Path:
 
 @dataclass
 class Progress:
-    """Names of exercises: the current one, those that are done, skipped, had their solution seen; and hints shown."""
+    """Names of exercises: the current one, those that are done, skipped, had their solution seen; how many hints were
+    shown of each, and how often an answer to it was tried and was not right."""
 
     current: str
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     solution_seen: set[str] = field(default_factory=set)
     hints: dict[str, int] = field(default_factory=dict)
+    tried: dict[str, int] = field(default_factory=dict)
 
     def state(self, name: str) -> str:
         states = ["done"] if name in self.done else []
         states += ["current"] if name == self.current else []
         states += ["skipped"] if name in self.skipped and not states else []
+        states += [f"tried ({self.tried[name]})"] if name in self.tried and name not in self.done else []
+        states += ["hinted"] if name in self.hints else []
         states += ["solution seen"] if name in self.solution_seen else []
         return ", ".join(states) or "not started"
 
     def succeed(self, name: str) -> None:
         self.done.add(name)
         self.skipped.discard(name)
+
+    def fail(self, name: str) -> None:
+        self.tried[name] = self.tried.get(name, 0) + 1
 
     def advance(self) -> bool:
         """Moves on to the next exercise that is not done, from the last to the first; False if there is no other."""
@@ -82,13 +89,13 @@ def load(folder: Path) -> Progress:
             raise ValueError("it is no file, or too large")
         content = json.loads(path.read_text(encoding="utf-8"))
         sets = {key: names(content[key]) for key in ("done", "skipped", "solution_seen")}
-        hints = {name: content["hints"][name] for name in names(list(content["hints"]))}
+        hints, tried = counts(content["hints"]), counts(content.get("tried", {}))  # a state of before counts none
         (current,) = names([content["current"]])
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedError(f"{path} is damaged") from error
-    if not all(type(count) is int and 0 <= count <= HINTS for count in hints.values()):
+    if max(hints.values(), default=0) > HINTS:
         raise DamagedError(f"{path} counts hints that do not exist")
-    return Progress(current, **sets, hints=hints)
+    return Progress(current, **sets, hints=hints, tried=tried)
 
 
 def names(listed: list[str]) -> set[str]:
@@ -97,6 +104,13 @@ def names(listed: list[str]) -> set[str]:
     if not isinstance(listed, list) or not all(name in known for name in listed):
         raise ValueError("it names exercises that do not exist")
     return set(listed)
+
+
+def counts(counted: dict[str, int]) -> dict[str, int]:
+    """Numbers from 0 on, by exercise; ValueError if there is something else in them."""
+    if not all(type(count) is int and count >= 0 for count in counted.values()):
+        raise ValueError("it counts what cannot be counted")
+    return {name: counted[name] for name in names(list(counted))}
 
 
 def from_files(folder: Path) -> Progress:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scratchnn.exercises.exercise import ladder, path_of, reference, solution
+from scratchnn.exercises.exercise import Finding, path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
+from scratchnn.exercises.road import PARTS, STEPS, step_of
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
@@ -58,9 +59,14 @@ def block(text: str) -> None:
     say(textwrap.indent(textwrap.dedent(text).strip("\n"), "    ").rstrip() + "\n", wrap=False)
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of cells as lines, each column as wide as its widest cell; words with a style of their own get it."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Of each column, the width of its widest cell."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
+    """Rows of cells as lines, in columns of these widths; words with a style of their own get it."""
+    widths = widths or widths_of(rows)
     for row in rows:
         *cells, last = row[: 1 + max(k for k, cell in enumerate(row) if cell)]  # no spaces at the end of a line
         texts = [*(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last]
@@ -71,14 +77,23 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_list(progress: Progress) -> None:
-    """All exercises with their states, and how far the learner is."""
-    rows = []
-    for name in ladder():
-        number = path_of(name).name[1:3]
-        mark = ">" if name == progress.current else " "
-        rows.append([mark, number, name, reference(name).EXERCISE.title, progress.state(name)])
-    table(rows)
-    done, skipped, total = (len(names & set(ladder())) for names in (progress.done, progress.skipped, {*ladder()}))
+    """All exercises, part by part, with their states, and how far the learner is."""
+    rows = {
+        step.name: [
+            ">" if step.name == progress.current else " ",
+            path_of(step.name).name[1:3],
+            step.name,
+            reference(step.name).EXERCISE.title,
+            progress.state(step.name),
+        ]
+        for step in STEPS
+    }
+    widths = widths_of([*rows.values()])
+    for part, steps in PARTS.items():
+        say(f"\n{part}", wrap=False)
+        table([rows[step.name] for step in steps], widths)
+    names = {step.name for step in STEPS}
+    done, skipped, total = (len(each & names) for each in (progress.done, progress.skipped, names))
     say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
 
 
@@ -86,7 +101,9 @@ def show_list(progress: Progress) -> None:
 
 
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
-    if verdict.report is None:
+    if verdict.findings:
+        show_findings(name, verdict.findings)
+    elif verdict.report is None:
         say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
     else:
         show_report(verdict.report)
@@ -97,6 +114,20 @@ def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
         show_solution(name, "The library's solution, to compare with yours:")
 
 
+def show_findings(name: str, findings: Sequence[Finding]) -> None:
+    """What the answer was tried on; and of the first that went wrong, why."""
+    right = sum(finding.right for finding in findings)
+    if right == len(findings):
+        say(f"{name}: right, all {right} of them", "bold green")
+    else:
+        say(f"{name}: {right} of {len(findings)} right", "bold red")
+    table([["ok" if finding.right else "WRONG", finding.what] for finding in findings])
+    wrong = next((finding for finding in findings if not finding.right), None)
+    if wrong:
+        say(f"\n{wrong.what}:", "bold")
+        say(wrong.why)
+
+
 def show_solution(name: str, title: str) -> None:
     say("\nThe derivation:")
     block(reference(name).EXERCISE.derivation)
@@ -104,8 +135,33 @@ def show_solution(name: str, title: str) -> None:
     block(solution(name))
 
 
-def show_hints(name: str, count: int) -> None:
-    for level, hint in enumerate(reference(name).EXERCISE.hints[:count], 1):
+def hints_for(name: str, verdict: Verdict) -> list[str]:
+    """Five hints in small steps: what is right already, where to look, and then the exercise's own three."""
+    right: list[str] = []
+    wrong: list[str] = []
+    place = ""
+    if verdict.report:
+        for array in verdict.report.arrays:
+            (right if array.passed else wrong).append(array.name)
+            if array.diagnosis and not place:
+                place = array.diagnosis.place
+        place = verdict.report.line or place
+    for finding in verdict.findings:
+        (right if finding.right else wrong).append(finding.what)
+        if not finding.right and not place:
+            place = finding.why
+    said = verdict.sentence if verdict.written else f"read {step_of(name).read} beside it"
+    if right and wrong:
+        first = f"right already: {', '.join(right)}. So look for what {wrong[0]} needs and these do not."
+    elif wrong:
+        first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
+    else:
+        first = "go through the task's questions one after another, with a pencil."
+    return [first, place or said, *reference(name).EXERCISE.hints]
+
+
+def show_hints(name: str, hints: Sequence[str]) -> None:
+    for level, hint in enumerate(hints, 1):
         say(f"{name}, hint {level} of {HINTS}: {hint}")
 
 
@@ -118,6 +174,12 @@ def show_report(report: Report) -> None:
     other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
     heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
     table([heads, *map(cells, report.arrays)])
+    mapped = [array for array in wrong if worth_a_map(array)]
+    for array in mapped:
+        say(f"\nWhere {array.name} is wrong:")
+        block(map_of(array))
+    if mapped:
+        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
     if report.line:
         say("\n" + report.line, "bold")
     for names, diagnosis in report.diagnoses():
@@ -125,12 +187,12 @@ def show_report(report: Report) -> None:
         say("\n" + fact, "bold")
         for sentence in rest:
             say(sentence)
-    mapped = [array for array in wrong if array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP]
-    for array in mapped:
-        say(f"\nWhere {array.name} is wrong:")
-        block(map_of(array))
-    if mapped:
-        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
+
+
+def worth_a_map(array: ArrayReport) -> bool:
+    """Whether it fits the screen, and some of its entries are right."""
+    fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
+    return fits and bool((array.excess <= 0).any())
 
 
 def cells(array: ArrayReport) -> list[str]:

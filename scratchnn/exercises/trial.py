@@ -1,7 +1,8 @@
-"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE RESULT SECONDS.
+"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE OUTPUT SECONDS.
 
-It runs a learner's file, has its functions judged, and writes the verdict into RESULT as JSON. What goes wrong becomes
-one sentence with the line of the learner's file: in a traceback through the checker it would be hard to find.
+It runs a learner's file and does what it is asked, one message a line (wire.py): call a function of the file with these
+arrays, or look for the reason why a backward pass is wrong. What goes wrong becomes one sentence with the line of the
+learner's file: in a traceback through the checker it would be hard to find.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import _thread
 import functools
 import io
 import json
+import os
 import signal
 import sys
 import threading
@@ -18,15 +20,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
-from scratchnn.exercises.exercise import reference, values_of
+from scratchnn.exercises.exercise import Exercise, given_functions, reference, values_of
 from scratchnn.exercises.judge import judge
-from scratchnn.exercises.verdict import FLOOD, FLOODED, LOOP, STARTED, Verdict
+from scratchnn.exercises.verdict import FLOOD, FLOODED, LOOP
+from scratchnn.exercises.wire import decoded, encoded, line
 from scratchnn.gradcheck.problem import GradientError, as_tuple
-from scratchnn.gradcheck.report import Report
 
 
 class NotWrittenError(Exception):
@@ -50,42 +52,102 @@ class Limited(io.TextIOBase):
         return self.stream.write(text)
 
 
-def main(name: str, path: str, result: str, seconds: str) -> None:
+def main(name: str, path: str, output: str, seconds: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # interrupt_main needs it, and a shell may have cut it off
-    clock = threading.Timer(float(seconds), _thread.interrupt_main)
-    clock.daemon = True
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    printed = os.open(output, os.O_WRONLY | os.O_APPEND)
+    for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
+        os.dup2(file, stream)  # what the learner's code reads and prints is no message
     sys.stdout = sys.stderr = Limited(sys.stdout)
-    Path(result).with_suffix(STARTED).touch()
-    clock.start()
-    file = Path(path)
-    try:
-        verdict = Verdict(judged(name, file))
-    except NotWrittenError:
-        dots = f"{reference(name).EXERCISE.function} is not written yet: replace the dots (...) in {file.name}"
-        verdict = Verdict(sentence=dots, written=False)
-    except BaseException as error:
-        verdict = Verdict(sentence=sentence(error, file, float(seconds)))
-    finally:
-        clock.cancel()
-    partial = Path(result + ".part")
-    partial.write_text(json.dumps(asdict(verdict), default=lambda array: array.tolist()), encoding="utf-8")
-    partial.replace(result)
+    trial = Trial(name, Path(path), float(seconds), requests, replies)
+    trial.send({"started": True})
+    for text in requests:
+        trial.send(trial.reply(json.loads(text)))
 
 
-def judged(name: str, file: Path) -> Report:
-    """The report of the judge on the functions of a file; raises whatever they raise."""
+class Trial:
+    """The learner's file, and the two streams of messages."""
+
+    def __init__(self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO) -> None:
+        self.name, self.file, self.seconds, self.requests, self.replies = name, file, seconds, requests, replies
+        self.answer = ModuleType("answer")
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.replies.write(line(message))
+        self.replies.flush()
+
+    def reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What comes of a request, in time or not."""
+        clock = threading.Timer(self.seconds, _thread.interrupt_main)
+        clock.daemon = True
+        clock.start()
+        try:
+            return self.done(request)
+        except NotWrittenError:
+            function = reference(self.name).EXERCISE.function
+            dots = f"{function} is not written yet: replace the dots (...) in {self.file.name}"
+            return {"sentence": dots, "written": False}
+        except AssertionError as error:
+            if isinstance(error, GradientError) or request["do"] != "call":
+                return {"sentence": sentence(error, self.file, self.seconds)}
+            return {"rejected": str(error)}
+        except BaseException as error:
+            return {"sentence": sentence(error, self.file, self.seconds)}
+        finally:
+            clock.cancel()
+
+    def done(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Does what is asked; raises whatever the learner's code raises."""
+        match request["do"]:
+            case "load":
+                self.answer = load(self.name, self.file)
+                return {}
+            case "report":
+                report = asdict(judge(self.name, self.answer, request["seed"]))
+                return {"report": json.loads(json.dumps(report, default=lambda array: array.tolist()))}
+        asked = {key: decoded(value, self.remote) for key, value in request.items() if key != "do"}
+        if "values" in asked:
+            dy = asked["dy"]
+            _, cache = self.answer.forward(**asked["values"])
+            return {"value": encoded(self.answer.backward(dy, cache), [])}
+        function = asked["function"]
+        if not callable(getattr(self.answer, function, None)):
+            raise gone(self.name, self.file, function)
+        returned = supervised(getattr(self.answer, function))(*asked["arguments"], **asked["named"])
+        return {"value": encoded(returned, [])}
+
+    def remote(self, number: int) -> Callable[..., Any]:
+        """A function that runs in the other process."""
+
+        def called(*arguments: Any) -> Any:
+            self.send({"call": number, "arguments": encoded(arguments, [])})
+            reply = json.loads(self.requests.readline())
+            if "error" in reply:
+                raise ValueError(reply["error"])
+            return decoded(reply["value"], self.remote)
+
+        return called
+
+
+def gone(name: str, file: Path, function: str) -> GradientError:
+    return GradientError(f"{file.name} has no function `{function}` any more; `reset {name}` brings it back")
+
+
+def load(name: str, file: Path) -> ModuleType:
+    """The functions of a file; raises whatever the file raises."""
     answer = ModuleType("answer")
+    answer.__file__ = str(file)
     # by hand, not by import: that would write __pycache__ beside the exercises, and might read an old one
     exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(answer))
-    function = reference(name).EXERCISE.function
-    given = [wanted for wanted in ("forward", function) if hasattr(reference(name), wanted)]
-    for wanted in given:
+    for wanted in given_functions(name):
         if not callable(getattr(answer, wanted, None)):
-            raise GradientError(f"{file.name} has no function `{wanted}` any more; `reset {name}` brings it back")
-    if "forward" in given:
-        check_forward(name, answer)
-    setattr(answer, function, supervised(getattr(answer, function)))
-    return judge(name, answer)
+            raise gone(name, file, wanted)
+    exercise = reference(name).EXERCISE
+    if isinstance(exercise, Exercise):
+        if hasattr(reference(name), "forward"):
+            check_forward(name, answer)
+        setattr(answer, exercise.function, supervised(getattr(answer, exercise.function)))
+    return answer
 
 
 def check_forward(name: str, answer: ModuleType) -> None:

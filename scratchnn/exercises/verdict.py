@@ -1,30 +1,40 @@
-"""Trying a learner's file in a process of its own, whatever the file does: loop or print without end, crash, exit.
+"""Trying a learner's file: it runs in a process of its own, and is judged in this one, by the arrays that it returns.
 
-`try_answer` starts that process (trial.py) and reads its verdict from a file. What the process may do is said in one
-place, the arguments of `run_apart`: how long it may take, how much print and hold, as whom and where it runs. That is
-against slips; code that means harm has all the rights of its user.
+Whatever the file does, loop or print without end, crash, exit, it does to its own process (trial.py), whose time and
+output are watched here. Time counts from where the learner's code begins: a busy computer may take long to start
+Python. What else the process may do is said in one place, the arguments of `apart`. That is against slips; code that
+means harm has all the rights of its user. Why a backward pass is wrong is looked for where the answer runs, since that
+reads its code; whether it is right is decided here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from scratchnn.exercises.exercise import Finding, Judged, outputs_of, reference, values_of
+from scratchnn.exercises.wire import WireError, decoded, encoded, line
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.gradcheck.problem import as_tuple
 from scratchnn.gradcheck.report import ArrayReport, Report
 
 SECONDS = 10.0
 GRACE = 2.0  # how much later a process is killed that could not be interrupted
+LOOK = 0.01  # seconds from one look at the process to the next
 FLOOD = 1_000_000  # characters; too many to be printed on purpose
 MEMORY = 4 * 2**30  # bytes of addresses, of which Python with NumPy takes an eighth
 # Limits itself, and becomes the command. Here, where other threads may run, nothing can safely be done after a fork.
@@ -34,94 +44,216 @@ resource.setrlimit(resource.RLIMIT_AS, 2 * (int(sys.argv[1]),))
 os.execv(sys.argv[2], sys.argv[2:])
 """
 SHOWN = 2_000
-STARTED = ".started"  # added to the name of the result: a file that says that the learner's code begins
+LONGEST = 256 * 2**20  # bytes of a message
 LOOP = "it was stopped after {:g} seconds: is there an endless loop?"
 FLOODED = f"it was stopped after printing {FLOOD:,} characters: is there a print inside a loop?"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a trial: a report, or else one sentence on why there is none; and what the learner's code printed.
+    """What came of a trial: a report or findings, or else one sentence on why there are none; and what was printed.
 
     `written` is False while the dots are still there, which is no mistake.
     """
 
     report: Report | None = None
+    findings: tuple[Finding, ...] = ()
     sentence: str = ""
     written: bool = True
     printed: str = ""
 
     @property
     def passed(self) -> bool:
-        return self.report is not None and self.report.passed
+        if self.report is not None:
+            return self.report.passed
+        return bool(self.findings) and all(finding.right for finding in self.findings)
 
 
-def try_answer(name: str, file: Path, seconds: float = SECONDS) -> Verdict:
+class NoAnswerError(Exception):
+    """The answer's process had nothing to give but a sentence."""
+
+    def __init__(self, sentence: str, written: bool = True) -> None:
+        super().__init__(sentence)
+        self.written = written
+
+
+def try_answer(name: str, file: Path, seconds: float | None = None, seed: int = 0) -> Verdict:
     """The verdict on the learner's file."""
     if not file.is_file():
         return Verdict(sentence=f"there is no file {file}; `start` writes it again")
+    exercise = reference(name).EXERCISE
     with tempfile.TemporaryDirectory() as folder:
-        result, output = Path(folder, "result"), Path(folder, "output")
-        arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(result), str(seconds)]
-        command, started = [sys.executable, *arguments], result.with_suffix(STARTED)
-        ending = run_apart(command, output, started, seconds=seconds + GRACE)
+        output = Path(folder, "output")
+        output.touch()
+        try:
+            with running(name, file, output, seconds or exercise.seconds) as answer:
+                answer.ask({"do": "load"})
+                if isinstance(exercise, Judged):
+                    verdict = Verdict(findings=tuple(exercise.judge(answer, seed)))
+                else:
+                    verdict = confirmed(Verdict(reported(answer.ask({"do": "report", "seed": seed}))), answer, seed)
+        except NoAnswerError as error:
+            verdict = Verdict(sentence=str(error), written=error.written)
         with output.open(encoding="utf-8", errors="replace") as stream:
             printed = stream.read(SHOWN + 1)
         if len(printed) > SHOWN:
             printed = f"{printed[:SHOWN]}\n… (cut at {SHOWN:,} characters)"
-        if not result.exists():
-            return Verdict(sentence=ending or LOOP.format(seconds), printed=printed)
-        return Verdict(**{**decoded(json.loads(result.read_text(encoding="utf-8"))), "printed": printed})
+        return replace(verdict, printed=printed)
 
 
-def run_apart(
-    command: list[str],
-    output: Path,
-    started: Path,
-    *,
-    seconds: float,
-    printed: int = 4 * FLOOD,
-    memory: int = MEMORY,
-    user: int | None = None,
-    folder: Path | None = None,
-) -> str:
-    """Runs a Python until it ends, by itself or by force; a sentence on how it ended, "" if by the clock.
+def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
+    """The same verdict if the arrays of the answer are the solution's wherever its own process reports that."""
+    name = answer.exercise
+    exercise, own = reference(name).EXERCISE, reference(name)
+    for which in (0, 1) if verdict.passed else ():
+        values = values_of(exercise, which, seed)
+        if exercise.function == "backward":
+            y, cache = own.forward(**values)
+            rng = np.random.default_rng([seed, which, 1])
+            dy = tuple(rng.normal(size=part.shape) for part in as_tuple(y))
+            upstream = dy if isinstance(y, tuple) else dy[0]
+            given = answer.ask({"do": "gradients", "values": values, "dy": upstream})
+            right = own.backward(upstream, cache)
+        else:
+            given, right = getattr(answer, exercise.function)(**values), getattr(own, exercise.function)(**values)
+        given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)
+        for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=False):
+            if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, 1e-6, 1e-9 * np.abs(ours).max()):
+                return Verdict(
+                    sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?"
+                )
+    return verdict
 
-    `seconds` count from where the learner's code begins, which is when `started` exists: a busy computer may take long
-    to start Python. `printed` is in bytes, and goes into `output`. `memory` is in bytes of addresses, and a limit on
-    Linux alone. `user` is a number, which only root can choose, and whose group the process
-    has as well. `folder` is the working folder.
+
+# ---- the process of the answer
+
+
+def apart(
+    command: list[str], *, memory: int = MEMORY, user: int | None = None, folder: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a Python in a process of its own, with pipes to it and from it.
+
+    `memory` is in bytes of addresses, and a limit on Linux alone. `user` is a number, which only root can choose, and
+    whose group the process has as well. `folder` is the working folder.
     """
     if sys.platform == "linux":
         command = [command[0], "-ISc", LIMITED, str(memory), *command]
     who: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # memory for each thread of a large machine
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-            cwd=folder, env=environment, **who,
-        )  # fmt: skip
-    deadline = None
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd=folder, env=environment, **who,
+    )  # fmt: skip
+
+
+@contextmanager
+def running(name: str, file: Path, output: Path, seconds: float) -> Iterator[Answer]:
+    """The answer's process, until it is no longer needed."""
+    arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds)]
+    process = apart([sys.executable, *arguments])
     try:
-        while deadline is None or time.monotonic() < deadline:
-            if deadline is None and started.exists():
-                deadline = time.monotonic() + seconds
-            if output.stat().st_size > printed:
-                return FLOODED
-            status = process.poll()
-            if status is not None:
-                how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-                return f"Python ended before there was a verdict ({how}): does the file end it, or crash it?"
-            time.sleep(0.01)
-        return ""
+        yield Answer(name, file, process, output, seconds)
     finally:
         process.kill()
         process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                with suppress(OSError):  # what was not sent yet has no reader any more
+                    stream.close()
 
 
-def decoded(verdict: dict[str, Any]) -> dict[str, Any]:
-    """A verdict as `main` wrote it, with arrays in place of lists."""
-    if verdict["report"]:
+class Answer:
+    """The functions of a learner's file: `answer.f(x)` runs f(x) in the answer's process.
+
+    Functions among the arguments run here, whenever they are called there.
+    """
+
+    def __init__(self, exercise: str, file: Path, process: subprocess.Popen[bytes], output: Path, seconds: float):
+        self.exercise, self.file, self.process, self.output, self.seconds = exercise, file, process, output, seconds
+        self.messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self.listen, args=[process.stdout], daemon=True).start()
+        self.message(None)  # the one that says that Python has started
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        if function.startswith("__"):
+            raise AttributeError(function)
+        return lambda *arguments, **named: self.ask(
+            {"do": "call", "function": function, "arguments": arguments, "named": named}
+        )
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """What the answer's process returns; AssertionError if the function raised that, else NoAnswerError."""
+        functions: list[Callable[..., Any]] = []
+        deadline = time.monotonic() + self.seconds + GRACE
+        self.send({key: encoded(value, functions) for key, value in request.items()})
+        while True:
+            reply = self.message(deadline)
+            if "call" not in reply:
+                break
+            try:
+                arguments = self.value(reply["arguments"])
+                self.send({"value": encoded(functions[reply["call"]](*arguments), functions)})
+            except NoAnswerError:
+                raise
+            except Exception as error:  # of a function that got what it cannot take
+                self.send({"error": f"{type(error).__name__}: {error}"})
+        if "sentence" in reply:
+            raise NoAnswerError(str(reply["sentence"]), bool(reply.get("written", True)))
+        if "rejected" in reply:
+            raise AssertionError(str(reply["rejected"]))
+        return reply["report"] if "report" in reply else self.value(reply.get("value"))
+
+    def value(self, sent: Any) -> Any:
+        try:
+            return decoded(sent, lambda number: lambda *arguments: None)
+        except WireError as error:
+            raise NoAnswerError(f"the answer's process sent {error}") from error
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(line(message))
+            self.process.stdin.flush()
+        except OSError:
+            pass  # it has ended; the next look at its messages says how
+
+    def message(self, deadline: float | None) -> dict[str, Any]:
+        """The next message; NoAnswerError if the process ends, takes too long, or prints too much."""
+        while deadline is None or time.monotonic() < deadline:
+            try:
+                text = self.messages.get(timeout=LOOK)
+            except queue.Empty:
+                if self.output.stat().st_size > 4 * FLOOD:  # bytes
+                    raise NoAnswerError(FLOODED) from None
+                continue
+            if not text:
+                status = self.process.wait()
+                how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+                raise NoAnswerError(
+                    f"Python ended before there was a verdict ({how}): does the file end it, or crash it?"
+                )
+            try:
+                message = json.loads(text)
+            except ValueError:
+                message = None
+            if not isinstance(message, dict):
+                raise NoAnswerError("the answer's process sent a message that cannot be read")
+            return message
+        raise NoAnswerError(LOOP.format(self.seconds))
+
+    def listen(self, stream: IO[bytes]) -> None:
+        """Passes on message by message; an empty one says that the process has ended."""
+        try:
+            while text := stream.readline(LONGEST):
+                self.messages.put(text)
+        except (OSError, ValueError):  # closed from this side
+            pass
+        self.messages.put(b"")
+
+
+def reported(report: Any) -> Report:
+    """A report as trial.py sent it, with arrays in place of lists."""
+    try:
         arrays = [
             ArrayReport(
                 name=array["name"],
@@ -130,7 +262,8 @@ def decoded(verdict: dict[str, Any]) -> dict[str, Any]:
                 rounding=array["rounding"],
                 diagnosis=Diagnosis(**array["diagnosis"]) if array["diagnosis"] else None,
             )
-            for array in verdict["report"]["arrays"]
+            for array in report["arrays"]
         ]
-        verdict["report"] = Report(verdict["report"]["subject"], arrays, line=verdict["report"]["line"])
-    return verdict
+        return Report(report["subject"], arrays, line=report["line"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NoAnswerError("the answer's process sent a report that cannot be read") from error

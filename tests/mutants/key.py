@@ -11,9 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong `backward` and its key: "LABEL:gradient" for every gradient that is wrong, "LABEL" for a broken contract.
+    """A wrong answer and its key: "LABEL:gradient" for every gradient that is wrong, "LABEL" for a broken contract, and
+    "REASON: …" with a part of what must be said where an exercise is judged in its own way.
 
-    A label may be a set of acceptable ones, written with " | " in between.
+    A label may be a set of acceptable ones, written with " | " in between. EDIT stands for the change of a line that
+    edits.py found; which one it was is held against read.py.
     """
 
     exercise: str

@@ -136,4 +136,81 @@ READ: dict[tuple[str, str], dict[str, str]] = {
         "dx": "in line 19, the derivative of w * np.tanh(x) by np.tanh(x) is left out",
         "dw": "in line 19, the derivative of w * np.tanh(x) by w uses x where np.tanh(x) belongs",
     },
+    ("attention", "softmax_without_its_sum"): {
+        "dq": "the route from s to np.exp(s) (line 20) is missing",
+        "dk": "the route from s to np.exp(s) (line 20) is missing",
+    },
+    ("attention", "p_not_transposed"): {
+        "dv": "in line 21, the derivative of p @ v by v uses the transpose of p where p belongs",
+    },
+    ("broadcast", "x_forgotten"): {
+        "dc": "in line 20, the derivative of x * c + r by c is left out",
+    },
+    ("broadcast", "sums_multiplied"): {
+        "dc": "the gradient of y is summed over axis 1, in this gradient alone",
+    },
+    ("embedding", "plus_equals"): {
+        "dE": "the route from E to y (line 19) counts in the last use of an entry alone",
+    },
+    ("layer_norm", "gamma_forgotten_in_dx"): {
+        "dx": "in line 22, the derivative of gamma * normed + beta by normed is left out",
+    },
+    ("mlp", "no_mask"): {
+        "dW1": "in line 21, the derivative of np.maximum(h, 0) is left out",
+        "db1": "in line 21, the derivative of np.maximum(h, 0) is left out",
+    },
+    ("mlp", "input_before_the_relu"): {
+        "dW2": "in line 22, the derivative of a @ W2 by W2 uses h where a belongs",
+    },
+    ("mlp", "label_forgotten"): {
+        "dW1": "the route from logits to np.exp(logits) (line 23) is missing",
+        "db1": "the route from logits to np.exp(logits) (line 23) is missing",
+        "dW2": "the route from logits to np.exp(logits) (line 23) is missing",
+        "db2": "the route from logits to np.exp(logits) (line 23) is missing",
+    },
+    ("momentum", "step_by_the_old_v"): {
+        "params": "in params the term «the old v» counts 1.25 times: that is 1/MOMENTUM and the term «the gradient» is missing, and everything else is right",
+    },
+    ("momentum", "average"): {
+        "params": "in params the term «the gradient» counts 0.2 times: that is (1 − MOMENTUM), and everything else is right",
+    },
+    ("recurrent", "overwritten_in_every_step"): {
+        "dW": "the route from W to x[:, t] @ W (line 19) counts in the first pass alone",
+        "dU": "the route from U to states[t] @ U (line 19) counts in the first pass alone",
+        "db": "the route from b to x[:, t] @ W + states[t] @ U + b (line 19) counts in the first pass alone",
+    },
+    ("recurrent", "new_state_for_the_old"): {
+        "dU": "in line 19, the derivative of states[t] @ U by U uses np.tanh(x[:, t] @ W + states[t] @ U + b) where h belongs",
+    },
+    ("recurrent", "no_slope"): {
+        "dx": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is left out",
+        "dh": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is left out",
+        "dW": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is left out",
+        "dU": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is left out",
+        "db": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is left out",
+    },
+    ("recurrent", "slope_of_the_sigmoid"): {
+        "dx": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is taken for (its result) (1 − (its result))",
+        "dh": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is taken for (its result) (1 − (its result))",
+        "dW": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is taken for (its result) (1 − (its result))",
+        "dU": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is taken for (its result) (1 − (its result))",
+        "db": "in line 19, the derivative of np.tanh(x[:, t] @ W + states[t] @ U + b) is taken for (its result) (1 − (its result))",
+    },
+    ("residual", "no_mask"): {
+        "dx": "in line 20, the derivative of np.maximum(h, 0) is left out",
+        "dW": "in line 20, the derivative of np.maximum(h, 0) is left out",
+        "db": "in line 20, the derivative of np.maximum(h, 0) is left out",
+    },
+    ("residual", "input_before_the_relu"): {
+        "dV": "in line 21, the derivative of a @ V by V uses h where a belongs",
+    },
+    ("slope", "power_not_in_front"): {
+        "dx": "the route from x to x**3 (line 24) counts 0.333333 times, as much as 1/3",
+    },
+    ("transposed_convolution", "filter_turned_round"): {
+        "dx": 'in line 26, the derivative of np.einsum("nct,cf->nft", x, w[:, :, u]) by x uses the passes\' w[:, :, u] in reverse order',
+    },
+    ("transposed_convolution", "overwritten_in_every_round"): {
+        "dx": "the route from x to y (line 26) counts in the last pass alone",
+    },
 }

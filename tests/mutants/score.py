@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from mutants.key import Mutant, all_mutants
 from mutants.read import READ
 from scratchnn.exercises import judge as judging
-from scratchnn.exercises.exercise import reference
+from scratchnn.exercises.exercise import Judged, given_functions, reference
 from scratchnn.gradcheck import GradientError
 
 
@@ -34,7 +34,10 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Every wrong gradient has one of the labels that its key allows, or a cause that was read and found right."""
+        """The reason holds what the key says; or every wrong gradient has one of the labels that its key allows, or a
+        cause that was read and found right."""
+        if self.mutant.key[0].startswith("REASON: "):
+            return self.mutant.key[0].removeprefix("REASON: ") in self.text
         read = READ.get((self.mutant.exercise, self.mutant.name), {})
         return self.found.keys() == self.wanted.keys() and all(
             label in self.wanted[gradient] or (gradient in read and self.facts[gradient] == read[gradient])
@@ -44,6 +47,12 @@ class Outcome:
 
 def outcome(mutant: Mutant, exercise: ModuleType | None = None, seed: int = 0) -> Outcome:
     own = exercise or reference(mutant.exercise)
+    if isinstance(own.EXERCISE, Judged):
+        whole = {name: getattr(own, name) for name in given_functions(mutant.exercise) if hasattr(own, name)}
+        found = judging.examined(
+            mutant.exercise, SimpleNamespace(**{**whole, own.EXERCISE.function: mutant.backward}), seed
+        )
+        return Outcome(mutant, not found.passed, {"": "REASON"}, found.reason)
     answer = SimpleNamespace(forward=getattr(own, "forward", None), **{own.EXERCISE.function: mutant.backward})
     try:
         report = judging.judge(mutant.exercise, answer, seed)
