@@ -204,17 +204,17 @@ class Tests:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
-        calls = in_a_fork(lambda: self.calls(session.items), 3600)  # and what is imported late
-        usual = in_a_fork(lambda: self.run(session.items), 3600)
-        if isinstance(usual, str) or isinstance(calls, str):
-            raise SystemExit(f"without a change the tests fail: {usual if isinstance(usual, str) else calls}")
+        first = in_a_fork(lambda: self.calls(session.items), 3600)
+        if isinstance(first, str):
+            raise SystemExit(f"without a change the tests fail: {first}")
+        usual, calls = first
         names = sorted(items, key=lambda name: usual[name])
         print(f"{len(names)} tests, {sum(usual.values()):.1f} s", file=sys.stderr)
         functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
         gc.freeze()  # what a fork does not write to it shares with this process
         found: Counter[str] = Counter()
 
-        def warm(mutant: Mutant) -> Any:
+        def warm(mutant: Mutant) -> str:
             changed = swap(mutant, functions)
             left, chosen = SECONDS, []
             for name in sorted(names, key=lambda name: (-found[name], usual[name])):
@@ -223,32 +223,27 @@ class Tests:
             return self.run(chosen, usual)
 
         for mutant in self.todo:
-            outcome = in_a_fork(lambda: warm(mutant), 4 * SECONDS)  # noqa: B023
-            if not isinstance(outcome, str):
+            by = in_a_fork(lambda: warm(mutant), 4 * SECONDS)  # noqa: B023
+            if not by:
                 order = sorted(names, key=lambda name: (-found[name], usual[name]))
-                outcome = in_a_fork(lambda: anew(self.room, mutant, order, usual), 4 * sum(usual.values()) + 10)  # noqa: B023
-            by = outcome if isinstance(outcome, str) else ""
+                by = in_a_fork(lambda: anew(self.room, mutant, order, usual), 4 * sum(usual.values()) + 10)  # noqa: B023
             found[by] += 1
             self.report(mutant, by)
         return True
 
-    def run(self, items: Sequence[pytest.Item], usual: Mapping[str, float] | None = None) -> str | dict[str, float]:
-        """The test that fails, or what each has taken; a test that takes far longer than usual ends the process."""
-        seconds = {}
+    def run(self, items: Sequence[pytest.Item], usual: Mapping[str, float]) -> str:
+        """The test that fails, or none; one that takes far longer than usual ends the process."""
         for item, following in zip_longest(items, items[1:]):
-            if usual is not None:
-                signal.setitimer(signal.ITIMER_REAL, 20 + 20 * usual[item.nodeid])
-            started = sum(os.times()[:4])
+            signal.setitimer(signal.ITIMER_REAL, 20 + 20 * usual.get(item.nodeid, 1))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:
-                return self.failed
-            seconds[item.nodeid] = sum(os.times()[:4]) - started
-        return seconds
+                break
+        return self.failed
 
-    def calls(self, items: Sequence[pytest.Item]) -> str | dict[str, set[Place]]:
-        """The functions of the library that each test calls."""
+    def calls(self, items: Sequence[pytest.Item]) -> str | tuple[dict[str, float], dict[str, set[Place]]]:
+        """The seconds that each test takes, and the functions of the library that it calls."""
+        seconds, functions = {}, {}
         called: set[Place] = set()
-        all_calls = {}
 
         def note(frame: FrameType, event: str, _: Any) -> None:
             if event == "call" and frame.f_code.co_filename.startswith(LIBRARY):
@@ -257,11 +252,12 @@ class Tests:
         threading.setprofile(note)
         for item, following in zip_longest(items, items[1:]):
             called.clear()
+            started = sum(os.times()[:4])
             sys.setprofile(note)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             sys.setprofile(None)
-            all_calls[item.nodeid] = set(called)
-        return self.failed or all_calls
+            seconds[item.nodeid], functions[item.nodeid] = sum(os.times()[:4]) - started, set(called)
+        return self.failed or (seconds, functions)
 
 
 class Anew(Tests):
@@ -270,15 +266,15 @@ class Anew(Tests):
     def __init__(self, names: Sequence[str], usual: Mapping[str, float]) -> None:
         self.place = {name: place for place, name in reversed(list(enumerate(names)))}
         self.usual, self.failed = usual, ""
-        self.outcome: str | dict[str, float] = ""
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        session.items.sort(key=lambda item: self.place[item.nodeid])
-        self.outcome = self.failed or self.run(session.items, self.usual)
+        session.items.sort(key=lambda item: self.place.get(item.nodeid, 0))
+        if not self.failed:
+            self.run(session.items, self.usual)
         return True
 
 
-def anew(room: Room, mutant: Mutant, names: Sequence[str], usual: Mapping[str, float]) -> str | dict[str, float]:
+def anew(room: Room, mutant: Mutant, names: Sequence[str], usual: Mapping[str, float]) -> str:
     """Imports the mutated library and the tests once more, and runs them."""
     for name, module in list(sys.modules.items()):
         if name != __name__ and Path(getattr(module, "__file__", None) or "/").is_relative_to(ROOT):
@@ -291,7 +287,7 @@ def anew(room: Room, mutant: Mutant, names: Sequence[str], usual: Mapping[str, f
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
     plugin = Anew(names, usual)
     status = pytest.main(arguments(room), [plugin])
-    return plugin.failed or plugin.outcome or f"pytest ends with {status!r}"
+    return plugin.failed or (f"pytest ends with {status!r}" if status else "")
 
 
 def place(code: CodeType) -> Place:
@@ -374,7 +370,7 @@ def examine(name: str, again: frozenset[tuple[str, ...]] | None, out: Path) -> N
     """Writes a line about every mutant of a room."""
     settings.register_profile(
         "mutants", deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck), max_examples=50,
+        suppress_health_check=list(HealthCheck), max_examples=25,
     )  # fmt: skip
     room = ROOMS[name]
     todo = [mutant for mutant in mutants(room) if again is None or (mutant.module, mutant.old, mutant.new) in again]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +30,7 @@ from scratchnn.evaluation import (
     t_sne,
 )
 from scratchnn.evaluation.bounds import log_weights
+from scratchnn.evaluation.levels import log_prob_normal
 from scratchnn.training import evaluate
 
 
@@ -316,3 +318,17 @@ def test_t_sne_keeps_neighbours_and_repeats_itself():
     distance = np.linalg.norm(first[:, None] - first, axis=2) + np.diag(np.full(120, np.inf))
     labels = data.labels_of(images.test)[:120]
     assert np.mean(labels[distance.argmin(axis=1)] == labels) > 0.6
+
+
+@pytest.mark.parametrize(
+    "package, call, what",
+    [
+        ("sklearn", lambda: t_sne(None, 3, 0), "t-SNE"),
+        ("scipy", lambda: log_prob_normal(np.zeros(1), np.ones(1)), "the probability of a level under a Gaussian"),
+    ],
+)
+def test_a_missing_package_is_a_sentence_that_names_its_extra(package, call, what, monkeypatch):
+    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModuleNotFoundError, match=rf'^{what} needs {package}: .*pip install "scratchnn\[examples\]"$'):
+        call()

@@ -210,6 +210,11 @@ def test_decay_rates_lie_below_one(rate):
         SGD(vectors([0.0]), lr=1, momentum=rate)
 
 
+def test_an_optimiser_says_how_it_steps():
+    with pytest.raises(NotImplementedError):
+        optim.Optimiser(vectors([1.0]), 0.1).step()
+
+
 def test_eps_keeps_the_quotient_finite():
     with pytest.raises(ValueError, match="eps must be a positive, finite number, got 0"):
         Adam(vectors([0.0]), eps=0)
