@@ -66,43 +66,60 @@ REASONS = {(f"scratchnn.{one.module}", one.old, new): one.why for one in EQUIVAL
 
 
 class Room(NamedTuple):
-    """Modules, and the tests that hold them: tests/test_….py."""
+    """Modules, and the tests that hold them: tests/test_….py, of these only those that pytest's -k selects."""
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    only: str = ""
     whole: bool = True
 
 
+def about(own: str, *classes: str) -> str:
+    """All tests of the files named so, and of the tests of all layers and of the ends of the number range those about
+    these classes."""
+    return f"{own} or (({' or '.join(classes)}) and (test_layers or test_numbers))"
+
+
+ALL = ("layers", "numbers")
 ROOMS = {
-    "layers": Room(("layers/layer", "layers/dense", "layers/activations"), ("layers", "numbers", "parameters")),
-    "normalisation": Room(("layers/dropout", "layers/batch_norm"), ("modes", "layers", "numbers")),
-    "images": Room(
-        ("layers/shape", "layers/convolution", "layers/pooling"), ("convolution", "layers", "numbers", "compiled")
+    "layers": Room(("layers/layer", "layers/dense", "layers/activations"), ("layers", "parameters")),
+    "normalisation": Room(
+        ("layers/dropout", "layers/batch_norm"), ("modes", *ALL), about("test_modes", "Dropout", "BatchNorm")
     ),
-    "losses": Room(("losses",), ("likelihoods", "layers", "numbers", "classifier")),
-    "likelihoods": Room(("likelihoods",), ("likelihoods", "layers", "numbers")),
-    "vae": Room(("vae",), ("vae", "layers", "numbers")),
-    "optim": Room(("optim",), ("optim", "compiled")),
+    "images": Room(
+        ("layers/shape", "layers/convolution", "layers/pooling"), ("convolution", "compiled", *ALL),
+        about("test_convolution or test_compiled", "Conv", "Pool", "Up", "Flatten", "Reshape", "linear"),
+    ),
+    "losses": Room(
+        ("losses",), ("likelihoods", "classifier", *ALL),
+        about("test_likelihoods or test_classifier", "Entropy", "Squared", "batch_mean", "softmax"),
+    ),
+    "likelihoods": Room(
+        ("likelihoods",), ("likelihoods", *ALL), about("test_likelihoods", "Bernoulli", "Gaussian", "SigmoidMean")
+    ),
+    "vae": Room(("vae",), ("vae", *ALL), about("test_vae", "Reparameterise", "Normal", "VAE")),
+    "optim": Room(("optim",), ("optim", "compiled"), "test_optim or adam"),
     "init": Room(("init",), ("init",)),
-    "parameters": Room(("machinery/parameters",), ("parameters", "layers")),
+    "parameters": Room(("machinery/parameters",), ("parameters",)),
     "evaluation": Room(
         tuple(f"evaluation/{name}" for name in ("bounds", "classification", "generation", "latent", "levels",
                                                 "quadrature")),
-        ("evaluation", "evaluation_generation", "evaluation_levels", "numbers"), False,
+        ("evaluation", "evaluation_generation", "evaluation_levels", "numbers"),
+        "test_evaluation or (test_numbers and evaluation)", False,
     ),
     "training": Room(
         tuple(f"training/{name}" for name in ("after_epoch", "blas", "compiling", "loop", "npz", "runs", "same_bits",
                                               "schema", "signals")),
-        ("training", "checkpoints", "hostile_files", "cli", "signals"), False,
+        ("training", "checkpoints", "hostile_files", "cli", "signals"), "", False,
     ),
-    "checkpoints": Room(("training/checkpoints",), ("checkpoints", "hostile_files", "crashes"), False),
-    "parallel": Room(("training/parallel",), ("parallel",), False),
+    "checkpoints": Room(("training/checkpoints",), ("checkpoints", "hostile_files", "crashes"), "", False),
+    "parallel": Room(("training/parallel",), ("parallel",), "", False),
     "gradcheck": Room(
         tuple(f"gradcheck/{name}" for name in ("another", "cause", "check", "diagnosis", "edits", "facts", "given",
             "graph", "intermediates", "learned", "line", "notebook", "numeric", "problem", "recording", "report",
             "shapes")),
         ("gradcheck", "gradcheck_points", "gradcheck_given", "gradcheck_shapes", "gradcheck_line", "gradcheck_edits",
-         "own_code"), False,
+         "own_code"), "", False,
     ),
 }  # fmt: skip
 
@@ -186,8 +203,8 @@ class Tests:
     """A pytest plugin that, in the place of running the tests, runs them for one mutant after another, each in a fork.
 
     So the library and the tests are imported once. Where a mutant differs in functions only, the fork puts their new
-    code in the place of the old, and runs the tests that call them; otherwise, and where no test has noticed, it
-    imports all anew and runs all.
+    code in the place of the old, and runs the short ones of the tests that call them. Otherwise, and where none has
+    noticed, it imports all anew and runs all tests that call them, or anything of the module.
     """
 
     def __init__(self, room: Room, todo: Sequence[Mutant], report: Callable[[Mutant, str], None]) -> None:
@@ -210,26 +227,45 @@ class Tests:
         usual, calls = first
         names = sorted(items, key=lambda name: usual[name])
         print(f"{len(names)} tests, {sum(usual.values()):.1f} s", file=sys.stderr)
-        functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+        functions = [
+            one
+            for one in gc.get_objects()
+            if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(LIBRARY)
+        ]
         gc.freeze()  # what a fork does not write to it shares with this process
         found: Counter[str] = Counter()
-
-        def warm(mutant: Mutant) -> str:
-            changed = swap(mutant, functions)
-            left, chosen = SECONDS, []
-            for name in sorted(names, key=lambda name: (-found[name], usual[name])):
-                if calls[name] & changed and (left := left - usual[name]) > 0:
-                    chosen.append(items[name])
-            return self.run(chosen, usual)
-
         for mutant in self.todo:
-            by = in_a_fork(lambda: warm(mutant), 4 * SECONDS)  # noqa: B023
+            path = sys.modules[mutant.module].__file__ or ""
+            pairs = functions_that_differ(path, mutant.text)
+            differ = {place(code) for code in pairs}
+            concerned = [
+                name for name in names if any(one in differ or (not pairs and one[0] == path) for one in calls[name])
+            ]
+            concerned.sort(key=lambda name: (-found[name], usual[name]))
+            by = ""
+            if pairs:
+                left, early = SECONDS, []
+                for name in concerned:
+                    if (left := left - usual[name]) > 0:
+                        early.append(items[name])
+                by = in_a_fork(lambda: self.warm(pairs, functions, early, usual), 4 * SECONDS)  # noqa: B023
             if not by:
-                order = sorted(names, key=lambda name: (-found[name], usual[name]))
-                by = in_a_fork(lambda: anew(self.room, mutant, order, usual), 4 * sum(usual.values()) + 10)  # noqa: B023
+                again = [*concerned, *(names if not concerned else [])]
+                limit = 4 * sum(usual[name] for name in again) + 20
+                by = in_a_fork(lambda: anew(self.room, mutant, again, usual), limit)  # noqa: B023
             found[by] += 1
             self.report(mutant, by)
         return True
+
+    def warm(
+        self, pairs: Mapping[CodeType, CodeType], functions: Sequence[FunctionType], items: Sequence[pytest.Item],
+        usual: Mapping[str, float],
+    ) -> str:  # fmt: skip
+        """Puts code in the place of other code, and runs tests."""
+        for function in functions:
+            if function.__code__ in pairs:
+                function.__code__ = pairs[function.__code__]
+        return self.run(items, usual)
 
     def run(self, items: Sequence[pytest.Item], usual: Mapping[str, float]) -> str:
         """The test that fails, or none; one that takes far longer than usual ends the process."""
@@ -268,7 +304,8 @@ class Anew(Tests):
         self.usual, self.failed = usual, ""
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        session.items.sort(key=lambda item: self.place.get(item.nodeid, 0))
+        session.items[:] = [item for item in session.items if item.nodeid in self.place]
+        session.items.sort(key=lambda item: self.place[item.nodeid])
         if not self.failed:
             self.run(session.items, self.usual)
         return True
@@ -294,41 +331,33 @@ def place(code: CodeType) -> Place:
     return code.co_filename, code.co_firstlineno, code.co_name
 
 
-def swap(mutant: Mutant, functions: Sequence[FunctionType]) -> set[Place]:
-    """Puts the code of the functions that differ in the place of the old; none where more differs than functions."""
-    path = sys.modules[mutant.module].__file__ or ""
-    old, new = (compile(text, path, "exec") for text in (Path(path).read_text(encoding="utf-8"), mutant.text))
+def functions_that_differ(path: str, text: str) -> dict[CodeType, CodeType]:
+    """The code of each function of a module, and its code in this text, where they differ; {} if more differs."""
     pairs: dict[CodeType, CodeType] = {}
-    if not functions_that_differ(old, new, pairs):
-        return set()
-    for function in functions:
-        if function.__code__.co_filename == path and function.__code__ in pairs:
-            function.__code__ = pairs[function.__code__]
-    return {place(code) for code in pairs}
 
-
-def functions_that_differ(old: CodeType, new: CodeType, pairs: dict[CodeType, CodeType]) -> bool:
-    """Collects them from the body of a module or class; False where the body itself differs."""
-
-    def parts(code: CodeType) -> tuple[list[CodeType], Any]:
-        inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-        others = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
-        return inner, (code.co_code, code.co_names, repr(others))
-
-    (old_inner, old_rest), (new_inner, new_rest) = parts(old), parts(new)
-    if old_rest != new_rest or len(old_inner) != len(new_inner):
-        return False
-    for before, after in zip(old_inner, new_inner, strict=True):
-        if before == after:
-            continue
-        if not before.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
-            if not functions_that_differ(before, after, pairs):
-                return False
-        elif before.co_name.endswith("comp>") or before.co_freevars != after.co_freevars:
+    def compare(old: CodeType, new: CodeType) -> bool:
+        """Of the bodies of modules or classes: whether only functions in them differ."""
+        inner = [[one for one in code.co_consts if isinstance(one, CodeType)] for code in (old, new)]
+        rest = [
+            (code.co_code, code.co_names, repr([one for one in code.co_consts if not isinstance(one, CodeType)]))
+            for code in (old, new)
+        ]
+        if rest[0] != rest[1]:
             return False
-        else:
-            pairs[before] = after
-    return True
+        for before, after in zip(*inner, strict=True):
+            if before == after:
+                continue
+            if not before.co_flags & inspect.CO_OPTIMIZED:  # the body of a class
+                if not compare(before, after):
+                    return False
+            elif before.co_name.endswith("comp>") or before.co_freevars != after.co_freevars:
+                return False
+            else:
+                pairs[before] = after
+        return True
+
+    alike = compare(*(compile(one, path, "exec") for one in (Path(path).read_text(encoding="utf-8"), text)))
+    return pairs if alike else {}
 
 
 def in_a_fork(what: Callable[[], Any], limit: float) -> Any:
@@ -363,6 +392,7 @@ def arguments(room: Room) -> list[str]:
     plugins = ("cacheprovider", "xdist", "random_order", "unraisableexception", "threadexception")
     options = ["-q", "--tb=no", "-o", "addopts=", "--hypothesis-profile=mutants", f"--rootdir={ROOT}"]
     options += [f"-pno:{name}" for name in plugins]
+    options += ["-k", room.only] if room.only else []
     return options + [str(ROOT / f"tests/test_{name}.py") for name in room.tests]
 
 
