@@ -82,7 +82,7 @@ def about(own: str, *classes: str) -> str:
 
 ALL = ("layers", "numbers")
 ROOMS = {
-    "layers": Room(("layers/layer", "layers/dense", "layers/activations"), ("layers", "parameters")),
+    "layers": Room(("layers/layer", "layers/dense", "layers/activations"), ("layers", "parameters", "modes")),
     "normalisation": Room(
         ("layers/dropout", "layers/batch_norm"), ("modes", *ALL), about("test_modes", "Dropout", "BatchNorm")
     ),
@@ -104,8 +104,9 @@ ROOMS = {
     "evaluation": Room(
         tuple(f"evaluation/{name}" for name in ("bounds", "classification", "generation", "latent", "levels",
                                                 "quadrature")),
-        ("evaluation", "evaluation_generation", "evaluation_levels", "numbers"),
-        "test_evaluation or (test_numbers and evaluation)", False,
+        ("evaluation", "evaluation_generation", "evaluation_levels", "lecture_elbo_tour", "lecture_grey_pixels",
+         "numbers"),
+        "not test_numbers or evaluation or reconstruction", False,
     ),
     "training": Room(
         tuple(f"training/{name}" for name in ("after_epoch", "blas", "compiling", "loop", "npz", "runs", "same_bits",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import sklearn.manifold
 import sklearn.metrics
 from cases import kl_oracle
 from exact import linear_gaussian
@@ -307,6 +308,25 @@ def test_the_error_of_two_draws_by_hand(rng):
 def test_a_unit_is_active_above_a_hundredth():
     use = LatentUse(kl=np.zeros(3), mean_variance=np.array([0.009, 0.011, 0.2]))
     assert use.active.tolist() == [False, True, True]
+
+
+def test_few_images_have_a_floor_too():
+    images = Images(np.array([[0, 4, 1], [2, 4, 3]], np.uint8), 4)
+    assert bernoulli_floor(images) == pytest.approx(np.sum(entropy(images.pixels / 4)) / 2, rel=1e-14)
+
+
+@pytest.mark.parametrize("n, perplexity", [(10, 3.0), (91, 30.0), (120, 30.0)])
+def test_t_sne_of_few_images_looks_at_a_third_of_them(n, perplexity, monkeypatch):
+    class Noted:
+        def __init__(self, _, perplexity, **settings):
+            self.perplexity = perplexity
+
+        def fit_transform(self, x):
+            assert x.shape == (n, 50)
+            return [self.perplexity]
+
+    monkeypatch.setattr(sklearn.manifold, "TSNE", Noted)
+    assert t_sne(data.load("digits"), n, 0) == [perplexity]
 
 
 def test_t_sne_keeps_neighbours_and_repeats_itself():
