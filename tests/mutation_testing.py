@@ -192,8 +192,10 @@ def mutants(room: Room) -> list[Mutant]:
         if len(found) == DRAWN and not room.whole:
             break
         text = texts[spec.module_path]
-        mutated = mutate_code(text, get_operator(spec.operator_name)(**spec.operator_args), spec.occurrence)
-        with suppress(SyntaxError):  # ** in the place of a dictionary's, and the like: no mutant
+        with suppress(
+            AttributeError, SyntaxError
+        ):  # an operator that fails, ** in the place of a dictionary's: no mutant
+            mutated = mutate_code(text, get_operator(spec.operator_name)(**spec.operator_args), spec.occurrence)
             compile(mutated, "", "exec")
             module = ".".join(spec.module_path.relative_to(ROOT).with_suffix("").parts)
             found.append(Mutant(module, *changed(text, mutated), mutated))
