@@ -104,8 +104,8 @@ ROOMS = {
     "evaluation": Room(
         tuple(f"evaluation/{name}" for name in ("bounds", "classification", "generation", "latent", "levels",
                                                 "quadrature")),
-        ("evaluation", "evaluation_generation", "evaluation_levels", "lecture_elbo_tour", "lecture_grey_pixels",
-         "numbers"),
+        ("evaluation", "evaluation_generation", "evaluation_levels", "autoencoder", "lecture_elbo_tour",
+         "lecture_grey_pixels", "numbers"),
         "not test_numbers or evaluation or reconstruction", False,
     ),
     "training": Room(

@@ -273,7 +273,16 @@ def test_accuracy_and_confusion_matrix_by_hand_and_by_scikit_learn(rng):
     assert accuracy(predicted, labels) == sklearn.metrics.accuracy_score(labels, predicted)
 
 
-@pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (0, 0), (1, 4)])
+def test_classes_that_there_are_not_are_not_counted():
+    one, three = np.array([1, 1]), np.array([0, 3])
+    np.testing.assert_array_equal(confusion_matrix(one, one, 3), np.diag([0, 2, 0]))
+    assert not confusion_matrix(one[:0], one[:0], 3).any()
+    for predicted, labels, name, found in ((one, three, "labels", "0 to 3"), (-one, one, "predicted", "-1 to -1")):
+        with pytest.raises(ValueError, match=f"counts the classes 0 to 2, and {name} has {found}"):
+            confusion_matrix(predicted, labels, 3)
+
+
+@pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
     with pytest.raises(ValueError, match="expected one label for each prediction"):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
@@ -303,6 +312,14 @@ def test_the_error_of_two_draws_by_hand(rng):
     w = np.exp(log_weights(model, ALL_BINARY[:3], 2, np.random.default_rng(4)))
     np.testing.assert_allclose(result.error, np.abs(w[:, 0] - w[:, 1]) / 2 / w.mean(axis=1))
     np.testing.assert_allclose(result.log_p, np.log(w.mean(axis=1)))
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_is_shown_on_a_terminal_where_it_is_asked_for(progress, rng, capsys, monkeypatch):
+    model, x, _ = linear_gaussian(rng, n=3)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    importance_weighted(model, x, 2, progress=progress)
+    assert ("2 samples an image" in capsys.readouterr().err) == progress
 
 
 def test_a_unit_is_active_above_a_hundredth():

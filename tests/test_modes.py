@@ -339,6 +339,10 @@ def test_a_whole_network_with_batch_norm_is_right(rng):
             r"an array \(2, 3\) of booleans, got an array of bool of shape \(3, 2\)",
         ),
         (
+            lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((1, 3), bool)),
+            r"booleans, got an array of bool of shape \(1, 3\)",
+        ),
+        (
             lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))),
             r"booleans, got an array of float64 of shape \(2, 3\)",
         ),
@@ -395,3 +399,6 @@ def test_batch_normalisation_s_defaults():
     layer = BatchNorm(3)
     assert (layer.momentum, layer.eps) == (0.1, 1e-5)
     assert not layer.beta.any() and (layer.gamma == 1).all()
+    assert {name: average.tolist() for name, average in layer.buffers.items()} == {
+        "mean": [0, 0, 0], "var": [1, 1, 1], "batches": [0],
+    }  # fmt: skip
