@@ -220,6 +220,8 @@ def test_the_model_section_stands_alone(rng, tmp_path):
     np.testing.assert_array_equal(again.probabilities(x), model.probabilities(x))
     with pytest.raises(CheckpointError, match=r"model\.npz holds a model, and no training to go on with$"):
         Trainer(model, Adam(model), np.random.default_rng(0)).restore(path)
+    with pytest.raises(CheckpointError, match=r"model\.npz holds a model, and nothing of its training$"):
+        take_parameters(model, path, ["network"])
 
 
 def test_the_model_section_of_a_run_s_checkpoint_is_the_whole_model(rng, tmp_path):
@@ -487,6 +489,12 @@ def test_a_file_of_another_kind_is_refused(content, tmp_path):
     (tmp_path / "c.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot be read as .* of another kind; delete it, or choose"):
         read_checkpoint(tmp_path / "c.npz")
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_checkpoint(tmp_path):
+    (tmp_path / "checkpoint.npz").mkdir()
+    with pytest.raises(CheckpointError, match="is no file: choose another folder"):
+        read_checkpoint(tmp_path / "checkpoint.npz")
 
 
 @pytest.mark.parametrize("record", ["[1, 2]", "{", "3", None])

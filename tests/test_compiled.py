@@ -125,6 +125,31 @@ def test_max_pooling_backward_changes_no_bit(loops, seed, more, size, special, d
         same_bits(*by_both(loops, lambda: max_pool_adjoint(x, y, dy, size, size)))
 
 
+def test_the_loops_are_right_as_python_reads_them(loops, rng, monkeypatch):
+    """What Numba compiles is also a program that Python runs: a reader may trust the text of loops.py."""
+    for machine_code, _ in loops.LOOPS:
+        monkeypatch.setattr(loops, machine_code.__name__, machine_code.py_func)
+    kernel, stride, windows = (2, 3), (1, 2), (3, 2)
+    cols = rng.standard_normal((2 * 2 * 3, 3 * 2 * 2)).astype(np.float32)
+    x = rng.integers(0, 3, (2, 5, 6, 2)).astype(np.float32)  # ties; the last row lies in no window
+    layer = MaxPool2D((2, 3))
+    y = np.ascontiguousarray(layer.forward(batch_first(x)).transpose(1, 2, 3, 0))
+    start = rng.standard_normal((4, 7)).astype(np.float32)
+
+    def run():
+        image = np.ones((2, 4, 5, 2), np.float32)
+        col2im(image, cols, kernel, stride, windows)
+        params, grads, m, v = start.copy()
+        adam = Adam(Vectors(params, grads))
+        adam.m, adam.v = m, np.abs(v)
+        adam.begin()
+        adam.update(slice(0, 7))
+        return image, max_pool_adjoint(x, y, y, layer.size, layer.stride), params, adam.m, adam.v
+
+    for one, other in zip(*by_both(loops, run), strict=True):
+        same_bits(one, other)
+
+
 def test_a_loop_with_another_order_of_sums_is_found(loops, rng):
     """The test can fail: col2im from the last entry of the kernel to the first has other last bits."""
     cols = rng.standard_normal((9 * 2, 5 * 4 * 3)).astype(np.float32)

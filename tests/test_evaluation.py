@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import sklearn.manifold
 import sklearn.metrics
 from cases import kl_oracle
 from exact import linear_gaussian
@@ -29,6 +31,7 @@ from scratchnn.evaluation import (
     t_sne,
 )
 from scratchnn.evaluation.bounds import log_weights
+from scratchnn.evaluation.levels import log_prob_normal
 from scratchnn.training import evaluate
 
 
@@ -270,7 +273,16 @@ def test_accuracy_and_confusion_matrix_by_hand_and_by_scikit_learn(rng):
     assert accuracy(predicted, labels) == sklearn.metrics.accuracy_score(labels, predicted)
 
 
-@pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (0, 0), (1, 4)])
+def test_classes_that_there_are_not_are_not_counted():
+    one, three = np.array([1, 1]), np.array([0, 3])
+    np.testing.assert_array_equal(confusion_matrix(one, one, 3), np.diag([0, 2, 0]))
+    assert not confusion_matrix(one[:0], one[:0], 3).any()
+    for predicted, labels, name, found in ((one, three, "labels", "0 to 3"), (-one, one, "predicted", "-1 to -1")):
+        with pytest.raises(ValueError, match=f"counts the classes 0 to 2, and {name} has {found}"):
+            confusion_matrix(predicted, labels, 3)
+
+
+@pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
     with pytest.raises(ValueError, match="expected one label for each prediction"):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
@@ -302,9 +314,36 @@ def test_the_error_of_two_draws_by_hand(rng):
     np.testing.assert_allclose(result.log_p, np.log(w.mean(axis=1)))
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_is_shown_on_a_terminal_where_it_is_asked_for(progress, rng, capsys, monkeypatch):
+    model, x, _ = linear_gaussian(rng, n=3)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    importance_weighted(model, x, 2, progress=progress)
+    assert ("2 samples an image" in capsys.readouterr().err) == progress
+
+
 def test_a_unit_is_active_above_a_hundredth():
     use = LatentUse(kl=np.zeros(3), mean_variance=np.array([0.009, 0.011, 0.2]))
     assert use.active.tolist() == [False, True, True]
+
+
+def test_few_images_have_a_floor_too():
+    images = Images(np.array([[0, 4, 1], [2, 4, 3]], np.uint8), 4)
+    assert bernoulli_floor(images) == pytest.approx(np.sum(entropy(images.pixels / 4)) / 2, rel=1e-14)
+
+
+@pytest.mark.parametrize("n, perplexity", [(10, 3.0), (91, 30.0), (120, 30.0)])
+def test_t_sne_of_few_images_looks_at_a_third_of_them(n, perplexity, monkeypatch):
+    class Noted:
+        def __init__(self, _, perplexity, **settings):
+            self.perplexity = perplexity
+
+        def fit_transform(self, x):
+            assert x.shape == (n, 50)
+            return [self.perplexity]
+
+    monkeypatch.setattr(sklearn.manifold, "TSNE", Noted)
+    assert t_sne(data.load("digits"), n, 0) == [perplexity]
 
 
 def test_t_sne_keeps_neighbours_and_repeats_itself():
@@ -316,3 +355,17 @@ def test_t_sne_keeps_neighbours_and_repeats_itself():
     distance = np.linalg.norm(first[:, None] - first, axis=2) + np.diag(np.full(120, np.inf))
     labels = data.labels_of(images.test)[:120]
     assert np.mean(labels[distance.argmin(axis=1)] == labels) > 0.6
+
+
+@pytest.mark.parametrize(
+    "package, call, what",
+    [
+        ("sklearn", lambda: t_sne(None, 3, 0), "t-SNE"),
+        ("scipy", lambda: log_prob_normal(np.zeros(1), np.ones(1)), "the probability of a level under a Gaussian"),
+    ],
+)
+def test_a_missing_package_is_a_sentence_that_names_its_extra(package, call, what, monkeypatch):
+    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModuleNotFoundError, match=rf'^{what} needs {package}: .*pip install "scratchnn\[examples\]"$'):
+        call()

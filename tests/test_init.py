@@ -58,6 +58,10 @@ def test_float32_and_float64_layers_start_from_the_same_draws():
 
 
 def test_a_unit_has_at_least_one_connection(rng):
+    for draw in (lecun_normal, pytorch_uniform):
+        assert np.isfinite(draw((2,), 1, rng)).all()
+    for fans in ((1, 3), (3, 1)):
+        assert np.isfinite(glorot_uniform((2,), *fans, rng)).all()
     with pytest.raises(ValueError, match="at least 1, got 0"):
         lecun_normal((0, 3), 0, rng)
     with pytest.raises(ValueError, match="at least 1, got 0"):

@@ -598,6 +598,22 @@ def test_dense_needs_inputs_and_outputs(n_in, n_out, rng):
         Dense(n_in, n_out, rng)
 
 
+def test_biases_start_from_0(rng):
+    for layer in (Dense(3, 2, rng), Conv2D(2, 3, 2, rng), ConvTranspose2D(2, 3, 2, rng)):
+        assert not layer.b.any()
+
+
+def test_a_row_of_layers_takes_what_its_first_takes(rng):
+    assert Sequential([Dense(5, 3, rng), Dense(3, 2, rng)]).input_shape == (5,)
+
+
+def test_layers_that_learn_nothing_use_up_what_they_kept(rng):
+    row = Sequential([ReLU(), Tanh(), Sigmoid()])
+    row.forward(rng.normal(size=(4, 3)))
+    row.write_gradients(np.ones((4, 3)))
+    assert all(layer.cache is None for layer in row.layers)
+
+
 def test_an_empty_sequential_is_refused():
     with pytest.raises(ValueError, match="at least one layer"):
         Sequential([])

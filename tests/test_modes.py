@@ -332,10 +332,15 @@ def test_a_whole_network_with_batch_norm_is_right(rng):
     "call, message",
     [
         (lambda rng: Dropout(1.0, rng), "from 0 to below 1, got rate=1.0"),
+        (lambda rng: Dropout(1.5, rng), "from 0 to below 1, got rate=1.5"),
         (lambda rng: Dropout(-0.1, rng), "from 0 to below 1, got rate=-0.1"),
         (
             lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((3, 2), bool)),
             r"an array \(2, 3\) of booleans, got an array of bool of shape \(3, 2\)",
+        ),
+        (
+            lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((1, 3), bool)),
+            r"booleans, got an array of bool of shape \(1, 3\)",
         ),
         (
             lambda rng: Dropout(0.5, rng).forward(np.ones((2, 3)), np.ones((2, 3))),
@@ -343,6 +348,9 @@ def test_a_whole_network_with_batch_norm_is_right(rng):
         ),
         (lambda rng: BatchNorm(0), "BatchNorm needs as its n_units a whole number from 1 upwards, got 0"),
         (lambda rng: BatchNorm(3, momentum=0), "above 0 and at most 1, got 0"),
+        (lambda rng: BatchNorm(3, momentum=-0.1), "above 0 and at most 1, got -0.1"),
+        (lambda rng: BatchNorm(3, momentum=1.1), "above 0 and at most 1, got 1.1"),
+        (lambda rng: BatchNorm(3, eps=-1e-5), "eps must be positive and finite, got -1e-05"),
         (lambda rng: Dropout(0.5, rng).forward(np.ones((2, 1)), [[True], [True]]), "booleans, got a list"),
         (lambda rng: Dropout("0.5", rng), "from 0 to below 1, got rate='0.5'"),
         (lambda rng: Dropout(np.nan, rng), "from 0 to below 1, got rate=nan"),
@@ -376,3 +384,21 @@ def test_a_training_whose_batch_norm_overflows_has_diverged(rng):
     x = rng.random((8, 4)).astype(np.float32)
     with pytest.raises(DivergedError, match=r"the variance of x overflows float32 .* in epoch 1, iteration 1 of it"):
         Trainer(model, SGD(model, lr=0.1), rng).fit(x, epochs=1, batch_size=8)
+
+
+def test_settings_at_the_ends_of_their_ranges_are_taken(rng):
+    x = rng.normal(size=(5, 3))
+    np.testing.assert_array_equal(Dropout(0, rng).forward(x), x)
+    newest = BatchNorm(3, momentum=1, dtype=float)
+    for batch in (100 * rng.random((4, 3)), x):
+        newest.forward(batch)
+    np.testing.assert_allclose(newest.buffers["mean"], x.mean(axis=0))  # nothing is left of the batch before
+
+
+def test_batch_normalisation_s_defaults():
+    layer = BatchNorm(3)
+    assert (layer.momentum, layer.eps) == (0.1, 1e-5)
+    assert not layer.beta.any() and (layer.gamma == 1).all()
+    assert {name: average.tolist() for name, average in layer.buffers.items()} == {
+        "mean": [0, 0, 0], "var": [1, 1, 1], "batches": [0],
+    }  # fmt: skip

@@ -201,15 +201,29 @@ def test_a_learning_rate_is_positive(cls, lr):
         cls(vectors([0.0]), lr=lr)
 
 
-def test_decay_rates_lie_below_one():
-    with pytest.raises(ValueError, match="beta2 must be at least 0 and below 1, got 1"):
-        Adam(vectors([0.0]), beta2=1)
-    with pytest.raises(ValueError, match=r"beta1 must be at least 0 and below 1, got '0\.9'"):
-        Adam(vectors([0.0]), beta1="0.9")
+@pytest.mark.parametrize("rate", [-0.5, -1e-9, 1, 1.5, float("nan"), "0.9"])
+def test_decay_rates_lie_below_one(rate):
+    for name in ("beta1", "beta2"):
+        with pytest.raises(ValueError, match=f"{name} must be at least 0 and below 1, got {rate!r}"):
+            Adam(vectors([0.0]), **{name: rate})
+    with pytest.raises(ValueError, match=f"momentum must be at least 0 and below 1, got {rate!r}"):
+        SGD(vectors([0.0]), lr=1, momentum=rate)
+
+
+def test_an_optimiser_says_how_it_steps():
+    with pytest.raises(NotImplementedError):
+        optim.Optimiser(vectors([1.0]), 0.1).step()
+
+
+def test_eps_keeps_the_quotient_finite():
     with pytest.raises(ValueError, match="eps must be a positive, finite number, got 0"):
         Adam(vectors([0.0]), eps=0)
-    with pytest.raises(ValueError, match="momentum must be at least 0 and below 1, got -0"):
-        SGD(vectors([0.0]), lr=1, momentum=-0.1)
+
+
+def test_the_defaults_are_those_of_the_papers():
+    adam = Adam(vectors([0.0]))
+    assert (adam.lr, adam.beta1, adam.beta2, adam.eps) == (0.001, 0.9, 0.999, 1e-8)  # Algorithm 1: "good default"
+    assert SGD(vectors([0.0]), lr=1).momentum == 0
 
 
 @pytest.mark.parametrize(

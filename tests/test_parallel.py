@@ -307,8 +307,9 @@ def test_a_part_that_fails_before_it_draws_does_not_stop_the_others(fails, monke
     [RowsOfDraws(np.random.default_rng(0), 7, slice(0, 3)), InTurn(np.random.default_rng(0), slice(0, 3), Turns(1), 0)],
 )
 def test_noise_that_is_not_cut_by_rows_is_refused(noise):
-    with pytest.raises(ValueError, match=r"a part of 3 of them cannot have noise of shape \(4, 2\)"):
-        noise.random((4, 2))
+    for rows in (2, 4):
+        with pytest.raises(ValueError, match=rf"a part of 3 of them cannot have noise of shape \({rows}, 2\)"):
+            noise.random((rows, 2))
 
 
 def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_own():
@@ -325,6 +326,17 @@ def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_
 def test_a_part_has_two_rows_at_least_since_one_has_no_variance():
     several = after_a_step(normalised, 2, n=3)
     np.testing.assert_array_equal(several.model.params, after_a_step(normalised, 1, n=3).model.params)
+    assert np.isfinite(after_a_step(normalised, 3, n=5).model.params).all()
+
+
+def test_a_batch_of_one_is_a_part():
+    one = after_a_step(vae, 1, n=1).model.params
+    np.testing.assert_array_equal(after_a_step(vae, 3, n=1).model.params, one)
+
+
+def test_the_first_process_of_a_container_has_threads_too(monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert np.isfinite(after_a_step(vae, 2).model.params).all()
 
 
 def test_a_part_that_fails_is_told_of_when_the_others_have_finished():
@@ -507,4 +519,14 @@ def test_an_overflow_is_reported_in_one_sentence_and_without_warnings(recwarn):
     trainer = ParallelTrainer(model, Adam(model), rng, threads=2)
     with pytest.raises(DivergedError, match="loss became"):
         trainer.fit(batch_for(model), epochs=1, batch_size=N)
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []
+
+
+def test_losses_that_only_overflow_when_they_are_added_are_reported_so_too(recwarn):
+    rng = np.random.default_rng(0)
+    model = Autoencoder(Dense(3, 2, rng), Dense(2, 3, rng), MeanSquaredError())
+    model.params[...] = 0
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    with pytest.raises(DivergedError, match="loss became"):
+        trainer.fit(np.full((4, 3), 1.5e19, np.float32), epochs=1, batch_size=4)  # 2.25e38 each; float32 ends at 3.4e38
     assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []

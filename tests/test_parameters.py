@@ -51,6 +51,8 @@ def test_the_views_of_a_split_vector_tile_it(shapes):
 def test_a_vector_of_the_wrong_length_or_with_gaps_is_not_split():
     with pytest.raises(ValueError, match=r"expected a contiguous vector of shape \(6,\), got one of shape \(7,\)"):
         split_vector(np.zeros(7), {"W": (2, 3)})
+    with pytest.raises(ValueError, match=r"got one of shape \(5,\)"):
+        split_vector(np.zeros(5), {"W": (2, 3)})
     with pytest.raises(ValueError, match="contiguous"):
         split_vector(np.zeros(12)[::2], {"W": (2, 3)})
 
@@ -90,6 +92,8 @@ def test_assignment_of_another_shape_is_refused(rng):
     layer = Dense(3, 4, rng)
     with pytest.raises(ValueError, match=r"Dense.W has shape \(3, 4\); a value of shape \(4,\) cannot be written"):
         layer.W = np.zeros(4)
+    with pytest.raises(ValueError, match=r"of shape \(1, 4\) cannot be written"):  # it is not spread over the rows
+        layer.W = np.zeros((1, 4))
 
 
 def test_the_mapping_of_parameters_cannot_be_rebound(rng):

@@ -134,3 +134,8 @@ def test_a_figure_is_stale_for_each_of_four_reasons(tmp_path, monkeypatch):
         assert why_stale(path, tmp_path / "runs") == verdict
     monkeypatch.setattr(provenance, "fingerprint", lambda path, name: "another")
     assert why_stale(path, tmp_path / "runs") == "scripts/figures.py:latent_use draws in another way now"
+
+
+def test_what_is_no_picture_says_nothing_of_its_making(tmp_path):
+    (tmp_path / "figure.png").write_bytes(b"no picture")
+    assert provenance.read(tmp_path / "figure.png") == {}

@@ -17,7 +17,7 @@ from scripts import run
 from scratchnn import Adam, Autoencoder, Dense, MeanSquaredError
 from scratchnn.training import SaveCheckpoint, Trainer, loop, runs
 from scratchnn.training.checkpoints import read_checkpoint
-from scratchnn.training.signals import NUMBERS, SIGNALS, Ended
+from scratchnn.training.signals import NUMBERS, SIGNALS, Ended, Signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 
@@ -222,3 +222,18 @@ def test_a_terminal_that_closes_ends_the_command_with_its_status(tmp_path):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     assert content(tmp_path)[0]["training"]["history"] and len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_first_signal_is_obeyed_and_a_second_ctrl_c_is_the_system_s(monkeypatch):
+    """In this process, where the system's own way can be seen without its being gone."""
+    done = []
+    monkeypatch.setattr(signal, "signal", lambda *what: done.append(what))
+    monkeypatch.setattr(signal, "raise_signal", lambda number: done.append(number))
+    signals = Signals()
+    with pytest.raises(Ended), signals.held_back():
+        signals(signal.SIGTERM, None)
+        assert signals.asked == signal.SIGTERM  # noted, and obeyed only after the `with`
+    signals(signal.SIGHUP, None)
+    assert done == [] and signals.asked == signal.SIGTERM
+    signals(signal.SIGINT, None)
+    assert done == [(signal.SIGINT, signal.SIG_DFL), signal.SIGINT]

@@ -787,3 +787,17 @@ def test_a_run_keeps_its_threads_for_the_whole_process(threads, blas_threads, wi
     assert isinstance(made, ParallelTrainer) == (threads > 1)
     assert made.blas_threads == (1 if threads > 1 else limited)
     assert made.settings == {"a": 1, "optimiser": repr(t.optimiser)} | ({"threads": 2} if threads > 1 else {})
+
+
+@pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
+def test_another_c_library_is_left_alone(error, monkeypatch):
+    def no_library(_):
+        raise error
+
+    monkeypatch.setattr(blas.ctypes, "CDLL", no_library)
+    assert blas.keep_freed_memory() is False
+
+
+def test_where_the_system_does_not_count_memory_no_peak_is_recorded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert runs.peak_memory_mb() is None

@@ -53,7 +53,7 @@ def locked(path: Path) -> IO[bytes] | None:
     while True:
         file = path.open("ab")
         try:
-            if sys.platform == "win32":
+            if sys.platform == "win32":  # pragma: no cover (these tests run where there is fcntl)
                 import msvcrt
 
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

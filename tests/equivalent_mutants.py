@@ -1,0 +1,222 @@
+"""The mutants of python -m tests.mutation_testing that nothing can notice, each with the reason.
+
+A mutant is one line in the place of another; `new` lists those for which the reason is the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Equivalent(NamedTuple):
+    module: str
+    old: str
+    new: tuple[str, ...]
+    why: str
+
+
+AT_0 = "where the logit is 0, e is 1 itself, and so is the larger of the two"
+ONE_DRAW = "with one draw, repeating a row once and the sum over one draw are the row: the shortcut saves time only"
+A_TIME = "so many are taken at a time: it changes memory and time"
+ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
+
+EQUIVALENT = [
+    Equivalent(
+        "layers.activations",
+        "slope = staticmethod(lambda y: y > 0)",
+        ("slope = staticmethod(lambda y: y != 0)",),
+        "y = max(x, 0) is never below 0",
+    ),
+    Equivalent(
+        "layers.batch_norm",
+        "rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))",
+        ("rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim >= 4 else ((0,), (slice(None),))",),
+        "x has two dimensions or four: the first line of forward refuses all else",
+    ),
+    Equivalent(
+        "layers.batch_norm",
+        "if not 0 < self.eps < inf:",
+        ("if not 0 < self.eps != inf:",),
+        "only inf is not below inf, but for NaN, which is not above 0 either",
+    ),
+    Equivalent(
+        "layers.batch_norm",
+        "m = x_hat.size // self.n_units",
+        ("m = x_hat.size / self.n_units",),
+        "it divides without a rest",
+    ),
+    Equivalent(
+        "layers.batch_norm",
+        'expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) == 4 else ("N", self.n_units))',
+        ('expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) >= 4 else ("N", self.n_units))',),
+        "x of more than four dimensions is refused in either case",
+    ),
+    Equivalent(
+        "layers.dropout",
+        "mask[...] = noise >= self.rate",
+        ("mask[...] = noise > self.rate",),
+        "they differ where a draw is the rate itself, once in 2^24 draws of float32",
+    ),
+    Equivalent(
+        "likelihoods",
+        "p = np.maximum(e, outputs >= 0) / (1 + e)",
+        ("p = np.maximum(e, outputs > 0) / (1 + e)",),
+        AT_0,
+    ),
+    Equivalent(
+        "losses",
+        "p = np.maximum(e, logits >= 0) / (1 + e)",
+        ("p = np.maximum(e, logits > 0) / (1 + e)",),
+        AT_0,
+    ),
+    Equivalent(
+        "likelihoods",
+        "return np.heaviside(p - rng.random(outputs.shape), 0).astype(outputs.dtype)",
+        (
+            "return np.heaviside(p // rng.random(outputs.shape), 0).astype(outputs.dtype)",
+            "return np.heaviside(p - rng.random(outputs.shape), -1).astype(outputs.dtype)",
+            "return np.heaviside(p - rng.random(outputs.shape), 1).astype(outputs.dtype)",
+        ),
+        "they differ where the draw is p to the last of its 53 bits, or 0; p // draw is 1 or more where p exceeds it",
+    ),
+    Equivalent(
+        "vae",
+        "return rows if self.n_draws == 1 else np.repeat(rows, self.n_draws, axis=0)",
+        (
+            "return rows if self.n_draws < 1 else np.repeat(rows, self.n_draws, axis=0)",
+            "return rows if self.n_draws <= 1 else np.repeat(rows, self.n_draws, axis=0)",
+            "return rows if self.n_draws == 0 else np.repeat(rows, self.n_draws, axis=0)",
+        ),
+        ONE_DRAW,
+    ),
+    Equivalent(
+        "vae",
+        "return rows if self.n_draws == 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+        (
+            "return rows if self.n_draws < 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+            "return rows if self.n_draws <= 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+            "return rows if self.n_draws == 0 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+        ),
+        ONE_DRAW,
+    ),
+    Equivalent(
+        "vae",
+        "return rows if self.n_draws == 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+        (
+            "return rows if self.n_draws == 1 else rows.reshape(~1, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+            "return rows if self.n_draws == 1 else rows.reshape(- 2, self.n_draws, *rows.shape[1:]).sum(axis=1)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "vae",
+        "eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(-1, self.n_z).astype(self.params.dtype)",
+        (
+            "eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(~1, self.n_z).astype(self.params.dtype)",
+            "eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(- 2, self.n_z).astype(self.params.dtype)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "vae",
+        "return dict(zip(self.term_names, self.forward(x, eps), strict=True))",
+        ("return dict(zip(self.term_names, self.forward(x, eps), strict=False))",),
+        "both are always two",
+    ),
+    Equivalent(
+        "evaluation.levels",
+        "narrow = width * (1 + np.abs(middle)) < 1e-5",
+        ("narrow = width * ( 2 + np.abs(middle)) < 1e-5",),
+        "on either side of the limit both formulas are right to 1e-10",
+    ),
+    Equivalent(
+        "evaluation.bounds",
+        "nats: Array = p * np.log(np.where(p > 0, p, 1)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",
+        ("nats: Array = p * np.log(np.where(p > 0, p, 2)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",),
+        "where p is 0, so is the product",
+    ),
+    Equivalent(
+        "evaluation.bounds", "n_images = max(1, ROWS // n_samples)", ("n_images = max(1, ROWS * n_samples)",), A_TIME
+    ),
+    Equivalent("evaluation.latent", "ROWS = 1000", ("ROWS = 1001", "ROWS = 999"), A_TIME),
+    Equivalent("evaluation.quadrature", "ROWS = 5000", ("ROWS = 4999", "ROWS = 5001"), A_TIME),
+    Equivalent(
+        "evaluation.latent",
+        "rng, rows = np.random.default_rng(seed), max(1, 4_000_000 // len(mean))",
+        (
+            "rng, rows = np.random.default_rng(seed), max(1, 4_000_000 + len(mean))",
+            "rng, rows = np.random.default_rng(seed), max(1, 3999999 // len(mean))",
+        ),
+        A_TIME,
+    ),
+    Equivalent(
+        "evaluation.classification",
+        "def predicted_classes(classifier: Classifier, x: Any, batch_size: int = 500) -> Array:",
+        ("def predicted_classes(classifier: Classifier, x: Any, batch_size: int = 499) -> Array:",),
+        A_TIME,
+    ),
+    Equivalent(
+        "evaluation.levels",
+        "right = a + b > 0",
+        ("right = a + b > 1",),
+        "near 0 a bin may stand on either side: digits are lost several σ to the right",
+    ),
+    Equivalent(
+        "evaluation.levels",
+        "width, middle = np.where(narrow, width, 1), np.where(narrow, middle, 0)",
+        ("width, middle = np.where(narrow, width, 1), np.where(narrow, middle, -1)",),
+        "a stand-in, for bins whose value is then taken from the other formula",
+    ),
+    Equivalent(
+        "training.parallel",
+        "if not found <= replaceable:",
+        ("if not found == replaceable:",),
+        "what can be replaced was copied with the model, and so is in what was found",
+    ),
+    Equivalent(
+        "training.parallel",
+        "n = len(batch[0]) if isinstance(batch, tuple) else len(batch)",
+        (
+            "n = len(batch[ 1]) if isinstance(batch, tuple) else len(batch)",
+            "n = len(batch[ -1]) if isinstance(batch, tuple) else len(batch)",
+        ),
+        "images and labels are equally many",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads - 1))",
+        (
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads * 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads + 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads - 0))",
+        ),
+        "a thread more that has nothing to do",
+    ),
+    Equivalent("training.parallel", "self.process = -1", ("self.process = ~1",), "any number that no process has"),
+    Equivalent(
+        "training.parallel",
+        "terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}",
+        ("terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[ -1]}",),
+        "the terms of every part have the same names",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.made: list[float] = [0] * parts",
+        ("self.made: list[float] = [ 1] * parts",),
+        "the counts are only compared with one another",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))",
+        ("self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=False))",),
+        "copies have as many parts",
+    ),
+    Equivalent("training.parallel", "if made[part] == inf:", ("if made[part] >= inf:",), "nothing is above it"),
+    Equivalent(
+        "optim",
+        "BLOCK = 131_072",
+        ("BLOCK = 131073", "BLOCK = 131071"),
+        "the size of blocks changes no bit, and an entry more or less no time",
+    ),
+    Equivalent("optim", "@property", ("",), "a protocol, which only the type checker reads"),
+]
