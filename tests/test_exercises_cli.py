@@ -329,7 +329,7 @@ def test_a_slow_start_of_python_does_not_count(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
 def test_too_much_memory_is_refused_and_its_line_named(tmp_path):
     verdict = tried(tmp_path, linear("dx = dW = db = np.ones((40_000, 40_000))"))
-    assert "line 26 (in backward)" in verdict.sentence and "MemoryError" in verdict.sentence
+    assert "line 29 (in backward)" in verdict.sentence and "MemoryError" in verdict.sentence
 
 
 def test_what_runs_apart_has_the_user_and_the_folder_that_are_given():
@@ -579,7 +579,7 @@ def test_in_a_terminal_prose_is_wrapped_with_rich_and_without_and_rich_brings_co
     pytest.importorskip("rich")
     run(tmp_path, "start")
     (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT + " / 5"), encoding="utf-8")
-    for _ in range(4):
+    for _ in range(6):
         run(tmp_path, "hint", "elbo")
     hidden = without(tmp_path / "hidden", "rich")
     shown = {}
@@ -762,12 +762,12 @@ def test_watch_judges_every_save_holds_success_and_obeys(desk, tmp_path):
         watcher.type("what?")
         watcher.until("q: quit")
         watcher.type("n")
-        watcher.until("Now exercises/04_relu.py")
+        watcher.until("Now exercises/34_sizes.py")
         watcher.until("not written yet")
         replacement = file.with_name("new")
-        shutil.copy(path_of("relu"), replacement)
-        replacement.replace(desk.file("relu"))  # as many editors save
-        watcher.until("relu is done")
+        shutil.copy(path_of("sizes"), replacement)
+        replacement.replace(desk.file("sizes"))  # as many editors save
+        watcher.until("sizes is done")
         watcher.type("q")
         assert watcher.process.wait(120) == 0
 

@@ -11,7 +11,6 @@ import contextlib
 import json
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import scratchnn
 from formulas.find import PACKAGE, ladder, lesson
-from scratchnn.exercises import exercise
+from scratchnn.exercises import exercise, road
 from scratchnn.scripts import explore_page
 from website import lectures
 from website.code import listing, raw
@@ -16,7 +16,7 @@ from website.lesson import exercise_page, lesson_page
 from website.places import EXTRA, HERE, ROOT, SOURCE
 from website.prose import to_rst
 
-TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # beside those of docs/
+TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")  # beside those of docs/
 PUBLIC = ("scratchnn", "scratchnn.gradcheck", "scratchnn.data", "scratchnn.training", "scratchnn.evaluation")
 LINK = re.compile(r"(?<!\\)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 
@@ -147,17 +147,20 @@ def lesson_index(pages: dict[str, str]) -> str:
 def exercise_index() -> str:
     """All exercises in their order."""
     page = ["Exercises", "=========", ""]
-    page += ["You write backward passes; a gradient check says whether they are right, and if not, why not::", ""]
+    page += ["You write backward passes and more; a check says whether they are right, and if not, why not::", ""]
     commands = ('python -m pip install -e ".[exercises]"', "scratchnn exercises start", "scratchnn exercises watch")
     page += [f"   {command}" for command in commands]
     page += ["", ":doc:`What the check recognises </diagnosis>` is said on a page of its own.", ""]
-    page += [".. list-table::", "   :widths: 30 70", ""]
-    for path in ladder():
-        name = path.stem.partition("_")[2]
-        title = exercise.reference(name).EXERCISE.title
-        page += [f"   * - :doc:`{name.replace('_', ' ')} <{exercise_name(path)}>`", f"     - {title}"]
-    page += ["", ".. toctree::", "   :hidden:", "", *(f"   {exercise_name(path)}" for path in ladder())]
-    return "\n".join(page) + "\n"
+    entries = []
+    for part, steps in road.PARTS.items():
+        page += [part, "-" * len(part), "", ".. list-table::", "   :widths: 30 70", ""]
+        for step in steps:
+            entry = exercise_name(exercise.path_of(step.name))
+            title = exercise.reference(step.name).EXERCISE.title
+            page += [f"   * - :doc:`{step.name.replace('_', ' ')} <{entry}>`", f"     - {title}"]
+            entries.append(f"   {entry}")
+        page.append("")
+    return "\n".join([*page, ".. toctree::", "   :hidden:", "", *entries]) + "\n"
 
 
 def reference_page(module: str) -> str:

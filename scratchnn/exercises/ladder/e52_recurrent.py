@@ -58,11 +58,11 @@ EXERCISE = Exercise(
         "axis 0.",
     ),
     derivation="""
-        da_ntj = dh_ntj (1 − h_ntj²)      the tanh of step t, with its own output h_t
-        dx_nti = Σ_j da_ntj W_ij          what this step's input gets
+        da_nkj = dh_nkj (1 − h_nkj²)      the tanh of step k, with its own output h_k
+        dx_nki = Σ_j da_nkj W_ij          what this step's input gets
         dh_ni = Σ_j da_nj U_ij            what the state before gets: there it is dh
-        dW_ij = Σ_nt x_nti da_ntj         summed over the steps as well, since all of them use W
-        dU_ij = Σ_nt h_nti da_ntj         with the state before
-        db_j = Σ_nt da_ntj
+        dW_ij = Σ_n Σ_k x_nki da_nkj      summed over the steps as well, since all of them use W
+        dU_ij = Σ_n Σ_k h_nki da_nkj      with the state before
+        db_j = Σ_n Σ_k da_nkj
     """,
 )
