@@ -41,8 +41,8 @@ NOT_EXECUTED = {  # of those in classes with a backward, optimisers and exercise
     "e43_test_of_kl: KL(q": "integrals",
     "e44_iwae: bound_n": "defined by a name of its own line",
     "e46_train_vae: loss_n": "a loss that is put together from other exercises",
-    "e52_recurrent: da_ntj": "an index for the steps of a loop",
-    "e52_recurrent: dx_nti": "the same",
+    "e52_recurrent: g_nkj": "letters for what the loop makes in each step",
+    "e52_recurrent: dx_nki": "the same",
     "e52_recurrent: dW_ij": "the same",
     "e52_recurrent: dU_ij": "the same",
     "e52_recurrent: db_j": "the same",
@@ -57,8 +57,7 @@ UNJOINED = {
     "e18_batch_norm: dcentred_nj": "the same",
     "e46_train_vae: loss_n": "a loss that is put together from other exercises",
     "e44_iwae: bound_n": "the code takes the largest log_w out first",
-    "e52_recurrent: da_ntj": "an index for the steps of a loop",
-    "e52_recurrent: dx_nti": "the same",
+    "e52_recurrent: g_nkj": "a letter for what the loop makes in each step",
 }
 
 

@@ -58,11 +58,13 @@ EXERCISE = Exercise(
         "axis 0.",
     ),
     derivation="""
-        da_nkj = dh_nkj (1 − h_nkj²)      the tanh of step k, with its own output h_k
-        dx_nki = Σ_j da_nkj W_ij          what this step's input gets
-        dh_ni = Σ_j da_nj U_ij            what the state before gets: there it is dh
-        dW_ij = Σ_n Σ_k x_nki da_nkj      summed over the steps as well, since all of them use W
-        dU_ij = Σ_n Σ_k h_nki da_nkj      with the state before
-        db_j = Σ_n Σ_k da_nkj
+        With s_k the state that step k makes, e_k the gradient of that state and g_k that of what stands in the tanh:
+
+        g_nkj = e_nkj (1 − s_nkj²)        the tanh of step k, with its own output
+        dx_nki = Σ_j g_nkj W_ij           what this step's input gets
+        dh_ni = Σ_j da_nj U_ij            what the state before gets: there it is dh, the e of step k − 1
+        dW_ij = Σ_n Σ_k x_nki g_nkj       summed over the steps as well, since all of them use W
+        dU_ij = Σ_n Σ_k s_n,k−1,i g_nkj   with the state before
+        db_j = Σ_n Σ_k g_nkj
     """,
 )
