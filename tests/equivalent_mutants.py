@@ -17,6 +17,7 @@ class Equivalent(NamedTuple):
 
 AT_0 = "where the logit is 0, e is 1 itself, and so is the larger of the two"
 ONE_DRAW = "with one draw, repeating a row once and the sum over one draw are the row: the shortcut saves time only"
+COUNTS = "the counts are only compared with one another"
 A_TIME = "so many are taken at a time: it changes memory and time"
 ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
 
@@ -50,6 +51,12 @@ EQUIVALENT = [
         'expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) == 4 else ("N", self.n_units))',
         ('expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) >= 4 else ("N", self.n_units))',),
         "x of more than four dimensions is refused in either case",
+    ),
+    Equivalent(
+        "layers.dropout",
+        "elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype != bool:",
+        ("elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype > bool:",),
+        "in NumPy's order every other type of numbers is above bool",
     ),
     Equivalent(
         "layers.dropout",
@@ -189,10 +196,33 @@ EQUIVALENT = [
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads * 1))",
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads + 1))",
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads - 0))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads / 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads // 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads ** 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max( 2, self.threads - 1))",
         ),
         "a thread more that has nothing to do",
     ),
-    Equivalent("training.parallel", "self.process = -1", ("self.process = ~1",), "any number that no process has"),
+    Equivalent(
+        "training.parallel",
+        "self.process = -1",
+        ("self.process = ~1", "self.process = - 2", "self.process = - 0", "self.process = not 1"),
+        "any number that no process has",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
+        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] <= min(made[part:]))",),
+        "made[part] is among made[part:], so it is not below their least",
+    ),
+    Equivalent("training.parallel", "made[part] += 1", ("made[part] += 2",), COUNTS),
+    Equivalent(
+        "training.parallel",
+        "self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))",
+        ("self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=False))",),
+        "copies have as many parts",
+    ),
+    Equivalent("training.parallel", "@abstractmethod", ("",), "nothing makes the class itself"),
     Equivalent(
         "training.parallel",
         "terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}",
@@ -202,8 +232,8 @@ EQUIVALENT = [
     Equivalent(
         "training.parallel",
         "self.made: list[float] = [0] * parts",
-        ("self.made: list[float] = [ 1] * parts",),
-        "the counts are only compared with one another",
+        ("self.made: list[float] = [ 1] * parts", "self.made: list[float] = [ -1] * parts"),
+        COUNTS,
     ),
     Equivalent(
         "training.parallel",

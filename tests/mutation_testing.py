@@ -114,7 +114,7 @@ ROOMS = {
         ("training", "checkpoints", "hostile_files", "cli", "signals"), "", False,
     ),
     "checkpoints": Room(("training/checkpoints",), ("checkpoints", "hostile_files", "crashes"), "", False),
-    "parallel": Room(("training/parallel",), ("parallel",), "", False),
+    "parallel": Room(("training/parallel",), ("parallel", "training"), "test_parallel or threads", False),
     "gradcheck": Room(
         tuple(f"gradcheck/{name}" for name in ("another", "cause", "check", "diagnosis", "edits", "facts", "given",
             "graph", "intermediates", "learned", "line", "notebook", "numeric", "problem", "recording", "report",
