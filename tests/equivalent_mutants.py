@@ -17,6 +17,7 @@ class Equivalent(NamedTuple):
 
 AT_0 = "where the logit is 0, e is 1 itself, and so is the larger of the two"
 ONE_DRAW = "with one draw, repeating a row once and the sum over one draw are the row: the shortcut saves time only"
+PROTOCOL = "a protocol, which only the type checker reads"
 COUNTS = "the counts are only compared with one another"
 A_TIME = "so many are taken at a time: it changes memory and time"
 ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
@@ -248,5 +249,20 @@ EQUIVALENT = [
         ("BLOCK = 131073", "BLOCK = 131071"),
         "the size of blocks changes no bit, and an entry more or less no time",
     ),
-    Equivalent("optim", "@property", ("",), "a protocol, which only the type checker reads"),
+    Equivalent("optim", "@property", ("",), PROTOCOL),
+    Equivalent("training.checkpoints", "@property", ("",), PROTOCOL),
+    Equivalent(
+        "training.checkpoints",
+        'expect(type(found) is type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
+        (
+            'expect(type(found) == type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
+        ),
+        "a type equals itself only",
+    ),
+    Equivalent(
+        "training.checkpoints",
+        "if len(table) > len(rows):",
+        ("if len(table) != len(rows):",),
+        "the loop before has found every row in the table",
+    ),
 ]

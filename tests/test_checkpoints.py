@@ -51,6 +51,7 @@ from scratchnn.training.checkpoints import (
     load_model,
     model_section,
     modules_of,
+    one_line,
     read_checkpoint,
     take_parameters,
     verified_state,
@@ -500,6 +501,11 @@ def test_of_an_optimiser_a_whole_number_may_stand_for_a_float_and_nothing_else(r
     for lr, t, message in ((0.1, 3.0, r"its t is 3\.0"), ("1", 3, "its lr is 1"), (None, 3, "its lr is None")):
         with pytest.raises(ValueError, match=message):
             verified_state(adam, {"lr": lr, "t": t}, arrays)
+
+
+def test_a_text_from_a_file_has_one_line_and_an_end():
+    assert one_line("a\nb\x1b[2Jc") == "a b [2Jc"
+    assert one_line(1000 * "x") == 1000 * "x" and one_line(1001 * "x") == 1000 * "x" + " …"
 
 
 def test_a_folder_in_the_place_of_a_file_is_no_checkpoint(tmp_path):
