@@ -1,11 +1,13 @@
 """The mutants of python -m tests.mutation_testing that nothing can notice, each with the reason.
 
-A mutant is one line in the place of another; `new` lists those for which the reason is the same.
+A mutant is one line in the place of another; `new` lists those for which the reason is the same, or says ANYTHING.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+ANYTHING = "*"  # whatever of the line survives
 
 
 class Equivalent(NamedTuple):
@@ -18,6 +20,7 @@ class Equivalent(NamedTuple):
 AT_0 = "where the logit is 0, e is 1 itself, and so is the larger of the two"
 ONE_DRAW = "with one draw, repeating a row once and the sum over one draw are the row: the shortcut saves time only"
 PROTOCOL = "a protocol, which only the type checker reads"
+LEAST = "no setting is smaller"
 COUNTS = "the counts are only compared with one another"
 A_TIME = "so many are taken at a time: it changes memory and time"
 ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
@@ -64,6 +67,106 @@ EQUIVALENT = [
         "mask[...] = noise >= self.rate",
         ("mask[...] = noise > self.rate",),
         "they differ where a draw is the rate itself, once in 2^24 draws of float32",
+    ),
+    Equivalent("layers.convolution", "COLUMNS_BYTES = 2**22", (ANYTHING,), A_TIME),
+    Equivalent(
+        "layers.convolution",
+        "row = x.shape[0] * KH * KW * OW * x.shape[-1] * x.itemsize",
+        (ANYTHING,),
+        A_TIME,
+    ),
+    Equivalent("layers.convolution", "height = max(1, COLUMNS_BYTES // max(1, row))", (ANYTHING,), A_TIME),
+    Equivalent(
+        "layers.convolution",
+        "yield x[:, top * SH : (bottom - 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+        (
+            "yield x[:, top * SH : (bottom // 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom ** 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+        ),
+        "rows below the last window, which no window reads",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "out = y[:, rows].reshape(F, -1)",
+        ("out = y[:, rows].reshape(F, ~1)", "out = y[:, rows].reshape(F, - 2)"),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "np.matmul(W.reshape(F, -1), im2col(part, kernel, stride, band), out=out)",
+        (
+            "np.matmul(W.reshape(F, ~1), im2col(part, kernel, stride, band), out=out)",
+            "np.matmul(W.reshape(F, - 2), im2col(part, kernel, stride, band), out=out)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, -1)",
+        (
+            "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, ~1)",
+            "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, - 2)",
+            "cols = W.reshape(F, ~1).T @ y[:, rows].reshape(F, -1)",
+            "cols = W.reshape(F, - 2).T @ y[:, rows].reshape(F, -1)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "dW += y[:, rows].reshape(F, -1) @ im2col(part, kernel, stride, band).T",
+        (
+            "dW += y[:, rows].reshape(F, ~1) @ im2col(part, kernel, stride, band).T",
+            "dW += y[:, rows].reshape(F, - 2) @ im2col(part, kernel, stride, band).T",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'return padding if padding == "same" else ((0, 0), (0, 0))',
+        ('return padding if padding <= "same" else ((0, 0), (0, 0))',),
+        'it is "same" or "valid"',
+    ),
+    Equivalent(
+        "layers.convolution",
+        "sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=True)",
+        ("sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=False)",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ("reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=False)]",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        'text += f", stride={short(self.stride)}" * (self.stride != (1, 1))',
+        ('text += f", stride={short(self.stride)}" * (self.stride > (1, 1))',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'text += f", padding={short(self.padding)}" * (self.padding != (0, 0))',
+        ('text += f", padding={short(self.padding)}" * (self.padding > (0, 0))',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'return text + f", output_padding={short(self.output_padding)}" * (self.output_padding != (0, 0)) + ")"',
+        ('return text + f", output_padding={short(self.output_padding)}" * (self.output_padding > (0, 0)) + ")"',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "padding = self.padding if len(sides) > 1 else sides.pop()",
+        ("padding = self.padding if len(sides) != 1 else sides.pop()",),
+        "there is one size at least",
+    ),
+    Equivalent(
+        "layers.pooling",
+        "found = (x[piece] == y) & free",
+        ("found = (x[piece] >= y) & free",),
+        "y is the largest of the window",
     ),
     Equivalent(
         "likelihoods",
