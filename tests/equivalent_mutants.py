@@ -82,6 +82,9 @@ EQUIVALENT = [
         (
             "yield x[:, top * SH : (bottom // 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
             "yield x[:, top * SH : (bottom ** 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom * 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom + 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom - 0) * SH + KH], slice(top, bottom), (bottom - top, OW)",
         ),
         "rows below the last window, which no window reads",
     ),
@@ -155,6 +158,36 @@ EQUIVALENT = [
         'return text + f", output_padding={short(self.output_padding)}" * (self.output_padding != (0, 0)) + ")"',
         ('return text + f", output_padding={short(self.output_padding)}" * (self.output_padding > (0, 0)) + ")"',),
         LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]",
+        ("missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=False)]",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))",
+        ("OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=False))",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):",
+        ("if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=False)):",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.pooling",
+        "OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.size, self.stride, strict=True))",
+        ("OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.size, self.stride, strict=False))",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ("reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",),
+        "both are negative then, and only their product is taken",
     ),
     Equivalent(
         "layers.convolution",

@@ -562,6 +562,8 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
         (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=1), (10, 1, 1, 4), "cuts all away"),
         (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(0, 1)), (10, 1, 4, 1), "cuts all away"),
         (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(1, 0)), (10, 1, 1, 4), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(0, 3)), (10, 1, 4, 1), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(3, 0)), (10, 1, 1, 4), "cuts all away"),
         (lambda rng: MaxPool2D((4, 3)), (2, 1, 3, 3), "needs images of at least 4 × 3, got 3 × 3"),
         (lambda rng: MaxPool2D(2), (2, 9), r"put Reshape\(\(C, H, W\)\) before it"),
         (lambda rng: UpSampling2D(2), (2, 9), r"put Reshape\(\(C, H, W\)\) before it"),
@@ -577,6 +579,18 @@ def test_inputs_that_do_not_fit_are_refused(make, shape, message, rng):
     with pytest.raises(ValueError, match=message) as error:
         make(rng).forward(np.ones(shape, np.float32))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("rest, message", [(-1, "from 0 upwards"), (2, "smaller than its stride"), (3, "smaller than")])
+def test_output_padding_lies_between_0_and_the_stride(rest, message, rng):
+    with pytest.raises(ValueError, match=message):
+        ConvTranspose2D(1, 2, 3, rng, stride=2, output_padding=rest)
+
+
+def test_same_padding_by_hand():
+    """⌈5/1⌉ = 5 windows of 4 need 8 rows, and 4 of 5 need 8; ⌈5/2⌉ = 3 of 3 need 7, and ⌈7/3⌉ = 3 of 2 need 8."""
+    assert convolution.same_pads((5, 4), (4, 5), (1, 1)) == ((1, 2), (2, 2))
+    assert convolution.same_pads((5, 7), (3, 2), (2, 3)) == ((1, 1), (0, 1))
 
 
 @pytest.mark.parametrize("padding", [-1, (-1, 0), (0, -1), ((0, 0), (0, -1)), ((-1, 0), (0, 0))])
