@@ -352,6 +352,12 @@ EQUIVALENT = [
         ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] <= min(made[part:]))",),
         "made[part] is among made[part:], so it is not below their least",
     ),
+    Equivalent(
+        "training.parallel",
+        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
+        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) != made[part] == min(made[part:]))",),
+        "no part is ever ahead of one before it",
+    ),
     Equivalent("training.parallel", "made[part] += 1", ("made[part] += 2",), COUNTS),
     Equivalent(
         "training.parallel",
