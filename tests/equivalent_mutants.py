@@ -1,11 +1,13 @@
 """The mutants of python -m tests.mutation_testing that nothing can notice, each with the reason.
 
-A mutant is one line in the place of another; `new` lists those for which the reason is the same.
+A mutant is one line in the place of another; `new` lists those for which the reason is the same, or says ANYTHING.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+ANYTHING = "*"  # whatever of the line survives
 
 
 class Equivalent(NamedTuple):
@@ -17,6 +19,9 @@ class Equivalent(NamedTuple):
 
 AT_0 = "where the logit is 0, e is 1 itself, and so is the larger of the two"
 ONE_DRAW = "with one draw, repeating a row once and the sum over one draw are the row: the shortcut saves time only"
+PROTOCOL = "a protocol, which only the type checker reads"
+LEAST = "no setting is smaller"
+COUNTS = "the counts are only compared with one another"
 A_TIME = "so many are taken at a time: it changes memory and time"
 ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
 
@@ -53,9 +58,148 @@ EQUIVALENT = [
     ),
     Equivalent(
         "layers.dropout",
+        "elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype != bool:",
+        ("elif not isinstance(mask, np.ndarray) or mask.shape != x.shape or mask.dtype > bool:",),
+        "in NumPy's order every other type of numbers is above bool",
+    ),
+    Equivalent(
+        "layers.dropout",
         "mask[...] = noise >= self.rate",
         ("mask[...] = noise > self.rate",),
         "they differ where a draw is the rate itself, once in 2^24 draws of float32",
+    ),
+    Equivalent("layers.convolution", "COLUMNS_BYTES = 2**22", (ANYTHING,), A_TIME),
+    Equivalent(
+        "layers.convolution",
+        "row = x.shape[0] * KH * KW * OW * x.shape[-1] * x.itemsize",
+        (ANYTHING,),
+        A_TIME,
+    ),
+    Equivalent("layers.convolution", "height = max(1, COLUMNS_BYTES // max(1, row))", (ANYTHING,), A_TIME),
+    Equivalent(
+        "layers.convolution",
+        "yield x[:, top * SH : (bottom - 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+        (
+            "yield x[:, top * SH : (bottom // 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom ** 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom * 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom + 1) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+            "yield x[:, top * SH : (bottom - 0) * SH + KH], slice(top, bottom), (bottom - top, OW)",
+        ),
+        "rows below the last window, which no window reads",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "out = y[:, rows].reshape(F, -1)",
+        ("out = y[:, rows].reshape(F, ~1)", "out = y[:, rows].reshape(F, - 2)"),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "np.matmul(W.reshape(F, -1), im2col(part, kernel, stride, band), out=out)",
+        (
+            "np.matmul(W.reshape(F, ~1), im2col(part, kernel, stride, band), out=out)",
+            "np.matmul(W.reshape(F, - 2), im2col(part, kernel, stride, band), out=out)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, -1)",
+        (
+            "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, ~1)",
+            "cols = W.reshape(F, -1).T @ y[:, rows].reshape(F, - 2)",
+            "cols = W.reshape(F, ~1).T @ y[:, rows].reshape(F, -1)",
+            "cols = W.reshape(F, - 2).T @ y[:, rows].reshape(F, -1)",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "dW += y[:, rows].reshape(F, -1) @ im2col(part, kernel, stride, band).T",
+        (
+            "dW += y[:, rows].reshape(F, ~1) @ im2col(part, kernel, stride, band).T",
+            "dW += y[:, rows].reshape(F, - 2) @ im2col(part, kernel, stride, band).T",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'return padding if padding == "same" else ((0, 0), (0, 0))',
+        ('return padding if padding <= "same" else ((0, 0), (0, 0))',),
+        'it is "same" or "valid"',
+    ),
+    Equivalent(
+        "layers.convolution",
+        "sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=True)",
+        ("sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=False)",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ("reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=False)]",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        'text += f", stride={short(self.stride)}" * (self.stride != (1, 1))',
+        ('text += f", stride={short(self.stride)}" * (self.stride > (1, 1))',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'text += f", padding={short(self.padding)}" * (self.padding != (0, 0))',
+        ('text += f", padding={short(self.padding)}" * (self.padding > (0, 0))',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        'return text + f", output_padding={short(self.output_padding)}" * (self.output_padding != (0, 0)) + ")"',
+        ('return text + f", output_padding={short(self.output_padding)}" * (self.output_padding > (0, 0)) + ")"',),
+        LEAST,
+    ),
+    Equivalent(
+        "layers.convolution",
+        "missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]",
+        ("missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=False)]",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))",
+        ("OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=False))",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):",
+        ("if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=False)):",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.pooling",
+        "OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.size, self.stride, strict=True))",
+        ("OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.size, self.stride, strict=False))",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ("reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",),
+        "both are negative then, and only their product is taken",
+    ),
+    Equivalent(
+        "layers.convolution",
+        "padding = self.padding if len(sides) > 1 else sides.pop()",
+        ("padding = self.padding if len(sides) != 1 else sides.pop()",),
+        "there is one size at least",
+    ),
+    Equivalent(
+        "layers.pooling",
+        "found = (x[piece] == y) & free",
+        ("found = (x[piece] >= y) & free",),
+        "y is the largest of the window",
     ),
     Equivalent(
         "likelihoods",
@@ -189,10 +333,39 @@ EQUIVALENT = [
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads * 1))",
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads + 1))",
             "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads - 0))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads / 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads // 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max(1, self.threads ** 1))",
+            "self.conductor, self.pool = ThreadPoolExecutor(1), ThreadPoolExecutor(max( 2, self.threads - 1))",
         ),
         "a thread more that has nothing to do",
     ),
-    Equivalent("training.parallel", "self.process = -1", ("self.process = ~1",), "any number that no process has"),
+    Equivalent(
+        "training.parallel",
+        "self.process = -1",
+        ("self.process = ~1", "self.process = - 2", "self.process = - 0", "self.process = not 1"),
+        "any number that no process has",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
+        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] <= min(made[part:]))",),
+        "made[part] is among made[part:], so it is not below their least",
+    ),
+    Equivalent(
+        "training.parallel",
+        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
+        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) != made[part] == min(made[part:]))",),
+        "no part is ever ahead of one before it",
+    ),
+    Equivalent("training.parallel", "made[part] += 1", ("made[part] += 2",), COUNTS),
+    Equivalent(
+        "training.parallel",
+        "self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))",
+        ("self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=False))",),
+        "copies have as many parts",
+    ),
+    Equivalent("training.parallel", "@abstractmethod", ("",), "nothing makes the class itself"),
     Equivalent(
         "training.parallel",
         "terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}",
@@ -202,8 +375,8 @@ EQUIVALENT = [
     Equivalent(
         "training.parallel",
         "self.made: list[float] = [0] * parts",
-        ("self.made: list[float] = [ 1] * parts",),
-        "the counts are only compared with one another",
+        ("self.made: list[float] = [ 1] * parts", "self.made: list[float] = [ -1] * parts"),
+        COUNTS,
     ),
     Equivalent(
         "training.parallel",
@@ -218,5 +391,20 @@ EQUIVALENT = [
         ("BLOCK = 131073", "BLOCK = 131071"),
         "the size of blocks changes no bit, and an entry more or less no time",
     ),
-    Equivalent("optim", "@property", ("",), "a protocol, which only the type checker reads"),
+    Equivalent("optim", "@property", ("",), PROTOCOL),
+    Equivalent("training.checkpoints", "@property", ("",), PROTOCOL),
+    Equivalent(
+        "training.checkpoints",
+        'expect(type(found) is type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
+        (
+            'expect(type(found) == type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
+        ),
+        "a type equals itself only",
+    ),
+    Equivalent(
+        "training.checkpoints",
+        "if len(table) > len(rows):",
+        ("if len(table) != len(rows):",),
+        "the loop before has found every row in the table",
+    ),
 ]

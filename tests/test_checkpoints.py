@@ -42,6 +42,7 @@ from scratchnn.training import Trainer
 from scratchnn.training.checkpoints import (
     BUILDING_BLOCKS,
     FORMAT,
+    OF_OPTIMISER,
     CheckpointError,
     OtherRunError,
     by_name,
@@ -50,8 +51,10 @@ from scratchnn.training.checkpoints import (
     load_model,
     model_section,
     modules_of,
+    one_line,
     read_checkpoint,
     take_parameters,
+    verified_state,
     write_checkpoint,
 )
 
@@ -489,6 +492,20 @@ def test_a_file_of_another_kind_is_refused(content, tmp_path):
     (tmp_path / "c.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"cannot be read as .* of another kind; delete it, or choose"):
         read_checkpoint(tmp_path / "c.npz")
+
+
+def test_of_an_optimiser_a_whole_number_may_stand_for_a_float_and_nothing_else(rng):
+    adam = Adam(Dense(3, 2, rng))
+    arrays = {f"{OF_OPTIMISER}{name}": array for name, array in adam.state().items() if isinstance(array, np.ndarray)}
+    assert verified_state(adam, {"lr": 1, "t": 3}, arrays)["lr"] == 1
+    for lr, t, message in ((0.1, 3.0, r"its t is 3\.0"), ("1", 3, "its lr is 1"), (None, 3, "its lr is None")):
+        with pytest.raises(ValueError, match=message):
+            verified_state(adam, {"lr": lr, "t": t}, arrays)
+
+
+def test_a_text_from_a_file_has_one_line_and_an_end():
+    assert one_line("a\nb\x1b[2Jc") == "a b [2Jc"
+    assert one_line(1000 * "x") == 1000 * "x" and one_line(1001 * "x") == 1000 * "x" + " …"
 
 
 def test_a_folder_in_the_place_of_a_file_is_no_checkpoint(tmp_path):

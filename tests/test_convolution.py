@@ -424,7 +424,11 @@ def test_forward_and_backward_keep_their_hands_off_what_they_were_given(rng):
 
 def test_initial_weights_keep_the_size_of_a_signal(rng):
     x = rng.normal(size=(2, 20, 30, 30)).astype(np.float32)
-    for layer in [Conv2D(20, 30, (3, 5), rng), ConvTranspose2D(20, 30, 4, rng, stride=2)]:
+    for layer in [
+        Conv2D(20, 30, (3, 5), rng),
+        ConvTranspose2D(20, 30, 4, rng, stride=2),
+        ConvTranspose2D(20, 30, (5, 1), rng),
+    ]:
         inside = layer.forward(x)[:, :, 4:-4, 4:-4]
         assert np.mean(inside**2) == pytest.approx(1, abs=0.1)  # about 4 sigma: 600 weights feed a map, 60 maps
 
@@ -435,11 +439,17 @@ def test_initial_weights_keep_the_size_of_a_signal(rng):
         "Conv2D(1, 16, 3)",
         "Conv2D(1, 16, (3, 2), stride=2, padding='same')",
         "Conv2D(3, 4, 5, stride=(2, 1), padding=2)",
+        "Conv2D(3, 4, 5, stride=(1, 2))",
         "Conv2D(3, 4, 5, padding=((1, 0), (0, 2)))",
+        "Conv2D(3, 4, 5, padding=((1, 1), (2, 2)))",
         "ConvTranspose2D(32, 16, 4, stride=2, output_padding=1)",
         "ConvTranspose2D(2, 3, (4, 2), stride=(3, 2), padding=(1, 0), output_padding=(2, 1))",
+        *(f"ConvTranspose2D(2, 3, 4, stride={stride})" for stride in ((1, 2), (2, 1), (1, 3))),
+        *(f"ConvTranspose2D(2, 3, 4, padding={padding})" for padding in ((0, 1), (1, 0))),
+        *(f"ConvTranspose2D(2, 3, 4, stride=3, output_padding={rest})" for rest in ((0, 1), (1, 0))),
         "MaxPool2D(2)",
         "MaxPool2D((3, 2), stride=2)",
+        "MaxPool2D(2, stride=(3, 1))",
         "UpSampling2D(7)",
         "UpSampling2D((2, 3))",
         "Flatten()",
@@ -550,6 +560,10 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
         (lambda rng: ConvTranspose2D(32, 8, 3, rng), (10, 800), r"put Reshape\(\(32, H, W\)\) before it"),
         (lambda rng: ConvTranspose2D(3, 8, 3, rng), (10, 2, 4, 4), r"of shape \(N, 3, H, W\), got \(10, 2, 4, 4\)"),
         (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=1), (10, 1, 1, 4), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(0, 1)), (10, 1, 4, 1), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(1, 0)), (10, 1, 1, 4), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(0, 3)), (10, 1, 4, 1), "cuts all away"),
+        (lambda rng: ConvTranspose2D(1, 8, 2, rng, padding=(3, 0)), (10, 1, 1, 4), "cuts all away"),
         (lambda rng: MaxPool2D((4, 3)), (2, 1, 3, 3), "needs images of at least 4 × 3, got 3 × 3"),
         (lambda rng: MaxPool2D(2), (2, 9), r"put Reshape\(\(C, H, W\)\) before it"),
         (lambda rng: UpSampling2D(2), (2, 9), r"put Reshape\(\(C, H, W\)\) before it"),
@@ -558,12 +572,31 @@ def test_sizes_that_make_no_sense_are_refused(make, message, rng):
             (10, 100),
             r"Reshape\(\(1, 28, 28\)\) expects x with 784 numbers in each example, got \(10, 100\), which is 100",
         ),
+        (lambda rng: Reshape((2, 3)), (4, 8), r"expects x with 6 numbers in each example, got \(4, 8\), which is 8"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(make, shape, message, rng):
     with pytest.raises(ValueError, match=message) as error:
         make(rng).forward(np.ones(shape, np.float32))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("rest, message", [(-1, "from 0 upwards"), (2, "smaller than its stride"), (3, "smaller than")])
+def test_output_padding_lies_between_0_and_the_stride(rest, message, rng):
+    with pytest.raises(ValueError, match=message):
+        ConvTranspose2D(1, 2, 3, rng, stride=2, output_padding=rest)
+
+
+def test_same_padding_by_hand():
+    """⌈5/1⌉ = 5 windows of 4 need 8 rows, and 4 of 5 need 8; ⌈5/2⌉ = 3 of 3 need 7, and ⌈7/3⌉ = 3 of 2 need 8."""
+    assert convolution.same_pads((5, 4), (4, 5), (1, 1)) == ((1, 2), (2, 2))
+    assert convolution.same_pads((5, 7), (3, 2), (2, 3)) == ((1, 1), (0, 1))
+
+
+@pytest.mark.parametrize("padding", [-1, (-1, 0), (0, -1), ((0, 0), (0, -1)), ((-1, 0), (0, 0))])
+def test_padding_is_not_negative(padding, rng):
+    with pytest.raises(ValueError, match="Conv2D takes as its padding 'valid', 'same', a whole number from 0 upwards"):
+        Conv2D(1, 2, 3, rng, padding=padding)
 
 
 @pytest.mark.parametrize("cls", [Conv2D, ConvTranspose2D])

@@ -6,6 +6,7 @@ import copy
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -334,9 +335,74 @@ def test_a_batch_of_one_is_a_part():
     np.testing.assert_array_equal(after_a_step(vae, 3, n=1).model.params, one)
 
 
-def test_the_first_process_of_a_container_has_threads_too(monkeypatch):
+def test_a_batch_that_is_large_enough_has_a_part_for_every_thread():
+    trainer = after_a_step(vae, 3, n=6)
+    assert all(replica.grads.any() for replica in trainer.replicas)
+
+
+def test_a_process_has_threads_of_its_own_whatever_its_number(monkeypatch):
+    """1 is the first process of a container; where numbers start anew, a child has a smaller one than its parent."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     assert np.isfinite(after_a_step(vae, 2).model.params).all()
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    trainer = after_a_step(vae, 2)
+    before = trainer.pool
+    monkeypatch.setattr(os, "getpid", lambda: 3)
+    trainer.step(batch_for(trainer.model))
+    assert trainer.pool is not before
+
+
+def test_a_step_is_over_when_an_interrupt_goes_on(monkeypatch):
+    trainer, done = after_a_step(vae, 2), []
+    step, submit = trainer.whole_step, trainer.conductor.submit
+
+    def slow(batch):
+        time.sleep(0.05)
+        done.append(step(batch))
+
+    def submitted(work, *arguments):
+        future = submit(work, *arguments)
+        if work is slow:
+            monkeypatch.setattr(future, "result", interrupted)
+        return future
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "whole_step", slow)
+    monkeypatch.setattr(trainer.conductor, "submit", submitted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.step(batch_for(trainer.model))
+    assert len(done) == 1
+
+
+def test_nobody_waits_for_a_part_for_which_there_was_no_thread(monkeypatch):
+    """The one before it draws twice, and before the second time it would wait for the first draw of this one."""
+    rng = np.random.default_rng(0)
+    network = Sequential([Dropout(0.5, rng), dense(D, 5, rng), Dropout(0.5, rng), dense(5, 3, rng)])
+    model = Classifier(network)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=3)
+    batch, said = batch_for(model), []
+    trainer.step(batch)  # starts the threads
+    submit, begun = trainer.pool.submit, []
+
+    def one_thread(work, *arguments):
+        begun.append(work)
+        if len(begun) > 1:
+            raise RuntimeError("can't start new thread")
+        return submit(work, *arguments)
+
+    def step():
+        try:
+            trainer.step(batch)
+        except RuntimeError as error:
+            said.append(str(error))
+
+    monkeypatch.setattr(trainer.pool, "submit", one_thread)
+    thread = threading.Thread(target=step, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert said == ["can't start new thread"]
 
 
 def test_a_part_that_fails_is_told_of_when_the_others_have_finished():

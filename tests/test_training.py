@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+from importlib import metadata
 from types import SimpleNamespace
 
 import numpy as np
@@ -801,3 +802,13 @@ def test_another_c_library_is_left_alone(error, monkeypatch):
 def test_where_the_system_does_not_count_memory_no_peak_is_recorded(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     assert runs.peak_memory_mb() is None
+
+
+def test_a_package_that_is_not_there_has_no_version_and_the_others_have(monkeypatch):
+    def version(name):
+        if name == "scipy":
+            raise metadata.PackageNotFoundError
+        return "1.2"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert runs.versions().keys() == {"python", "scratchnn", "numpy", "scikit-learn", "matplotlib"}
