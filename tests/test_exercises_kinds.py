@@ -114,16 +114,24 @@ def test_the_verdict_is_made_where_the_answer_does_not_run(tmp_path, body):
     assert HOSTILE[body] in told, told
 
 
-def test_an_answer_that_reports_of_itself_what_its_arrays_do_not_show_does_not_pass(tmp_path):
+@pytest.mark.parametrize(
+    "right, wrong, told",
+    [
+        ("x.T @ dy", "2 * x.T @ dy", "dW is not what backward gave"),
+        ("return dx, dW, db", "return (dx,)", "backward returned 1 arrays, not 3"),
+    ],
+)
+def test_an_answer_that_reports_of_itself_what_its_arrays_do_not_show_does_not_pass(tmp_path, right, wrong, told):
     """It replaces the judge in its own process; the arrays are compared in the other."""
-    wrong = upper("linear").replace("x.T @ dy", "2 * x.T @ dy")
+    assert right in upper("linear")
+    wrong = upper("linear").replace(right, wrong)
     patch = (
         "\nimport sys\nfrom scratchnn.exercises import exercise, judge as j\n"
         "right = j.judge\n"
         "sys.modules['__main__'].judge = lambda name, answer, seed=0: right(name, exercise.reference(name), seed)\n"
     )
     verdict = tried(tmp_path, "linear", wrong + patch)
-    assert not verdict.passed and verdict.sentence.startswith("dW is not what backward gave")
+    assert not verdict.passed and verdict.sentence.startswith(told)
 
 
 def test_an_assertion_that_fails_is_a_rejection_and_another_error_has_its_line(tmp_path):

@@ -34,7 +34,8 @@ def main() -> int:
     katex.copy_fonts(BUILD / "static" / "katex")
     stage.stage(options.short)
     (BUILD / "arguments").write_text("--short" if options.short else "", encoding="utf-8")
-    shutil.copytree(HERE / "locale", BUILD / "locale", dirs_exist_ok=True)
+    shutil.rmtree(BUILD / "locale", ignore_errors=True)  # with what Sphinx made of older translations
+    shutil.copytree(HERE / "locale", BUILD / "locale")
     out = BUILD / "html"
     shutil.rmtree(out, ignore_errors=True)
     for language in LANGUAGES:

@@ -76,7 +76,7 @@ print(f"   the classifier's pipeline on test images: {100 * by_accuracy.score(X_
 # %%
 # **What labels are worth.** Codes need no labels. So a VAE, or PCA, learns from all training images, and a classifier
 # from those few that have a label: always the same one, on all pixels, or on two or five numbers. The labelled images
-# are drawn anew REPEATS times, in equal numbers from the classes.
+# are drawn REPEATS times, in equal numbers from the classes.
 #
 # A code this small is where a VAE has its point. As many principal components are a linear map of the pixels, and worth
 # less at every number of labels. With very few labels the five numbers hold their own against all 64 pixels; with more,

@@ -117,7 +117,9 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
         else:
             given, right = getattr(answer, exercise.function)(**values), getattr(own, exercise.function)(**values)
         given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)
-        for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=False):
+        if len(given) != len(as_tuple(right)):
+            return Verdict(sentence=f"{exercise.function} returned {len(given)} arrays, not {len(as_tuple(right))}")
+        for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=True):
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, 1e-6, 1e-9 * np.abs(ours).max()):
                 return Verdict(
                     sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?"
