@@ -149,9 +149,12 @@ MADE_OF_OTHERS = {
     "its encoder and decoder": "autoencoder.Autoencoder.reconstruct",
     "its network and its loss": "classifier.Classifier.forward classifier.Classifier.backward",
     "its network and the `mean` of its loss": "classifier.Classifier.probabilities",
+    "a part of the forward pass of their layer": (
+        "layers.convolution.windows_in layers.convolution.laid_out layers.batch_norm.moments"
+    ),
 }
 NO_NUMBERS = {  # none come out of these
-    "checks and texts": r"machinery\.(checks|extras|summary|images\.(pair|short|expect_images))\b",
+    "checks and texts": r"machinery\.(checks|extras|summary|images\.(pair|short|options|expect_images))\b",
     "parameters and their views": r"machinery\.(memory|parameters\.(ArrayView|Parameter|Gradient|Flat))\b",
     "what layers are made from": r"layers\.(layer|activations\.Elementwise)\b",
     "what losses and optimisers have in common": r"(losses\.Loss|likelihoods\.Likelihood|optim\.(Optimiser|Has\w+))$",

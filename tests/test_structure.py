@@ -148,6 +148,19 @@ def test_importing_the_library_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+def test_a_layer_with_its_docstring_is_a_screen_and_a_half():
+    """A screen of 62 lines. VAE is the lecture on the bound, so it may be longer."""
+    lines = {
+        node.name: node.end_lineno - node.lineno + 1
+        for path in MODULES
+        if path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        in LESSON[LESSON.index("init") : -1]  # without machinery/ and gradcheck/
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name != "VAE"
+    }
+    assert len(lines) > 30 and {name: n for name, n in lines.items() if n > 93} == {}
+
+
 TAG = re.compile(r"#\s*((?:AEVB|Adam|LeCun98|Thesis) (?:\(\d+\)|App\. \w|Alg\. \d|§[\d.]*\d))")
 
 

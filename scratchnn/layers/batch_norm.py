@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 import numpy as np
 
 from scratchnn.layers.layer import Layer
-from scratchnn.machinery.checks import as_float, expect, expect_dtype, expect_int
+from scratchnn.machinery.checks import as_float, expect, expect_dtype, expect_int, expect_positive
 from scratchnn.machinery.parameters import Array, Gradient, Parameter
+
+
+def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[Any, ...]) -> tuple[Array, Array]:
+    """mean and var (C,) of a batch, over the axes `rest`; ValueError where a unit has one number, OverflowError."""
+    m = x.size // layer.n_units
+    if m < 2:
+        raise ValueError(
+            f"{layer!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
+            "two examples, or use the network in evaluation mode"
+        )
+    with np.errstate(over="ignore"):  # ∞ is refused
+        mean = x.mean(axis=rest)  # (C,)
+        var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
+        overflows = np.isinf(2 * var).any()  # 2 is the most that m / (m − 1) makes of it
+    if overflows:
+        raise OverflowError(
+            f"the variance of x overflows {x.dtype} in {layer!r}, with numbers as large as {np.abs(x).max():.2g}: "
+            f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
+        )
+    return mean, var
 
 
 class BatchNorm(Layer):
@@ -57,17 +76,10 @@ class BatchNorm(Layer):
 
     def __init__(self, n_units: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32) -> None:
         """`momentum` is the weight of the newest batch in the running averages."""
-        self.n_units, self.momentum, self.eps = (
-            expect_int("BatchNorm", "n_units", n_units),
-            as_float(momentum),
-            as_float(eps),
-        )
+        self.n_units = expect_int("BatchNorm", "n_units", n_units)
+        self.momentum, self.eps = as_float(momentum), expect_positive("eps", eps)
         if not 0 < self.momentum <= 1:
-            raise ValueError(
-                f"momentum, the weight of the newest batch, must be above 0 and at most 1, got {momentum!r}"
-            )
-        if not 0 < self.eps < inf:
-            raise ValueError(f"eps must be positive and finite, got {eps!r}")
+            raise ValueError(f"momentum, the newest batch's weight, must be above 0 and at most 1, got {momentum!r}")
         super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype=dtype)
         self.gamma = 1.0
         self.own_buffers = {
@@ -82,7 +94,11 @@ class BatchNorm(Layer):
         # the axes that are averaged over, and how an array (C,) is laid beside x: as (C, 1, 1) for images
         rest, by_unit = ((0, 2, 3), (slice(None), None, None)) if x.ndim == 4 else ((0,), (slice(None),))
         if self.training:
-            mean, var = self.moments(x, rest, by_unit)  # (C,), (C,)
+            mean, var = moments(self, x, rest, by_unit)  # (C,), (C,)
+            m = x.size // self.n_units
+            for name, value in (("mean", mean), ("var", var * (m / (m - 1)))):
+                self.buffers[name][...] += self.momentum * (value - self.buffers[name])
+            self.buffers["batches"][...] += 1
         elif self.buffers["batches"].any():
             mean, var = self.buffers["mean"], self.buffers["var"]
         else:
@@ -91,28 +107,6 @@ class BatchNorm(Layer):
         x_hat = (x - mean[by_unit]) * inverse[by_unit]  # x's shape
         self.cache = (x_hat, inverse, rest, by_unit, self.training)
         return self.gamma[by_unit] * x_hat + self.beta[by_unit]  # x's shape
-
-    def moments(self, x: Array, rest: tuple[int, ...], by_unit: tuple[Any, ...]) -> tuple[Array, Array]:
-        """mean and var (C,) of this batch, which the running averages move towards."""
-        m = x.size // self.n_units
-        if m < 2:
-            raise ValueError(
-                f"{self!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
-                "two examples, or use the network in evaluation mode"
-            )
-        with np.errstate(over="ignore"):  # ∞ is refused
-            mean = x.mean(axis=rest)  # (C,)
-            var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
-            unbiased = var * (m / (m - 1))
-        if np.isinf(unbiased).any():
-            raise OverflowError(
-                f"the variance of x overflows {x.dtype} in {self!r}, with numbers as large as {np.abs(x).max():.2g}: "
-                f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
-            )
-        for name, value in (("mean", mean), ("var", unbiased)):
-            self.buffers[name][...] += self.momentum * (value - self.buffers[name])
-        self.buffers["batches"][...] += 1
-        return mean, var
 
     def backward(self, dy: Array) -> Array:
         x_hat, inverse, rest, by_unit, in_training = self.take_cache()

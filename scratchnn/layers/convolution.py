@@ -50,7 +50,7 @@ from scratchnn.compiled import compilable
 from scratchnn.init import lecun_normal
 from scratchnn.layers.layer import Layer
 from scratchnn.machinery.checks import expect, expect_dtype, expect_generator, expect_int
-from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, pair, short
+from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, options, pair, short
 from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 COLUMNS_BYTES = 2**22  # of columns made at a time (one row of windows at the least): they stay in the last cache
@@ -160,6 +160,31 @@ def same_pads(size: Pair, kernel: Pair, stride: Pair) -> Pads:
     return (missing[0] // 2, -(-missing[0] // 2)), (missing[1] // 2, -(-missing[1] // 2))
 
 
+def windows_in(layer: Conv2D, height: int, width: int) -> Pair:
+    """How many positions the kernel has in an image, padding included: OH and OW."""
+    (KH, KW), (SH, SW) = layer.kernel, layer.stride
+    if height < KH or width < KW:
+        raise ValueError(
+            f"{layer!r} cannot place its kernel of {KH} × {KW} in images of {height} × {width} (padding included): "
+            "use a smaller kernel, larger images or padding='same'"
+        )
+    return (height - KH) // SH + 1, (width - KW) // SW + 1
+
+
+def laid_out(layer: ConvTranspose2D, height: int, width: int) -> Pair:
+    """The size of the image that the kernels are laid into, before its padding is cut off."""
+    H, W = (
+        (n - 1) * s + k + extra
+        for n, s, k, extra in zip((height, width), layer.stride, layer.kernel, layer.output_padding, strict=True)
+    )
+    if 2 * layer.padding[0] >= H or 2 * layer.padding[1] >= W:
+        raise ValueError(
+            f"{layer!r} cuts all away: from x of {height} × {width} it makes images of {H} × {W} and takes its padding "
+            "off every side; use less padding"
+        )
+    return H, W
+
+
 class Conv2D(Layer):
     """A pattern may lie anywhere in an image: one kernel looks for it at every place, y = W ⋆ x + b.
 
@@ -221,14 +246,9 @@ class Conv2D(Layer):
         if isinstance(pads, str):
             pads = same_pads(x.shape[2:], self.kernel, self.stride)
         x = pad(batch_last(x), pads)
-        OH, OW = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, self.stride, strict=True))
-        if min(OH, OW) < 1:
-            raise ValueError(
-                f"{self!r} cannot place its kernel of {self.kernel[0]} × {self.kernel[1]} in images of {x.shape[1]} × "
-                f"{x.shape[2]} (padding included): use a smaller kernel, larger images or padding='same'"
-            )
-        self.cache = (x, pads, (OH, OW))
-        y = correlate(x, self.W, self.stride, (OH, OW))  # (c_out, OH, OW, N)
+        windows = windows_in(self, *x.shape[1:3])
+        self.cache = (x, pads, windows)
+        y = correlate(x, self.W, self.stride, windows)  # (c_out, OH, OW, N)
         y += self.b[:, None, None, None]
         return batch_first(y)
 
@@ -249,19 +269,12 @@ class Conv2D(Layer):
         return x, dy, pads
 
     def __repr__(self) -> str:
-        text = f"Conv2D({self.c_in}, {self.c_out}, {short(self.kernel)}"
-        text += f", stride={short(self.stride)}" * (self.stride != (1, 1))
-        if isinstance(self.padding, str):
-            return text + f", padding={self.padding!r})"
-        sides = {side for pair_of_sides in self.padding for side in pair_of_sides}
-        padding = self.padding if len(sides) > 1 else sides.pop()
-        return text + f", padding={padding}" * (padding != 0) + ")"
+        changed = options(stride=(self.stride, (1, 1)), padding=(self.padding, ((0, 0), (0, 0))))
+        return f"Conv2D({self.c_in}, {self.c_out}, {short(self.kernel)}{changed})"
 
 
 class ConvTranspose2D(Layer):
-    """A decoder makes images larger, with weights that it learns: y = Aᵀ (Wᵀ x) + b, a kernel laid down at every pixel.
-
-    It is what Conv2D does backward, as a forward pass.
+    """A decoder makes images larger, with weights that it learns: what Conv2D does backward, y = Aᵀ (Wᵀ x) + b.
 
     Shapes
         x (N, c_in, H, W), W (c_in, c_out, KH, KW), b (c_out,), y (N, c_out, OH, OW), with
@@ -277,10 +290,9 @@ class ConvTranspose2D(Layer):
 
         y_nf,si+u,sj+v gets x_ncij W_cfuv from every c, i, j, u, v, and b_f once: y = Aᵀ (Wᵀ x) + b. First
         `output_padding` rows and columns, which no kernel reaches, are added at the bottom and right, then `padding`
-        are cut off every side; only output_padding − padding of them, if that is above 0, are left in y, and hold b.
-        A convolution with a stride turns images of several sizes into one size; output_padding says which of them is
-        wanted back. No output is fed by more than c_in·⌈KH/s⌉·⌈KW/s⌉ inputs: that is the fan-in m, and the weights
-        start as draws from N(0, 1/m).
+        are cut off every side. A convolution with a stride turns images of several sizes into one; output_padding says
+        which is wanted back. At most c_in·⌈KH/s⌉·⌈KW/s⌉ inputs feed an output: that fan-in m scales the first weights,
+        draws from N(0, 1/m).
     Backward
         With p = si + u and q = sj + v, and dy outside of y (in what was cut off) being 0:
 
@@ -307,41 +319,28 @@ class ConvTranspose2D(Layer):
         b: Array | float = 0.0,
         dtype: Any = np.float32,
     ) -> None:
-        """Sizes are numbers or (vertical, horizontal); `b` holds the initial biases, a number or an array (c_out,);
-        `rng` draws the weights."""
+        """Sizes are numbers or (vertical, horizontal), `b` a number or an array (c_out,); `rng` draws the weights."""
         name = "ConvTranspose2D"
         self.c_in, self.c_out = expect_int(name, "c_in", c_in), expect_int(name, "c_out", c_out)
         expect_generator(name, rng)
         self.kernel, self.stride = pair(name, "kernel", kernel), pair(name, "stride", stride)
         self.padding = pair(name, "padding", padding, least=0)
+        self.pads = (self.padding[0],) * 2, (self.padding[1],) * 2  # what is cut off on each side
         self.output_padding = pair(name, "output_padding", output_padding, least=0)
         if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):
-            raise ValueError(
-                f"{name} needs an output_padding smaller than its stride, got output_padding={output_padding} and "
-                f"stride={stride}: a larger one would be room for another input"
-            )
+            wrong = f"output_padding={output_padding} and stride={stride}"
+            raise ValueError(f"{name} needs an output_padding smaller than its stride, got {wrong}: room for an input")
         super().__init__({"W": (c_in, c_out, *self.kernel), "b": (c_out,)}, dtype=dtype)
         reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]  # inputs that feed one output
         self.W = lecun_normal(self.W.shape, c_in * reach[0] * reach[1], rng)
         self.b = b
 
-    @property
-    def pads(self) -> Pads:
-        """What is cut off on each side."""
-        return (self.padding[0],) * 2, (self.padding[1],) * 2
-
     def forward(self, x: Array) -> Array:
         expect_images(self, x, self.c_in)
         expect_dtype(self, x)
         x = batch_last(x)
-        sizes = zip(x.shape[1:3], self.stride, self.kernel, self.output_padding, strict=True)
-        height, width = ((n - 1) * s + k + extra for n, s, k, extra in sizes)  # before anything is cut off
-        if height <= 2 * self.padding[0] or width <= 2 * self.padding[1]:
-            raise ValueError(
-                f"{self!r} cuts all away: from x of shape {batch_first(x).shape} it makes images of {height} × {width} "
-                "and takes its padding off every side; use less padding"
-            )
-        y = crop(correlate_adjoint(x, self.W, self.stride, (height, width)), self.pads)  # (c_out, OH, OW, N)
+        size = laid_out(self, *x.shape[1:3])
+        y = crop(correlate_adjoint(x, self.W, self.stride, size), self.pads)  # (c_out, OH, OW, N)
         y += self.b[:, None, None, None]
         self.cache = (x, batch_first(y).shape)
         return batch_first(y)
@@ -364,7 +363,6 @@ class ConvTranspose2D(Layer):
         return x, dy
 
     def __repr__(self) -> str:
-        text = f"ConvTranspose2D({self.c_in}, {self.c_out}, {short(self.kernel)}"
-        text += f", stride={short(self.stride)}" * (self.stride != (1, 1))
-        text += f", padding={short(self.padding)}" * (self.padding != (0, 0))
-        return text + f", output_padding={short(self.output_padding)}" * (self.output_padding != (0, 0)) + ")"
+        padding, output_padding = (self.padding, (0, 0)), (self.output_padding, (0, 0))
+        changed = options(stride=(self.stride, (1, 1)), padding=padding, output_padding=output_padding)
+        return f"ConvTranspose2D({self.c_in}, {self.c_out}, {short(self.kernel)}{changed})"

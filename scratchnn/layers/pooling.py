@@ -21,7 +21,7 @@ from scratchnn.compiled import compilable
 from scratchnn.layers.convolution import pieces
 from scratchnn.layers.layer import Layer
 from scratchnn.machinery.checks import expect
-from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, pair, short
+from scratchnn.machinery.images import Pair, batch_first, batch_last, expect_images, options, pair, short
 from scratchnn.machinery.parameters import Array
 
 
@@ -71,7 +71,7 @@ class MaxPool2D(Layer):
         return batch_first(max_pool_adjoint(x, y, batch_last(dy), self.size, self.stride))
 
     def __repr__(self) -> str:
-        return f"MaxPool2D({short(self.size)}" + f", stride={short(self.stride)}" * (self.stride != self.size) + ")"
+        return f"MaxPool2D({short(self.size)}{options(stride=(self.stride, self.size))})"
 
 
 @compilable

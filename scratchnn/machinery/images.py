@@ -35,9 +35,17 @@ def pair(owner: str, name: str, value: Any, least: int = 1) -> Pair:
     return vertical, horizontal
 
 
-def short(sizes: Pair) -> int | Pair:
-    """The shortest way to write a pair that `pair` reads."""
-    return sizes[0] if sizes[0] == sizes[1] else sizes
+def short(sizes: Any) -> Any:
+    """The shortest way to write a pair that `pair` reads, or a pair of such pairs."""
+    if not isinstance(sizes, tuple):
+        return sizes
+    first, second = map(short, sizes)
+    return first if first == second else sizes
+
+
+def options(**given: tuple[Any, Any]) -> str:
+    """The end of a call: every option, given as (value, default), whose value is not its default."""
+    return "".join(f", {name}={short(value)!r}" for name, (value, default) in given.items() if value != default)
 
 
 def batch_last(x: Array) -> Array:
