@@ -89,7 +89,7 @@ DOCUMENT: dict[str, Any] = {
 }
 
 EXAMPLES = """\
-  python examples/fashion_conv_autoencoder.py                                  embedded digits; under a minute
+  python examples/fashion_conv_autoencoder.py                                  embedded digits; one to two minutes
   python examples/fashion_conv_autoencoder.py --data fashion-mnist             the document's; hours
   python examples/fashion_conv_autoencoder.py --data fashion-mnist --runs 3    codes from three starts
 """
