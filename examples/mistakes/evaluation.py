@@ -107,6 +107,7 @@ def running_mean_quoted(lab: Lab) -> Finding:
     late = np.array(lab.right.iteration_losses[-len(lab.right.iteration_losses) // lab.epochs :])
     found, right = quoted_result(trainer, lab.images.train), float(train[-1])
     again = evaluate(trainer.model, lab.images.train)["loss"]
+    rounding = 1e-4 * again  # in float32, where sums over 500 units are taken in another order with other BLAS threads
     return Finding(
         f"The running mean is {running[0] - train[0]:+.2f} nats off in the first epoch and "
         f"{running[-1] - train[-1]:+.2f} in epoch {epochs}; the batches of epoch {lab.epochs} have a standard "
@@ -114,8 +115,8 @@ def running_mean_quoted(lab: Lab) -> Finding:
         table,
         {
             "the same by `evaluate`": (
-                Checked(abs(found - again) < 1e-9, f"quoted {found:.4f}, all training images {again:.4f}"),
-                Checked(abs(right - again) < 1e-9, f"quoted {right:.4f}, all training images {again:.4f}"),
+                Checked(abs(found - again) < rounding, f"quoted {found:.4f}, all training images {again:.4f}"),
+                Checked(abs(right - again) < rounding, f"quoted {right:.4f}, all training images {again:.4f}"),
             )
         },
         chart(
