@@ -223,7 +223,7 @@ def test_a_slow_mirror_that_is_fast_enough_is_waited_for(tmp_path, server):
 
 
 def test_a_cache_that_cannot_be_made_is_told_once_and_nothing_is_asked_for(here, monkeypatch):
-    (here / "cache").write_text("a file in the way")
+    (here / "cache").write_text("a file in the way", encoding="utf-8")
     mirrors = Mirrors(monkeypatch, {})
     with pytest.raises(DataError, match=r"its download would go into .*cache/set, which cannot be made \(.+\): put"):
         file("https://a/images.gz", "https://b/images.gz").read()

@@ -122,7 +122,7 @@ def test_no_two_files_import_each_other_in_a_circle():
 def test_the_tests_of_the_orders_can_fail(tmp_path):
     """A file of the machinery that imports a layer inside a function is found."""
     file = tmp_path / "memory.py"
-    file.write_text("def f():\n    from scratchnn.layers.dense import Dense\n")
+    file.write_text("def f():\n    from scratchnn.layers.dense import Dense\n", encoding="utf-8")
     (name,) = imports(file)
     assert name == "scratchnn.layers.dense.Dense" and place(name) > place("scratchnn.machinery.memory")
 
