@@ -201,6 +201,20 @@ def test_commands_in_the_texts_name_scripts_that_exist():
         assert (ROOT / script).exists() or script == "mine.py", f"{text} names {script}"
 
 
+def test_texts_are_read_and_written_in_an_encoding_that_is_named():
+    """That of the machine is not UTF-8 everywhere."""
+    unnamed = [
+        f"{path.name}:{node.lineno}"
+        for path in [*MODULES, *(ROOT / "tests").glob("*.py")]
+        if "_text(" in path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        and (node.func.attr, len(node.args)) in {("read_text", 0), ("write_text", 1)}
+        and not any(argument.arg == "encoding" for argument in node.keywords)
+    ]  # fmt: skip
+    assert not unnamed
+
+
 def test_all_public_names_can_be_imported():
     import scratchnn
 
