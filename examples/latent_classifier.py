@@ -53,7 +53,16 @@ from scratchnn import SGD, VAE, Classifier, Dense, ReLU, Sequential, data
 from scratchnn.evaluation import accuracy, confusion_matrix, encode, predicted_classes
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
-from scratchnn.training import CheckpointError, Trainer, evaluate, fingerprint, keep_snapshots, load_model, runs
+from scratchnn.training import (
+    CheckpointError,
+    Trainer,
+    evaluate,
+    fingerprint,
+    keep_snapshots,
+    load_model,
+    runs,
+    same_bits,
+)
 from scratchnn.training.checkpoints import first_difference
 from scratchnn.training.logs import logs_in
 
@@ -222,18 +231,19 @@ class Experiment:
         return balanced(self.labels["train"], n_labels, np.random.default_rng([LABELS_SEED, seed]))
 
 
-def finished_trainings(path: Path, settings: dict[str, Any]) -> dict[Kind, dict[str, Any]]:
-    """What an earlier run of these settings has written down of its trainings; OutputError if it had other settings."""
+def finished_trainings(path: Path, settings: dict[str, Any]) -> tuple[dict[Kind, dict[str, Any]], dict[str, Any]]:
+    """What an earlier run of these settings has written down of its trainings, and the arithmetic that they were made
+    on; OutputError if it had other settings."""
     if not path.exists():
-        return {}
+        return {}, {}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        there, trainings = record["settings"], record["trainings"]
+        there, trainings, arithmetic = record["settings"], record["trainings"], dict(record.get("arithmetic", {}))
     except (KeyError, TypeError, ValueError) as error:
         raise runs.OutputError(f"{path} cannot be read: delete it, or choose another folder with --out") from error
     if difference := first_difference(settings, there):
         raise runs.another_run(path.parent, difference)
-    return {(t["variant"], t["labels"], t["seed"]): t for t in trainings}
+    return {(t["variant"], t["labels"], t["seed"]): t for t in trainings}, arithmetic
 
 
 def summarise(trainings: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -310,7 +320,8 @@ def train_all(args: argparse.Namespace, images: data.DataSet, experiment: Experi
     n_all = len(images.train)
     ledger = args.out / "trainings.json"
     settings = {**experiment.settings, "seed": args.seed}
-    trainings = finished_trainings(ledger, settings)
+    trainings, before = finished_trainings(ledger, settings)
+    arithmetic: dict[str, Any] = {}
 
     print(images)
     variants = {**VARIANTS, **CONVERGED}
@@ -325,6 +336,7 @@ def train_all(args: argparse.Namespace, images: data.DataSet, experiment: Experi
         folder = args.out / variant if variant in VARIANTS and (n, seed) == (n_all, args.seed) else None
         if (variant, n, seed) in trainings and (folder is None or (folder / "checkpoint.npz").exists()):
             continue
+        arithmetic = arithmetic or same_bits.go_on_here(before, args.strict)
         if variant in VARIANTS:
             result = experiment.train(variant, n, seed, folder)
         elif n == n_all and seed != args.seed:  # nothing is drawn, and so nothing can differ
@@ -332,7 +344,9 @@ def train_all(args: argparse.Namespace, images: data.DataSet, experiment: Experi
         else:
             result = experiment.converge(variant, n, seed)
         trainings[variant, n, seed] = result
-        runs.write_json(ledger, {"settings": settings, "trainings": list(trainings.values())})
+        runs.write_json(
+            ledger, {"settings": settings, "arithmetic": arithmetic, "trainings": list(trainings.values())}
+        )  # fmt: skip
         print(
             f"{number:>3}/{len(wanted)}  {variant:<16}  {n:>6,} labels, seed {seed}: test accuracy "
             f"{100 * result['test_accuracy']:.2f} %, {result['seconds']:.1f} s",

@@ -83,7 +83,7 @@ def main() -> None:
     for where, count in Counter(each["place"] for each in found).most_common():
         print(f"  {where:12} {count:4}")
     if args.out:
-        args.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))
+        args.out.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

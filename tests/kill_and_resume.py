@@ -84,7 +84,7 @@ def kill_and_resume(folder: Path, threads: int, kills: int, rng: random.Random, 
     count = Count()
     began = time.monotonic()
     if os.waitstatus_to_exitcode(os.waitpid(begin(folder / "whole", threads), 0)[1]):
-        sys.exit(f"the training fails that is not killed: {(folder / 'whole.log').read_text()}")
+        sys.exit(f"the training fails that is not killed: {(folder / 'whole.log').read_text(encoding='utf-8')}")
     expected, seconds = content(folder / "whole"), time.monotonic() - began
     while count.kills < kills and time.monotonic() < until:
         run = folder / f"run{count.trainings}"
@@ -105,7 +105,8 @@ def kill_and_resume(folder: Path, threads: int, kills: int, rng: random.Random, 
         count.trainings += 1
         if os.waitstatus_to_exitcode(status) or content(run) != expected:
             count.different += 1
-            print(f"{run} ended with status {status}: {run.with_suffix('.log').read_text() or 'another content'}")
+            said = run.with_suffix(".log").read_text(encoding="utf-8")
+            print(f"{run} ended with status {status}: {said or 'another content'}")
         else:
             shutil.rmtree(run)
     return count

@@ -466,7 +466,7 @@ def main() -> int:
     if unknown := set(args.rooms) - set(ROOMS):
         parser.error(f"no room {', '.join(sorted(unknown))}: there are {', '.join(ROOMS)}")
     again = frozenset(key(mutant) for mutant in read(args.again) if not mutant["by"]) if args.again else None
-    args.out.write_text("")
+    args.out.write_text("", encoding="utf-8")
     for name in args.rooms or ROOMS:
         process = multiprocessing.get_context("fork").Process(target=examine, args=(name, again, args.out))
         process.start()

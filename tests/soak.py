@@ -139,8 +139,8 @@ def sample(trainer: Trainer, seconds: float) -> Sample:
             thread.join(60)
     with contextlib.suppress(AttributeError):  # a C library that is not glibc
         ctypes.CDLL(None).malloc_trim(0)
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    children = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    children = [path.read_text(encoding="utf-8").split() for path in Path("/proc/self/task").glob("*/children")]
     return Sample(
         seconds=seconds,
         epochs=len(trainer.history),
@@ -207,7 +207,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60, help="how long (default: 60; the short form: 5)")
     args = parser.parse_args()
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):  # a line an epoch
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):  # a line an epoch
         found = soak(args.minutes, lambda each: print(each.line(), file=sys.stderr, flush=True))
     print("\n".join(found) or "nothing has grown but the history")
     return 1 if found else 0

@@ -91,7 +91,7 @@ def held(entries: Mapping[str, Entry], rounds: int = 1, model: Any = None, in_pa
 def test_contestants_take_turns_and_the_first_round_is_not_counted(planted, tmp_path):
     log = tmp_path / "log"
     race = held({name: planted(name=name, log=str(log)) for name in "AB"}, rounds=2)
-    assert log.read_text().split() == ["A0", "B0", "A1", "B1", "A2", "B2"]
+    assert log.read_text(encoding="utf-8").split() == ["A0", "B0", "A1", "B1", "A2", "B2"]
     for times in race.times.values():
         turns = race.steps * times
         assert turns.shape == (2,) and turns.min() >= 0.1 and turns.max() < 0.5

@@ -431,6 +431,11 @@ def test_a_file_that_ends_too_early_is_refused(size):
         read(whole()[:size])
 
 
+def test_a_file_that_the_system_cannot_open_is_refused_with_its_reason(tmp_path):
+    with pytest.raises(CheckpointError, match=r"x\.npz cannot be read: File name too long$"):
+        read_checkpoint(tmp_path / f"{'x' * 300}.npz")
+
+
 def nudged(name: str):
     def change(record, arrays):
         arrays[name] = arrays[name].copy()

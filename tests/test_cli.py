@@ -55,7 +55,9 @@ def test_a_training_goes_on_in_its_folder_or_is_found_ready(tmp_path, monkeypatc
         assert f"has 4 epochs of this run{more}: nothing left to train" in capsys.readouterr().out
         np.testing.assert_array_equal(found.model.params, whole.model.params)
         np.testing.assert_array_equal(load_model(tmp_path / "parts")[0].params, whole.model.params)
-        assert json.loads((tmp_path / "parts/history.json").read_text()) == found.history == parts.history
+        assert (
+            json.loads((tmp_path / "parts/history.json").read_text(encoding="utf-8")) == found.history == parts.history
+        )
     assert len(parts.history) == 4 and "held_out_loss" in parts.history[0]
 
 
@@ -173,7 +175,7 @@ def test_what_is_recorded_stands_in_the_history_of_its_epoch(tmp_path):
             after_epoch=[keep_snapshots(snapshot)],
             recorded=("done", "largest"),
         )
-        history = json.loads((tmp_path / "history.json").read_text())
+        history = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
         assert history == one.history and [record["done"] for record in history] == [*range(1, epochs + 1)]
         assert history[-1]["largest"] == one.model.params.max()
 
@@ -200,7 +202,7 @@ def test_there_must_be_something_to_resume(tmp_path):
 
 @pytest.mark.parametrize("below", ["", "run", "run/of/many"])
 def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(below, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(runs.OutputError, match=r"cannot write into .*file.*: choose another folder with --out"):
         runs.check_resume(tmp_path / "file" / below, resume=False)
     runs.check_resume(tmp_path / "free" / below, resume=False)
@@ -224,7 +226,7 @@ SCRIPTS = [
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_every_training_script_looks_at_its_folder_before_it_loads_anything(path, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     monkeypatch.setattr(data, "load", lambda *args: pytest.fail("the data were loaded first"))
     text = fails(import_module(path.stem).main, "--out", tmp_path / "file")
     assert text.startswith("error: cannot write into")
@@ -247,7 +249,7 @@ def test_a_mean_has_its_standard_deviation_where_there_are_several_values():
 
 def test_a_summary_says_what_was_measured_on_what_and_with_which_versions(tmp_path):
     runs.write_summary(tmp_path, "vae", {"loss": 96.5}, {"epochs": 3}, seed=0, scaling="grey", dead_units=2)
-    found = json.loads((tmp_path / "summary.json").read_text())
+    found = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     versions = found.pop("versions")
     if sys.platform != "win32":  # a Python process with NumPy holds some tens of MB, and the tests fit in 8 GB
         assert 20 < found.pop("peak_memory_mb") < 8192
@@ -257,7 +259,7 @@ def test_a_summary_says_what_was_measured_on_what_and_with_which_versions(tmp_pa
     }  # fmt: skip
     assert versions == runs.versions() and versions["numpy"] == np.__version__ and "python" in versions
     runs.write_summary(tmp_path, "vae", {}, {})
-    assert json.loads((tmp_path / "summary.json").read_text()).keys() - {"peak_memory_mb"} == {
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")).keys() - {"peak_memory_mb"} == {
         "experiment", "figures", "settings", "versions"
     }  # fmt: skip
 

@@ -104,7 +104,7 @@ def test_the_exercises_name_the_command_that_was_used(tmp_path, capsys, monkeypa
 
 def test_a_mistake_in_the_exercises_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     told = refused(capsys, "exercises", "start", "--folder", "file")
     assert told.startswith("error: cannot read or write file") and "\n" not in told
     assert "there is no exercise lienar; there are: slope, " in refused(capsys, "exercises", "check", "lienar")

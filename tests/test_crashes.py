@@ -399,4 +399,6 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch, at_ever
     assert status in (0, None), told
     assert "batch" in terminal.getvalue() and next(clock) < 2e9 - 3600 * EPOCHS
     assert content(tmp_path / "run") == content(tmp_path / "undisturbed")
-    assert all(record["seconds"] >= 0 for record in json.loads((tmp_path / "run/history.json").read_text()))
+    assert all(
+        record["seconds"] >= 0 for record in json.loads((tmp_path / "run/history.json").read_text(encoding="utf-8"))
+    )

@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 from pathlib import Path
 
 import downloads
@@ -108,6 +109,19 @@ def test_the_named_folder_comes_before_the_cache(here):
     place(here / "named/set", "images", b"wrong")
     place(here / "cache/set", "images", PAYLOAD)
     with pytest.raises(DataError, match="named/set/images is not images of set"):
+        file().read()
+
+
+def test_with_no_named_folder_the_cache_is_that_of_the_user_and_needs_a_package(tmp_path, monkeypatch):
+    import pooch
+
+    monkeypatch.delenv("SCRATCHNN_DATA", raising=False)
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    place(tmp_path / "scratchnn/set", "images", PAYLOAD)
+    assert file().read() == PAYLOAD
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    sentence = r'a data set that is not in a folder named by SCRATCHNN_DATA needs pooch: .* "scratchnn\[examples\]"'
+    with pytest.raises(ModuleNotFoundError, match=sentence):
         file().read()
 
 
@@ -223,7 +237,7 @@ def test_a_slow_mirror_that_is_fast_enough_is_waited_for(tmp_path, server):
 
 
 def test_a_cache_that_cannot_be_made_is_told_once_and_nothing_is_asked_for(here, monkeypatch):
-    (here / "cache").write_text("a file in the way")
+    (here / "cache").write_text("a file in the way", encoding="utf-8")
     mirrors = Mirrors(monkeypatch, {})
     with pytest.raises(DataError, match=r"its download would go into .*cache/set, which cannot be made \(.+\): put"):
         file("https://a/images.gz", "https://b/images.gz").read()

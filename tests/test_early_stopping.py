@@ -93,7 +93,7 @@ def test_a_training_resumed_after_every_epoch_is_one_in_one_go(threads, tmp_path
         np.testing.assert_array_equal(params, whole.model.params)
     losses = [record["held_out_loss"] for record in whole.history]
     assert min(losses) == losses[n - 4] == evaluate(whole.model, HELD_OUT)["loss"]
-    rows = (tmp_path / "parts/history.csv").read_text().splitlines()
+    rows = (tmp_path / "parts/history.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", *map(str, range(1, n + 1))]
 
 
@@ -136,8 +136,8 @@ def test_a_run_with_it_and_one_without_are_two_runs(tmp_path):
 def test_the_command_measures_the_best_epoch(tmp_path, no_figures):
     arguments = ["--epochs", 40, "--hidden", 8, "--batch-size", 200, "--lr", 0.03, "--early-stopping", 2]
     printed = succeeds(train.main, *arguments, "--out", tmp_path)
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    figures, history = summary["figures"], json.loads((tmp_path / "history.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    figures, history = summary["figures"], json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     best = history[figures["best_epoch"] - 1]
     assert len(history) == figures["best_epoch"] + 2 < 40 and "test images, best parameters" in printed
     assert summary["settings"]["early_stopping"] == 2 and summary["settings"]["epochs"] == len(history)

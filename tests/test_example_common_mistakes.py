@@ -88,7 +88,7 @@ def test_every_story_is_complete(mistake):
 def test_every_test_that_is_named_exists(mistake):
     assert mistake.tests
     for file, name in (test.split("::") for test in mistake.tests):
-        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{name}"
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{name}"
 
 
 def the_features_are_the_trained_encoder(features) -> None:
@@ -384,5 +384,5 @@ def test_the_list_and_the_help():
     ],
 )
 def test_a_user_s_mistake_is_one_sentence(arguments, message, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     assert message in fails(common_mistakes.main, *(a.format(file=tmp_path / "file") for a in arguments))

@@ -125,11 +125,11 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == files | {"confusion.png"} | trainings
     for name in trainings:
         assert {path.name for path in (folder / name).iterdir()} == {"checkpoint.npz", "history.json"}
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "conv-autoencoder" and summary["document"] == {} and summary["seed"] == 0
     assert summary["settings"]["seeds"] == [0, 1] and "numpy" in summary["versions"]
     assert np.sum(summary["figures"]["confusion"]) == 300
-    history = json.loads((folder / "history.json").read_text())
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     for run in history["classifier-logits-n6"]:
         assert {"train_loss", "held_out_loss", "train_accuracy", "held_out_accuracy"} <= run[1].keys()
     for column in ("document", "code numbers always 0", "mean image", "PCA-6", "test cross-entropy", "precision"):
@@ -140,7 +140,7 @@ def test_the_figures_are_those_of_the_checkpoints(finished, few_images):
     """Loaded by what the library offers, and computed in two lines; PCA by scikit-learn."""
     from sklearn.decomposition import PCA
 
-    found = json.loads((finished / "summary.json").read_text())["figures"]
+    found = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
     x = (few_images.test.pixels / 16).astype(np.float32)
     for variant in VARIANTS:
         models = [load_model(finished / f"{variant}-n6-seed{seed}")[0] for seed in (0, 1)]
@@ -197,7 +197,7 @@ def test_a_classifier_starts_from_the_trained_encoder_and_draws_from_its_own_gen
 
 def test_the_curves_are_means_over_the_runs(finished):
     """Solid and dashed, as numbers, of the very lines in the figure."""
-    history = json.loads((finished / "history.json").read_text())["as-printed-n6"]
+    history = json.loads((finished / "history.json").read_text(encoding="utf-8"))["as-printed-n6"]
     figure = figures.learning_curves({"error": {"a": series.curves(history, "loss")}}, "title")
     for line, part in zip(figure.axes[0].lines, ("train_loss", "held_out_loss"), strict=True):
         means = [(a[part] + b[part]) / 2 for a, b in zip(*history, strict=True)]
@@ -223,15 +223,17 @@ def test_an_interruption_changes_nothing(finished, no_pictures, tmp_path, monkey
     for path in tmp_path.glob("*/checkpoint.npz"):
         there = load_model(finished / path.parent.name)[0]
         np.testing.assert_array_equal(load_model(path)[0].params, there.params)
-    found = [json.loads((folder / "summary.json").read_text())["figures"] for folder in (tmp_path, finished)]
+    found = [
+        json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"] for folder in (tmp_path, finished)
+    ]
     assert found[0]["confusion"] == found[1]["confusion"]
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(finished, no_pictures, monkeypatch):
-    before = json.loads((finished / "summary.json").read_text())
+    before = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
     monkeypatch.setattr(Trainer, "step", lambda self, batch: pytest.fail("trained again"))
     conv_autoencoder.main(["--out", str(finished), "--runs", "2", *SHORT])
-    after = json.loads((finished / "summary.json").read_text())
+    after = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
     assert {**after, "peak_memory_mb": 0} == {**before, "peak_memory_mb": 0}
 
 

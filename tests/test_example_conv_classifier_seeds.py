@@ -43,7 +43,7 @@ def printed_and_finished(few_images, tmp_path_factory):
 
 
 def summary(folder) -> dict:
-    return json.loads((folder / "summary.json").read_text())
+    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):
@@ -79,7 +79,7 @@ def test_the_figures_are_those_of_the_checkpoints(printed_and_finished, few_imag
             classifier = found["classifiers"][kind]
             assert classifier["test_accuracy"] == pytest.approx(right)
             assert classifier["curves"]["test_accuracy"][-1] == pytest.approx(right, abs=1e-5)
-            history = json.loads((folder / f"n6-seed{seed}/classifier-{kind}/history.json").read_text())
+            history = json.loads((folder / f"n6-seed{seed}/classifier-{kind}/history.json").read_text(encoding="utf-8"))
             for curve in ("train_accuracy", "held_out_accuracy", "test_accuracy", "train_loss", "held_out_loss"):
                 assert classifier["curves"][curve] == pytest.approx([of[curve] for of in history], abs=1e-5)
 

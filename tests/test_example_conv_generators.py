@@ -84,7 +84,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished, dense):
     printed, folder = printed_and_finished
     pictures = {"samples.png", "precision_and_recall.png", "losses.png"}
     assert {path.name for path in folder.iterdir()} == {"summary.json", "vae", "gan", "classifier", *pictures}
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     figures, settings = summary["figures"], summary["settings"]
     assert summary["experiment"] == "conv-generators" and summary["seed"] == 0 and "numpy" in summary["versions"]
     assert summary["scaling"] == "pixels / 16" and set(summary["document"]["claims"]) == {"000", "001"}
@@ -105,7 +105,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished, dense):
     expected = precision_and_recall(real, features(below, made), 3)
     found = figures["images"]["GAN, convolutional"]
     assert (found["precision"], found["recall"]) == expected and found["variety"] == pytest.approx(variety(made))
-    history = json.loads((folder / "gan/history.json").read_text())
+    history = json.loads((folder / "gan/history.json").read_text(encoding="utf-8"))
     assert [record["epoch"] for record in history] == [1, 2]
     assert (
         (history[-1]["precision"], history[-1]["recall"])
@@ -125,7 +125,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished, dense):
 
 def test_the_vae_s_own_summary(printed_and_finished):
     _, folder = printed_and_finished
-    summary = json.loads((folder / "vae/summary.json").read_text())
+    summary = json.loads((folder / "vae/summary.json").read_text(encoding="utf-8"))
     figures, settings = summary["figures"], summary["settings"]
     assert summary["experiment"] == "conv-vae" and settings["latent"] == 20 and settings["epochs"] == 2
     assert settings["optimiser"] == "Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)"
@@ -161,7 +161,7 @@ def test_piece_by_piece_it_comes_to_the_same_bits(printed_and_finished, dense, t
         for array in theirs:
             np.testing.assert_array_equal(ours[array], theirs[array], err_msg=f"{name}: {array}")
         assert here["training"]["generator"] == there["training"]["generator"]
-    mine, other = (json.loads((f / "summary.json").read_text()) for f in (tmp_path, whole))
+    mine, other = (json.loads((f / "summary.json").read_text(encoding="utf-8")) for f in (tmp_path, whole))
     assert mine["figures"]["images"] == other["figures"]["images"] and mine["settings"] == other["settings"]
 
 

@@ -109,11 +109,11 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == files
     for name in names:
         assert {path.name for path in (folder / name).iterdir()} == {"checkpoint.npz", "history.json"}
-    history = json.loads((folder / "history.json").read_text())
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     assert {name: [record["epoch"] for record in records] for name, records in history.items()} == {
         name: [1, 2, 3] for name in names
     }
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "dense-autoencoder" and summary["document"] == {"train_loss": {}}
     assert summary["settings"]["epochs"] == dict.fromkeys(names, 3) and "numpy" in summary["versions"]
     assert summary["scaling"] == "pixels as they are, 0–16"
@@ -122,8 +122,8 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
 
 def test_figures_are_those_of_the_checkpoints(finished, digits):
     """Loaded by what the library offers, and computed here from the raw digits."""
-    summary = json.loads((finished / "summary.json").read_text())["figures"]
-    history = json.loads((finished / "history.json").read_text())
+    summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
+    history = json.loads((finished / "history.json").read_text(encoding="utf-8"))
     for n, kind in NETWORKS:
         name, figures = f"{n}-{kind}", summary["networks"][f"{n}-{kind}"]
         model, _ = load_model(finished / name)
@@ -162,7 +162,7 @@ def test_the_figures_show_every_loss_and_the_spread_of_every_number(digits):
 
 
 def test_the_baselines_are_scikit_learn_s(finished, digits):
-    baselines = json.loads((finished / "summary.json").read_text())["figures"]["baselines_mse"]
+    baselines = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]["baselines_mse"]
     assert baselines["mean image"] == pytest.approx(digits.var(axis=0).mean(), rel=1e-5)
     for n in (8, 2):
         pca = PCA(n, svd_solver="full").fit(digits.astype(float))
@@ -215,7 +215,7 @@ def test_mistakes_are_told_in_one_sentence(finished, tmp_path):
     assert not (tmp_path / "x").exists()
     text = fails(dense_autoencoder.main, *SHORT, "--seed", "1", "--out", finished)
     assert "holds another run, which would be lost: it has seed = 0, and this run has 1" in text
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert "choose another folder with --out" in fails(dense_autoencoder.main, *SHORT, "--out", tmp_path / "file/x")
 
 

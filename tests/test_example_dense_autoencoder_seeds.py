@@ -35,7 +35,7 @@ def digits():
 
 
 def summary(folder) -> dict:
-    return json.loads((folder / "summary.json").read_text())
+    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
 def test_a_run_writes_all_that_it_promises(printed_and_finished):

@@ -100,17 +100,17 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     trainings = {"encoder-seed0", "classifier-seed0", "relu-code-seed0", "linear-code-seed0", "collapsed-2-seed0"}
     files = {"summary.json", "history.json", *(f"{name}.png" for name in pictures)}
     assert {path.name for path in folder.iterdir()} == files | trainings
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "fashion-conv-autoencoder" and summary["document"] == {}
     assert len(summary["figures"]["dead_numbers_at_the_start"]) == 12 and "numpy" in summary["versions"]
     assert summary["figures"]["per_class"]["0"].keys() == {"precision", "recall", "f1-score", "support"}
-    history = json.loads((folder / "history.json").read_text())
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     assert {"train_accuracy", "held_out_accuracy"} <= history["classifier"][1].keys()
     assert "of 12 networks at the start" in printed and "dead numbers, and variance along a line" in printed
 
 
 def test_the_figures_are_those_of_the_checkpoints(finished, few_images):
-    found = json.loads((finished / "summary.json").read_text())["figures"]
+    found = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
     x, labels = (few_images.test.pixels / 16).astype(np.float32), few_images.test.labels
     for kind in ("relu-code", "linear-code", "collapsed"):
         model, _ = load_model(finished / f"{kind + '-2' * (kind == 'collapsed')}-seed0")

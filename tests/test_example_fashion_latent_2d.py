@@ -132,13 +132,13 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == {
         "summary.json", "history.json", "sigma-0.1", "sigma-1", *pictures,
     }  # fmt: skip
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "fashion-latent-2d" and summary["settings"]["scaling"] == "pixels / 16"
     assert "numpy" in summary["versions"] and summary["document"]["sigma"] == 0.1
     for sigma in ("0.1", "1"):
-        history = json.loads((folder / f"sigma-{sigma}/history.json").read_text())
+        history = json.loads((folder / f"sigma-{sigma}/history.json").read_text(encoding="utf-8"))
         assert [record["epoch"] for record in history] == [1, 2, 3]
-        assert history == json.loads((folder / "history.json").read_text())[sigma]
+        assert history == json.loads((folder / "history.json").read_text(encoding="utf-8"))[sigma]
         assert history[-1]["train_loss"] == summary["figures"]["train_loss"][sigma]
     assert "−ELBO of the z that are drawn" in printed and "t-SNE of 60 test images" in printed
 
@@ -146,7 +146,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
 def test_the_figures_are_right_by_other_means(printed_and_finished):
     """From the checkpoints, by the library's own reader, with scikit-learn and by hand."""
     _, folder = printed_and_finished
-    found = json.loads((folder / "summary.json").read_text())["figures"]
+    found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]
     images = data.load("digits")
     train, test = (part.pixels / 16 for part in (images.train, images.test))
     pca = PCA(2).fit(train)
@@ -205,7 +205,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
         ours, theirs = (read_checkpoint(folder / name / "checkpoint.npz")[1] for folder in (tmp_path, whole))
         for key in ours:
             np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{name}: {key}")
-    here, there = (json.loads((folder / "summary.json").read_text())["figures"] for folder in (tmp_path, whole))
+    here, there = (
+        json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"] for folder in (tmp_path, whole)
+    )
     assert here == there
 
 

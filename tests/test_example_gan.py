@@ -243,13 +243,13 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
     pictures = {f"{name}.png" for name in ("losses", "samples", "classes", "film", "held_still")}
     assert {path.name for path in folder.iterdir()} == {"summary.json", "vae", "classifier", *gan.GAMES, *pictures}
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "gan" and summary["seed"] == 0 and "numpy" in summary["versions"]
     assert summary["scaling"] == "pixels / 16" and summary["document"] == {"claims": gan.CLAIMS}
     optimiser = "Adam(lr=0.001, beta1=0.5, beta2=0.999, eps=1e-08)"
     assert [game["optimiser"] for game in summary["settings"]["games"].values()] == [optimiser, optimiser]
     for game in gan.GAMES:
-        history = json.loads((folder / game / "history.json").read_text())
+        history = json.loads((folder / game / "history.json").read_text(encoding="utf-8"))
         assert [record["epoch"] for record in history] == [1, 2, 3]
         for player in ("discriminator", "generator"):
             assert {f"train_{player}", f"held_out_{player}"} <= history[0].keys()
@@ -299,7 +299,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(printed_and_finished, tmp_p
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{game}: {name}")
         assert here["training"]["generator"] == there["training"]["generator"]
     mine, other = (
-        json.loads((folder / "summary.json").read_text())["figures"]["images"] for folder in (tmp_path, whole)
+        json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]["images"]
+        for folder in (tmp_path, whole)
     )
     assert mine == other
 

@@ -161,6 +161,6 @@ def test_every_script_runs_on_such_a_terminal(path):
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     text = fails(gradcheck_tour.main, "--out", tmp_path / "file" / "run")
     assert re.search(r"^error: cannot write into .* choose another folder with --out$", text)

@@ -21,7 +21,7 @@ from scratchnn import SGD, VAE, Adam, Bernoulli, Classifier, Dense, Sequential, 
 from scratchnn.losses import batch_mean
 from scratchnn.scripts import train
 from scratchnn.scripts.thesis import thesis_vae
-from scratchnn.training import Trainer, load_model
+from scratchnn.training import Trainer, load_model, same_bits
 
 N_TRAIN, N_Z = 1297, 5
 SHORT = ["--epochs", "2", "--labels", "20", "--repeats", "2"]
@@ -61,10 +61,10 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == {"summary.json", "trainings.json", *VARIANTS, *pictures}
     for variant in VARIANTS:
         assert {path.name for path in (folder / variant).iterdir()} == {"checkpoint.npz", "history.json"}
-        history = json.loads((folder / variant / "history.json").read_text())
+        history = json.loads((folder / variant / "history.json").read_text(encoding="utf-8"))
         assert [record["epoch"] for record in history] == [1, 2]
         assert {"train_loss", "held_out_loss", "held_out_accuracy", "seconds"} <= history[0].keys()
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     for variant, curve in summary["figures"]["by_labels"].items():
         assert [(point["labels"], point["trainings"]) for point in curve] == [(20, 2), (N_TRAIN, 2)]
         assert summary["figures"]["all_labels"][variant] == curve[-1]
@@ -80,7 +80,7 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
 def test_the_checkpoints_are_the_classifiers_that_were_measured(finished):
     """Loaded by what the library offers, fed with pixels, counted by hand."""
     images = data.load("digits")
-    trainings = json.loads((finished / "trainings.json").read_text())["trainings"]
+    trainings = json.loads((finished / "trainings.json").read_text(encoding="utf-8"))["trainings"]
     for variant in VARIANTS:
         model, settings = load_model(finished / variant)
         assert isinstance(model, Classifier) and settings["data"] == "digits" and settings["variant"] == variant
@@ -92,13 +92,13 @@ def test_the_checkpoints_are_the_classifiers_that_were_measured(finished):
             assert measured[f"{part}_accuracy"] == np.mean(p.argmax(axis=1) == examples.labels)
             cross_entropy = -np.log(p[np.arange(len(p)), examples.labels]).mean()
             assert measured[f"{part}_cross_entropy"] == pytest.approx(cross_entropy, rel=1e-5)
-        history = json.loads((finished / variant / "history.json").read_text())
+        history = json.loads((finished / variant / "history.json").read_text(encoding="utf-8"))
         assert history[-1]["held_out_accuracy"] == measured["validation_accuracy"]
 
 
 def test_means_and_spreads_are_those_of_the_trainings(finished):
-    trainings = json.loads((finished / "trainings.json").read_text())["trainings"]
-    curves = json.loads((finished / "summary.json").read_text())["figures"]["by_labels"]
+    trainings = json.loads((finished / "trainings.json").read_text(encoding="utf-8"))["trainings"]
+    curves = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]["by_labels"]
     for variant in VARIANTS:
         a, b = (t["test_accuracy"] for t in trainings if (t["variant"], t["labels"]) == (variant, 20))
         point = curves[variant][0]["test_accuracy"]
@@ -319,7 +319,10 @@ def test_the_penalty_is_chosen_on_the_validation_images(strength, vae_run):
 
 def test_the_same_seed_gives_the_same_bits(vae_run, finished, no_pictures, tmp_path):
     latent_classifier.main(["--vae", str(vae_run), "--out", str(tmp_path), *SHORT])
-    here, there = (json.loads((folder / "trainings.json").read_text())["trainings"] for folder in (tmp_path, finished))
+    here, there = (
+        json.loads((folder / "trainings.json").read_text(encoding="utf-8"))["trainings"]
+        for folder in (tmp_path, finished)
+    )
     for training in here + there:
         del training["seconds"]
     assert here == there
@@ -409,9 +412,32 @@ def test_a_checkpoint_that_does_not_fit_is_refused(finished, vae_run, tmp_path):
 def test_there_must_be_something_to_resume(vae_run, tmp_path):
     text = fails(latent_classifier.main, "--vae", vae_run, "--out", tmp_path, "--resume")
     assert "there is nothing to go on with" in text and "leave out --resume" in text
-    (tmp_path / "trainings.json").write_text('{"settings"')
+    (tmp_path / "trainings.json").write_text('{"settings"', encoding="utf-8")
     text = fails(latent_classifier.main, "--vae", vae_run, "--out", tmp_path)
     assert "trainings.json cannot be read: delete it, or choose another folder" in text
+
+
+def test_trainings_on_another_arithmetic_are_told_of_and_strictly_refused(
+    vae_run, finished, no_pictures, tmp_path, capsys
+):
+    record = json.loads((finished / "trainings.json").read_text(encoding="utf-8"))
+    assert record["arithmetic"] == same_bits.arithmetic()
+    record["arithmetic"]["NumPy"] = "1.0"
+    ledger, last = tmp_path / "trainings.json", record["trainings"].pop()
+    ledger.write_text(json.dumps(record), encoding="utf-8")
+    for variant in VARIANTS:
+        (tmp_path / variant).symlink_to(finished / variant)
+    arguments = ["--vae", vae_run, "--out", tmp_path, *SHORT]
+    text = fails(latent_classifier.main, *arguments, "--strict")
+    assert "since it began with NumPy 1.0, now" in text and "leave out --strict" in text
+    assert json.loads(ledger.read_text(encoding="utf-8")) == record
+    capsys.readouterr()
+    latent_classifier.main(list(map(str, arguments)))
+    assert capsys.readouterr().err.count("warning: the last bits will not be those of a run in one go") == 1
+    done = json.loads(ledger.read_text(encoding="utf-8"))
+    assert done["arithmetic"] == same_bits.arithmetic()
+    assert done["trainings"][-1]["test_accuracy"] == last["test_accuracy"]
+    latent_classifier.main([*map(str, arguments), "--strict"])  # there is nothing to train
 
 
 def test_help_has_examples():

@@ -65,7 +65,7 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
     def sweep(name: str, *arguments: str):
         folder = tmp_path / name
         latent_sizes.main(["--latents", "4", "5", "--seeds", "0", f"--out={folder}", *SMALL, *arguments])
-        return json.loads((folder / "summary.json").read_text())["figures"]
+        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))["figures"]
 
     with threadpool_limits(1):  # as Dask's workers have it: another number of threads would round differently
         here = sweep("here")
@@ -77,7 +77,7 @@ def test_a_cluster_of_two_processes_comes_to_the_same_bits(tmp_path, monkeypatch
     for run in ("z4-seed0", "z5-seed0"):
         arrays, others = (read_checkpoint(tmp_path / name / run / "checkpoint.npz")[1] for name in ("here", "there"))
         np.testing.assert_array_equal(arrays["model/params"], others["model/params"])
-        assert (tmp_path / "there" / run / "log.txt").read_text().count("epoch 2/2") == 1
+        assert (tmp_path / "there" / run / "log.txt").read_text(encoding="utf-8").count("epoch 2/2") == 1
     assert capsys.readouterr().out.count("finished: ") == 4
 
 
@@ -108,12 +108,17 @@ def test_several_data_sets_are_one_sweep_with_a_folder_each(tmp_path, monkeypatc
     latent_sizes.main(command)
     printed = capsys.readouterr().out
     assert "4 runs, 1 at a time" in printed and printed.count("train loss") == 2
-    found = {name: json.loads((tmp_path / name / "summary.json").read_text()) for name in ("digits", "mnist")}
+    found = {
+        name: json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8")) for name in ("digits", "mnist")
+    }
     assert [summary["settings"]["data"] for summary in found.values()] == ["digits", "mnist"]
     first, second = (summary["figures"]["3"]["train_loss"] for summary in found.values())
     assert len(first) == len(second) == 2 and set(first).isdisjoint(second)
     latent_sizes.main(["--latents", "3", "--seeds", "0", "1", f"--out={tmp_path / 'alone'}", *SMALL])
-    assert json.loads((tmp_path / "alone/summary.json").read_text())["figures"] == found["digits"]["figures"]
+    assert (
+        json.loads((tmp_path / "alone/summary.json").read_text(encoding="utf-8"))["figures"]
+        == found["digits"]["figures"]
+    )
 
 
 def test_workers_of_several_threads_are_refused(tmp_path, monkeypatch, capsys):
@@ -132,4 +137,4 @@ def test_without_dask_the_sentence_says_what_to_install(tmp_path, monkeypatch, c
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     text = fails(monkeypatch, capsys, "--dask", "tcp://127.0.0.1:8786", "--out", tmp_path, *SMALL)
     assert "--dask needs dask" in text and 'pip install "scratchnn[cluster]"' in text
-    assert "cluster =" in (ROOT / "setup.cfg").read_text()
+    assert "cluster =" in (ROOT / "setup.cfg").read_text(encoding="utf-8")

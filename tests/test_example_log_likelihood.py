@@ -38,7 +38,7 @@ def grey_run(tmp_path_factory):
 def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, capsys):
     log_likelihood.main([str(grey_run), "--samples", "7", "1", "7", "--images", "90", "--out", str(tmp_path)])
     assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "bound.png"}
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     model, _ = load_model(grey_run)
     images = data.binarise_held_out(data.load("digits").test, "fixed")[:90]  # grey in training: made binary here
     for estimate, k in zip(summary["figures"]["estimates"], (1, 7), strict=True):
@@ -64,7 +64,9 @@ def test_grey_pixels_are_refused_or_labelled(grey_run, tmp_path, capsys):
     assert "grey pixels have no likelihood under a Bernoulli decoder" in text and "add --grey" in text
     assert not list(tmp_path.iterdir())
     log_likelihood.main([str(grey_run), "--binarisation=none", "--grey", "--samples=2", f"--out={tmp_path}"])
-    assert json.loads((tmp_path / "summary.json").read_text())["meaning"] == "no likelihood: grey pixels"
+    assert (
+        json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["meaning"] == "no likelihood: grey pixels"
+    )
     assert "no likelihood: grey pixels" in capsys.readouterr().out
 
 
@@ -90,7 +92,7 @@ def test_a_gaussian_decoder_gives_a_density_of_grey_pixels(tmp_path):
     text = fails(log_likelihood.main, tmp_path, "--binarisation", "fixed")
     assert "this decoder has a likelihood of grey pixels: leave out --binarisation" in text
     log_likelihood.main([str(tmp_path), "--samples", "3"])
-    summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
+    summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))
     assert summary["meaning"] == "log-density" and summary["settings"]["test_binarisation"] == "none"
 
 
@@ -100,7 +102,7 @@ def test_an_importance_weighted_run_is_asked_like_any_other(tmp_path, capsys):
     train.main(["--epochs=1", "--binarisation=dynamic", "--importance=3", f"--out={tmp_path}", *SMALL])
     capsys.readouterr()
     log_likelihood.main([str(tmp_path), "--samples=7", "--images=90"])
-    figures = json.loads((tmp_path / "log-likelihood/summary.json").read_text())["figures"]
+    figures = json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))["figures"]
     model, images = load_model(tmp_path)[0], data.binarise_held_out(data.load("digits").test, "fixed")[:90]
     twin = VAE(*copy.deepcopy((model.encoder, model.decoder, model.likelihood)), model.n_z)
     assert figures["estimates"][0]["nll"] == -importance_weighted(twin, images, 7, progress=False).mean
@@ -114,7 +116,9 @@ def test_the_seed_of_the_draws_counts(grey_run, tmp_path):
     nll = []
     for seed in ("0", "1", "0"):
         log_likelihood.main([str(grey_run), "--samples", "3", "--images", "20", "--seed", seed, "--out", str(tmp_path)])
-        nll.append(json.loads((tmp_path / "summary.json").read_text())["figures"]["estimates"][0]["nll"])
+        nll.append(
+            json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"]["estimates"][0]["nll"]
+        )
     assert nll[0] == nll[2] != nll[1]
 
 
@@ -131,13 +135,13 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {
         "summary.json", "samples.png", "z4-seed0", "z4-seed1", "z5-seed0", "z5-seed1",
     }  # fmt: skip
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     losses = []
     for seed in (0, 1):
-        run = json.loads((tmp_path / f"z5-seed{seed}/summary.json").read_text())
+        run = json.loads((tmp_path / f"z5-seed{seed}/summary.json").read_text(encoding="utf-8"))
         assert run["settings"]["seed"] == seed and run["settings"]["latent"] == 5
         losses.append(run["figures"]["test_loss"])
-        assert (tmp_path / f"z5-seed{seed}/log.txt").read_text().count("epoch 2/2") == 1
+        assert (tmp_path / f"z5-seed{seed}/log.txt").read_text(encoding="utf-8").count("epoch 2/2") == 1
     assert summary["figures"]["5"]["test_loss"] == losses and losses[0] != losses[1]
     assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in printed
 
@@ -145,20 +149,25 @@ def test_the_sweep_is_the_runs_put_together(tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(log_likelihood, "main", lambda arguments: pytest.fail("estimated again"))
         sweep(tmp_path, "--epochs", "2")
-    assert json.loads((tmp_path / "summary.json").read_text())["figures"] == summary["figures"]
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"] == summary["figures"]
     # an estimate that somebody made in another way in between is not taken for the sweep's own
     log_likelihood.main([str(tmp_path / "z4-seed0"), "--samples", "4", "--images", "10"])
     sweep(tmp_path, "--epochs", "2")
-    assert json.loads((tmp_path / "summary.json").read_text())["figures"] == summary["figures"]
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"] == summary["figures"]
     sweep(tmp_path, "--epochs", "2", "--samples", "5")
-    assert json.loads((tmp_path / "summary.json").read_text())["figures"]["4"]["nll"] != summary["figures"]["4"]["nll"]
+    assert (
+        json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"]["4"]["nll"]
+        != summary["figures"]["4"]["nll"]
+    )
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_sweep_runs_side_by_side_and_comes_to_the_same(tmp_path):
     for folder, jobs in (("one", "1"), ("two", "2")):
         sweep(tmp_path / folder, "--epochs", "1", "--seeds", "0", "--jobs", jobs)
-    a, b = (json.loads((tmp_path / name / "summary.json").read_text())["figures"] for name in ("one", "two"))
+    a, b = (
+        json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))["figures"] for name in ("one", "two")
+    )
     for z in ("4", "5"):
         for name, values in a[z].items():
             np.testing.assert_allclose(values, b[z][name], rtol=1e-4)  # BLAS threads may round in another order
@@ -178,6 +187,6 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
 def test_a_run_on_a_random_split_is_asked_about_its_own_test_images(tmp_path):
     train.main(["--epochs", "1", "--split", "random", "--out", str(tmp_path), *SMALL])
     log_likelihood.main([str(tmp_path), "--samples", "3"])
-    summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text())
+    summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))
     images = data.binarise_held_out(data.load("digits", "random").test, "fixed")[:]
     assert summary["figures"]["test_loss"] == evaluate(load_model(tmp_path)[0], images)["loss"]

@@ -191,7 +191,7 @@ def test_the_run_writes_what_it_promises(printed_and_finished):
     printed, folder = printed_and_finished
     pictures = {"errors.png", "random_half.png", "lower_half.png", "noise.png", "noise_cut_off.png"}
     assert {path.name for path in folder.iterdir()} == {"summary.json", "vae", *pictures}
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "missing-pixels" and summary["scaling"] == "pixels / 16"
     figures, settings = summary["figures"], summary["settings"]
     assert list(figures) == list(missing_pixels.DAMAGES) and settings["images"] == 60 and settings["latent"] == 3
@@ -209,7 +209,7 @@ def test_the_run_writes_what_it_promises(printed_and_finished):
 
 
 def test_the_figures_are_those_of_the_functions_they_name(finished):
-    summary = json.loads((finished / "summary.json").read_text())["figures"]
+    summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
     images, (model, _) = data.load("digits"), load_model(finished / "vae")
     mean = images.train[:].mean(axis=0)
     error = np.mean((images.test[:60] - mean)[:, 32:] ** 2)
@@ -228,7 +228,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_others(finished, tmp_p
     found = []
     for seed in (0, 0, 1):
         succeeds(missing_pixels.main, "--vae", finished / "vae", "--images", 20, "--seed", seed, "--out", tmp_path)
-        found.append(json.loads((tmp_path / "summary.json").read_text())["figures"])
+        found.append(json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"])
     assert found[0] == found[1] and found[0] != found[2]
 
 
@@ -238,7 +238,7 @@ def test_a_gaussian_decoder_fills_in_too(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "draw", lambda *_: [])
     train.main([*SMALL, "--likelihood", "gaussian", "--out", str(tmp_path / "vae")])
     succeeds(missing_pixels.main, "--vae", tmp_path / "vae", "--images", 20, "--out", tmp_path / "run")
-    figures = json.loads((tmp_path / "run/summary.json").read_text())["figures"]
+    figures = json.loads((tmp_path / "run/summary.json").read_text(encoding="utf-8"))["figures"]
     assert all(np.isfinite(list(found["mse"].values())).all() for found in figures.values())
 
 
@@ -274,9 +274,9 @@ def test_mistakes_are_one_sentence(finished, tmp_path):
 def test_the_section_has_the_numbers_of_the_run(finished, tmp_path):
     folder = tmp_path / "runs/missing-pixels-mnist-seed0"
     folder.mkdir(parents=True)
-    content = json.loads((finished / "summary.json").read_text())
+    content = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
     content["settings"] |= {"data": "mnist", "latent": 50}
-    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
     for path in finished.glob("*.png"):
         (folder / path.name).write_bytes(path.read_bytes())
     (wanted,) = section.SECTIONS

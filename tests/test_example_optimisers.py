@@ -39,7 +39,7 @@ def test_the_run_writes_what_it_promises(printed_and_finished):
     trained = {"SGD-0.001", "momentum-0.001", "Adam-0.001"}
     assert {path.name for path in folder.iterdir()} == {"summary.json", "history.json", "losses.png", "SGD-1", *trained}
     assert all((folder / name / "checkpoint.npz").exists() for name in trained)
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     figures = summary["figures"]
     assert list(figures["diverged"]) == ["SGD, 1"] and "in epoch 1, iteration" in figures["diverged"]["SGD, 1"]
     assert figures["train_loss"]["SGD, 1"] == []
@@ -61,11 +61,11 @@ def test_all_start_from_the_same_values_and_see_the_same_batches(finished, tmp_p
     still = {"SGD, 0.001": functools.partial(SGD, lr=1e-30), "Adam, 0.001": functools.partial(Adam, lr=1e-30)}
     monkeypatch.setattr(optimisers, "OPTIMISERS", still)
     succeeds(optimisers.main, "--out", tmp_path, *SMALL)
-    losses = json.loads((tmp_path / "summary.json").read_text())["figures"]["train_loss"]
+    losses = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"]["train_loss"]
     assert losses["SGD, 0.001"] == losses["Adam, 0.001"]
     before = thesis_vae(64, 20, 4, np.random.default_rng(0))
     np.testing.assert_array_equal(load_model(tmp_path / "SGD-0.001")[0].params, before.params)
-    untrained = json.loads((finished / "summary.json").read_text())["figures"]["untrained_loss"]
+    untrained = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]["untrained_loss"]
     assert untrained == evaluate(before, data.load("digits").train)["loss"]
 
 
@@ -80,10 +80,10 @@ def test_the_names_say_what_the_optimisers_are():
 @pytest.mark.usefixtures("no_figures")
 def test_the_same_command_again_trains_nothing(finished, monkeypatch):
     monkeypatch.setattr(optimisers, "OPTIMISERS", FEW)
-    before = json.loads((finished / "summary.json").read_text())["figures"]
+    before = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
     printed = succeeds(optimisers.main, "--out", finished, *SMALL, "--resume")
     assert printed.count("nothing left to train") == 3
-    assert json.loads((finished / "summary.json").read_text())["figures"] == before
+    assert json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"] == before
 
 
 def test_mistakes_are_one_sentence(finished, tmp_path, monkeypatch):
@@ -99,9 +99,9 @@ def test_mistakes_are_one_sentence(finished, tmp_path, monkeypatch):
 def test_the_section_has_the_numbers_of_the_run(finished, tmp_path):
     folder = tmp_path / "runs/optimisers-mnist-seed0"
     folder.mkdir(parents=True)
-    content = json.loads((finished / "summary.json").read_text())
+    content = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
     content["settings"] |= {"data": "mnist", "epochs": 10, "latent": 20, "hidden": 500}
-    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "losses.png").write_bytes((finished / "losses.png").read_bytes())
     (wanted,) = section.SECTIONS
     runs = runs_under(tmp_path / "runs")

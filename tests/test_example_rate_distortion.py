@@ -28,7 +28,7 @@ def test_the_table_is_that_of_the_networks(tmp_path):
     before = (tmp_path / "beta0.5" / "checkpoint.npz").read_bytes()
     printed = succeeds(rate_distortion.main, *first, "4", "0.5")
     assert (tmp_path / "beta0.5" / "checkpoint.npz").read_bytes() == before
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     rows = summary["figures"]["rows"]
     assert summary["settings"]["betas"] == [0.5, 4] == [row["beta"] for row in rows]
     images = data.load("digits")

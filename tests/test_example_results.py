@@ -30,7 +30,7 @@ def summary(experiment: str, settings: dict, **figures) -> dict:
 
 def write(folder, content: dict, *pictures: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
     for name in pictures:
         (folder / f"{name}.png").write_bytes(name.encode())
 
@@ -38,7 +38,7 @@ def write(folder, content: dict, *pictures: str) -> None:
 def write_history(folder: Path, last: float, seconds: float) -> None:
     """Fifty epochs whose loss falls by 1 each, to the last."""
     records = [{"epoch": e, "train_loss": last + 50 - e, "seconds": seconds} for e in range(1, 51)]
-    (folder / "history.json").write_text(json.dumps(records))
+    (folder / "history.json").write_text(json.dumps(records), encoding="utf-8")
 
 
 VAE_PICTURES = ("loss", "reconstruction", "samples", "scatter", "scatter_3d", "plane", "manifold_linear", "kl")
@@ -93,7 +93,7 @@ def complete(tmp_path_factory):
             write(runs / f"{folder}/z2-seed{seed}", content, *VAE_PICTURES * (epochs == 5000))
         records = [{"epoch": e, "train_loss": 347.0 + 100 / e + seed, "train_kl": 3.5, "seconds": 0.1}
                    for e in (100, 1000, 2000, 4000, 5000)]  # fmt: skip
-        (runs / f"frey/z2-seed{seed}/history.json").write_text(json.dumps(records))
+        (runs / f"frey/z2-seed{seed}/history.json").write_text(json.dumps(records), encoding="utf-8")
         settings = {**settings, "split": "random"}
         write(runs / f"random/seed{seed}", summary("vae", settings, **losses(347.0, 337.0)))
         for z in (2, 20):
@@ -338,9 +338,9 @@ def generators() -> dict[str, tuple[dict, tuple[str, ...]]]:
 @pytest.fixture
 def here(complete, tmp_path):
     shutil.copytree(complete, tmp_path / "runs")
-    (tmp_path / "README.md").write_text(README)
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/results.md").write_text(PAGE)
+    (tmp_path / "docs/results.md").write_text(PAGE, encoding="utf-8")
     return tmp_path
 
 
@@ -352,7 +352,9 @@ def refused(here) -> str:
     """What is said where nothing can be written, and that nothing was."""
     arguments = ["--runs", here / "runs", "--page", here / "docs/results.md", "--readme", here / "README.md"]
     text = fails(results.main, *arguments)
-    assert (here / "docs/results.md").read_text() == PAGE and (here / "README.md").read_text() == README
+    assert (here / "docs/results.md").read_text(encoding="utf-8") == PAGE and (here / "README.md").read_text(
+        encoding="utf-8"
+    ) == README
     assert not (here / "docs/figures").exists()
     return text
 
@@ -373,7 +375,7 @@ def short_rows(readme: str) -> list[list[str]]:
 
 def test_the_page_has_the_means_the_spreads_and_the_verdicts(here):
     run(here)
-    page = (here / "docs/results.md").read_text()
+    page = (here / "docs/results.md").read_text(encoding="utf-8")
     # three runs of 97, 98, 99: mean 98, standard deviation 1; the next lies within 98 ± 4.30·√(4/3) = 4.97
     assert [
         "10", "3", "97.53", "98.00 ± 1.00", "−0.47: yes, one run in 20 is further than ±4.97", "100.25 ± 1.00",
@@ -413,7 +415,7 @@ def test_the_page_has_the_means_the_spreads_and_the_verdicts(here):
     assert ["raw", "what raw is", "92 %", "90.01 ± 0.45", "90.50 ± 0.45"] in rows(page)
     assert "no VAE is ever loaded" in page and "*These runs: numpy 9.9.*" in page
     assert "*These runs: numpy 9.9; at most 1.2 GB of memory.*" in parts(page)["data"]
-    readme = (here / "README.md").read_text()
+    readme = (here / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# x\n\n<!-- results -->\n| ") and readme.endswith("<!-- /results -->\n\nrest\n")
     assert page.startswith("# x\n\n<!-- data -->\n## The data") and page.endswith(f"<!-- /{NAMES[-1]} -->\n\nrest\n")
     assert ["MNIST, z = 10, train loss", "97.53", "98.00 ± 1.00"] in short_rows(readme)
@@ -425,12 +427,14 @@ def test_the_page_has_the_means_the_spreads_and_the_verdicts(here):
     (best,) = [row for row in short_rows(readme) if "drawn at every use: −log p(x)" in row[0]]
     assert "K = 200" in best[0] and best[1:] == ["86.76 (literature)", "86.50, one seed"]
     run(here)  # again: the same
-    assert (here / "README.md").read_text() == readme and (here / "docs/results.md").read_text() == page
+    assert (here / "README.md").read_text(encoding="utf-8") == readme and (here / "docs/results.md").read_text(
+        encoding="utf-8"
+    ) == page
 
 
 def test_every_picture_on_the_page_is_there_and_none_shows_a_face(here):
     run(here)
-    shown = re.findall(r"!\[.*?\]\((.*?)\)", (here / "docs/results.md").read_text())
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", (here / "docs/results.md").read_text(encoding="utf-8"))
     assert len(shown) == len(set(shown)) and all((here / "docs" / name).exists() for name in shown)
     assert {f"figures/{path.name}" for path in (here / "docs/figures").iterdir()} == set(shown)
     assert (here / "docs/figures/dynamic-log-likelihood-bound.png").read_bytes() == b"bound"
@@ -477,8 +481,8 @@ def test_missing_runs_are_named_by_the_command_that_makes_them(here):
     run(here)  # two seeds are a mean as well
     shutil.rmtree(here / "docs/figures")
     shutil.rmtree(here / "docs/runs")
-    (here / "docs/results.md").write_text(PAGE)
-    (here / "README.md").write_text(README)
+    (here / "docs/results.md").write_text(PAGE, encoding="utf-8")
+    (here / "README.md").write_text(README, encoding="utf-8")
     for folder in (here / "runs/frey").glob("z2*"):
         shutil.rmtree(folder)
     shutil.rmtree(here / "runs/dynamic/log-likelihood")
@@ -489,9 +493,9 @@ def test_missing_runs_are_named_by_the_command_that_makes_them(here):
 
 
 def change(path, **settings) -> None:
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     content["settings"] |= settings
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_a_run_that_is_not_the_thesis_s_does_not_pass_for_one(here):
@@ -515,9 +519,9 @@ def test_an_estimate_of_something_else_is_not_taken(folder, settings, here):
 def test_bounds_of_different_numbers_of_draws_are_not_one_column(here):
     for seed in (0, 1, 2):
         path = here / f"runs/latent-sizes-mnist/z2-seed{seed}/log-likelihood/summary.json"
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         content["figures"]["estimates"][-1]["n_samples"] = 5
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding="utf-8")
     assert "estimated with 5 and 200 draws of z" in refused(here)
 
 
@@ -530,23 +534,25 @@ def test_runs_of_different_settings_are_never_averaged(here):
 def test_the_same_run_twice_is_not_two_runs(here):
     copy = here / "runs/copy/summary.json"
     shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", copy.parent, ignore=lambda *_: ["log-likelihood"])
-    content = json.loads(copy.read_text())
+    content = json.loads(copy.read_text(encoding="utf-8"))
     content["figures"]["train_loss"] += 0.25
-    copy.write_text(json.dumps(content))
+    copy.write_text(json.dumps(content), encoding="utf-8")
     assert "are the same run with other figures: move one of them away" in refused(here)
     content["figures"] |= {"train_loss": content["figures"]["train_loss"] - 0.25, "seconds_per_epoch": 9.0}
-    copy.write_text(json.dumps(content))
+    copy.write_text(json.dumps(content), encoding="utf-8")
     run(here)  # the same figures, made again: it counts once
-    assert ["10", "3", "97.53", "98.00 ± 1.00"] in [row[:4] for row in rows((here / "docs/results.md").read_text())]
+    assert ["10", "3", "97.53", "98.00 ± 1.00"] in [
+        row[:4] for row in rows((here / "docs/results.md").read_text(encoding="utf-8"))
+    ]
 
 
 def test_damaged_summaries_and_places_are_named(here):
     path = here / "runs/classifier/summary.json"
-    good = path.read_text()
+    good = path.read_text(encoding="utf-8")
     for bad in ("{", json.dumps({"figures": {}}), "[]"):
-        path.write_text(bad)
+        path.write_text(bad, encoding="utf-8")
         assert "classifier/summary.json is not the summary of a run" in refused(here)
-    path.write_text(good)
+    path.write_text(good, encoding="utf-8")
     (here / "runs/latent-sizes-mnist/samples.png").unlink()
     assert "python examples/latent_sizes.py --data mnist" in refused(here)
     shutil.rmtree(here / "runs")
@@ -565,14 +571,17 @@ def test_damaged_summaries_and_places_are_named(here):
     ],
 )
 def test_a_text_without_its_places_is_left_alone(file, text, said, here, monkeypatch):
-    (here / {"README": "README.md", "PAGE": "docs/results.md"}[file]).write_text(text)
+    (here / {"README": "README.md", "PAGE": "docs/results.md"}[file]).write_text(text, encoding="utf-8")
     monkeypatch.setattr(sys.modules[__name__], file, text)
     assert said in refused(here)
 
 
 def test_the_student_works_and_the_gans_stand_beside_their_documents(here):
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     found = rows(page)
     # dense: an eighth of the error is that of dead pixels
     assert ["8 numbers, relu", "1755.8", "1008.0", "808.0", "2", "68", "12.5 %"] in found
@@ -606,7 +615,10 @@ def test_the_student_works_and_the_gans_stand_beside_their_documents(here):
 
 def test_live_starts_are_laid_beside_the_document_and_dead_ones_are_not(here):
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     part = parts(page)["dense-autoencoder-seeds"]
     found, text = rows(part), " ".join(part.split())
     # 1700 and 1800: mean 1750, s = 70.71, and one more lies within 12.71 s √1.5 = 1100.39
@@ -642,7 +654,10 @@ def test_dead_starts_alone_are_no_section(here):
 def test_the_document_s_accuracies_are_placed_among_the_runs(here):
     """90, 91 and 92 %: 91 ± 1, so 90.43 is 0.6 σ below; of one run there is no spread."""
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     found = rows(parts(page)["conv-classifier-seeds"])
     usual, others = "N(0, 1/fan-in)", ("89.50 ± 0.00", "91.50 ± 0.00", "0.3750 ± 0.0000")
     assert [usual, "as-printed", "64", "3", "90.43", "91.00 ± 1.00", "yes, −0.6 σ", *others] in found
@@ -673,7 +688,10 @@ def parts(text: str) -> dict[str, str]:
 
 def test_one_section_is_renewed_and_the_others_stay_to_the_letter(here, capsys):
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     figures = {path.name: path.read_bytes() for path in (here / "docs/figures").iterdir()}
     content, pictures = student_works()["collapse"]
     content["figures"]["classifier"]["test_accuracy"] = 0.95
@@ -688,38 +706,47 @@ def test_one_section_is_renewed_and_the_others_stay_to_the_letter(here, capsys):
     assert ": fashion-conv-autoencoder\n" in said and "left as it was" in said
     assert "  python examples/gan.py --data mnist --vae runs/vae-mnist-z20-seed0\n" in said
     assert "fashion_conv_autoencoder.py" not in said
-    before, after = parts(page), parts((here / "docs/results.md").read_text())
+    before, after = parts(page), parts((here / "docs/results.md").read_text(encoding="utf-8"))
     assert len(before) == len(NAMES) + 1 and [name for name in before if before[name] != after[name]] == [
         "fashion-conv-autoencoder"
     ]
     assert "numpy 10.0" in after["fashion-conv-autoencoder"] and "numpy 9.9" not in after["fashion-conv-autoencoder"]
-    assert (here / "README.md").read_text() == readme.replace("93.75 %, one seed", "95.00 %, one seed") != readme
+    assert (
+        (here / "README.md").read_text(encoding="utf-8")
+        == readme.replace("93.75 %, one seed", "95.00 %, one seed")
+        != readme
+    )
     assert {path.name: path.read_bytes() for path in (here / "docs/figures").iterdir()} == figures
 
 
 def test_the_page_can_be_written_from_what_is_kept_of_runs(here, tmp_path):
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     kept = {path.relative_to(here / "docs/runs"): path for path in (here / "docs/runs").rglob("*.json")}
     assert len(kept) > 40 and max(path.stat().st_size for path in kept.values()) < 10_000
-    history = json.loads(kept[Path("wide-z20-seed1/history.json")].read_text())
+    history = json.loads(kept[Path("wide-z20-seed1/history.json")].read_text(encoding="utf-8"))
     assert [record["epoch"] for record in history] == [1, 2, 4, 5, 10, 20, 40, 50]
     shutil.rmtree(here / "runs")
     (here / "runs").mkdir()
-    (here / "docs/results.md").write_text(PAGE)
-    (here / "README.md").write_text(README)
+    (here / "docs/results.md").write_text(PAGE, encoding="utf-8")
+    (here / "README.md").write_text(README, encoding="utf-8")
     run(here)
-    assert (here / "docs/results.md").read_text() == page and (here / "README.md").read_text() == readme
+    assert (here / "docs/results.md").read_text(encoding="utf-8") == page and (here / "README.md").read_text(
+        encoding="utf-8"
+    ) == readme
 
     settings = {**USUAL, "data": "mnist", "latent": 20, "epochs": 50, "seed": 1, "hidden": 700}
     write(here / "runs/wide/z20-seed1", summary("vae", settings, **losses(98.5, 45.75)))  # made again: this one counts
     write_history(here / "runs/wide/z20-seed1", 98.5, 7.0)
     run(here)
-    changed = (here / "docs/results.md").read_text()
+    changed = (here / "docs/results.md").read_text(encoding="utf-8")
     assert "96.50 ± 2.00" in parts(changed)["mnist-width"] != parts(page)["mnist-width"]
     shutil.rmtree(here / "docs/figures")
-    (here / "docs/results.md").write_text(PAGE)
-    (here / "README.md").write_text(README)
+    (here / "docs/results.md").write_text(PAGE, encoding="utf-8")
+    (here / "README.md").write_text(README, encoding="utf-8")
     assert "the picture" in refused(here)
 
 
@@ -754,10 +781,10 @@ def test_two_seeds_of_the_dense_autoencoder_are_averaged_and_two_games_are_not(h
     write(here / "runs/dense-1", content)
     run(here)
     row = ["8 numbers, relu", "1755.8", "1009.0 ± 1.4", "808.0 ± 0.0", "2, 3", "68", "12.5 %"]
-    assert row in rows((here / "docs/results.md").read_text())
+    assert row in rows((here / "docs/results.md").read_text(encoding="utf-8"))
     shutil.rmtree(here / "docs/figures")
-    (here / "docs/results.md").write_text(PAGE)
-    (here / "README.md").write_text(README)
+    (here / "docs/results.md").write_text(PAGE, encoding="utf-8")
+    (here / "README.md").write_text(README, encoding="utf-8")
     shutil.copytree(here / "runs/gan-mnist", here / "runs/gan-again")
     assert "are both runs of gan" in refused(here)
 
@@ -774,7 +801,7 @@ def test_the_project_s_own_page_and_table_can_be_renewed():
 def test_the_game_on_one_data_set_is_enough(here):
     shutil.rmtree(here / "runs/gan-mnist")
     run(here)
-    page = (here / "docs/results.md").read_text()
+    page = (here / "docs/results.md").read_text(encoding="utf-8")
     assert (
         "GAN" in page
         and "Fashion-MNIST: classes of the images" in page
@@ -809,18 +836,18 @@ def test_a_section_is_renewed_by_its_commands_in_their_order(here, commands):
     renew(here, "mnist-binary")
     (section,) = (section for section in results.SECTIONS if section.name == "mnist-binary")
     assert ran == list(section.commands) and len(ran) == 2
-    assert "old mnist-binary" not in (here / "docs/results.md").read_text()
-    assert json.loads((here / "docs/runs/minutes.json").read_text()) == dict.fromkeys(ran, 0.0)
+    assert "old mnist-binary" not in (here / "docs/results.md").read_text(encoding="utf-8")
+    assert json.loads((here / "docs/runs/minutes.json").read_text(encoding="utf-8")) == dict.fromkeys(ran, 0.0)
 
 
 def test_what_is_stale_is_said_with_its_cost_and_a_dry_run_runs_nothing(here, commands, capsys):
     run(here)
-    (here / "docs/runs/minutes.json").write_text(json.dumps({results.thesis.LATENT_SIZES: 95.2}))
-    page = (here / "docs/results.md").read_text()
+    (here / "docs/runs/minutes.json").write_text(json.dumps({results.thesis.LATENT_SIZES: 95.2}), encoding="utf-8")
+    page = (here / "docs/results.md").read_text(encoding="utf-8")
     capsys.readouterr()
     renew(here, "--dry-run")
     said = capsys.readouterr().out
-    assert commands[0] == [] and (here / "docs/results.md").read_text() == page
+    assert commands[0] == [] and (here / "docs/results.md").read_text(encoding="utf-8") == page
     assert "mnist-latent-sizes: latent-sizes-mnist-samples.png: it does not say what has made it" in said
     assert f"    95 min  {results.thesis.LATENT_SIZES}" in said and "   unknown  python examples/gan.py" in said
     assert "frey-face-leak" not in said  # it has no figure, and its runs are kept
@@ -831,10 +858,12 @@ def test_what_is_stale_is_said_with_its_cost_and_a_dry_run_runs_nothing(here, co
 def test_a_command_is_run_once_and_the_longest_time_is_kept(here, commands):
     ran, _ = commands
     run(here)
-    (here / "docs/runs/minutes.json").write_text(json.dumps({results.thesis.LATENT_SIZES: 95.2}))
+    (here / "docs/runs/minutes.json").write_text(json.dumps({results.thesis.LATENT_SIZES: 95.2}), encoding="utf-8")
     renew(here, "mnist-latent-sizes", "mnist-plane")  # of both sections
     assert ran == [results.thesis.LATENT_SIZES]
-    assert json.loads((here / "docs/runs/minutes.json").read_text()) == {results.thesis.LATENT_SIZES: 95.2}
+    assert json.loads((here / "docs/runs/minutes.json").read_text(encoding="utf-8")) == {
+        results.thesis.LATENT_SIZES: 95.2
+    }
 
 
 def test_a_renewal_ends_with_the_command_that_fails(here, commands):
@@ -843,14 +872,17 @@ def test_a_renewal_ends_with_the_command_that_fails(here, commands):
     text = fails(results.main, "--renew", "mnist-binary", "classifiers", "--runs", here / "runs",
                  "--page", here / "docs/results.md", "--readme", here / "README.md")  # fmt: skip
     assert "log_likelihood.py runs/vae-mnist-dynamic-z50-seed0" in text and "the same call goes on from there" in text
-    assert len(ran) == 2 and [*json.loads((here / "docs/runs/minutes.json").read_text())] == ran[:1]
-    assert (here / "docs/results.md").read_text() == PAGE
+    assert len(ran) == 2 and [*json.loads((here / "docs/runs/minutes.json").read_text(encoding="utf-8"))] == ran[:1]
+    assert (here / "docs/results.md").read_text(encoding="utf-8") == PAGE
     assert "there is no section x: the page has data, mnist-latent-sizes, " in fails(results.main, "--renew", "x")
 
 
 def test_the_optimisers_and_the_missing_pixels_stand_beside_their_peers(here):
     run(here)
-    page, readme = (here / "docs/results.md").read_text(), (here / "README.md").read_text()
+    page, readme = (
+        (here / "docs/results.md").read_text(encoding="utf-8"),
+        (here / "README.md").read_text(encoding="utf-8"),
+    )
     assert ["Adam, 0.001", "120.00", "119.00", "116.00", "111.00", "111.00"] in rows(page)
     assert ["SGD, 1", "", "", "", "", "in epoch 1"] in rows(page)
     assert ["MNIST, z = 20, train loss after 10 epochs: Adam (best gradient descent: SGD, 0.01)",

@@ -17,7 +17,7 @@ KINDS = ("test images", "training images", "VAE, convolutional", "VAE, dense", "
 def write(folder, experiment: str, settings: dict, figures: dict) -> None:
     folder.mkdir(parents=True)
     content = {"experiment": experiment, "figures": figures, "settings": settings, "versions": {"numpy": "9.9"}}
-    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def losses(above: float) -> dict[str, float]:
@@ -100,9 +100,9 @@ def test_the_verdict_follows_from_the_seeds():
 def test_the_dense_vaes_that_are_compared_are_the_same_in_all_but_the_layers(here):
     for seed in (0, 1, 2):
         path = here / f"dense-{seed}/summary.json"
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         content["settings"]["epochs"] = 100
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(MissingRunsError, match="a run of vae with data fashion-mnist, latent 20, epochs 50"):
         written(here)
 

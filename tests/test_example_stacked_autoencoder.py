@@ -85,10 +85,10 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
     assert {path.name for path in folder.iterdir()} == files
     for name in folders:
         assert {path.name for path in (folder / name).iterdir()} == {"checkpoint.npz", "history.json"}
-        history = json.loads((folder / name / "history.json").read_text())
+        history = json.loads((folder / name / "history.json").read_text(encoding="utf-8"))
         assert len(history) == (2 if name.startswith("auto") else 3)
         assert ("held_out_accuracy" in history[0]) == name.startswith("class")
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "stacked-autoencoder" and summary["document"] == {}
     assert summary["settings"]["seeds"] == [0, 1] and "numpy" in summary["versions"]
     for line in ("one mean image", "PCA with as many", "stacked less random, seed by seed"):
@@ -98,8 +98,8 @@ def test_a_run_writes_all_that_it_promises(printed_and_finished):
 def test_figures_are_those_of_the_checkpoints(finished):
     """Loaded by what the library offers, fed with pixels, counted by hand."""
     images = data.load("digits")
-    summary = json.loads((finished / "summary.json").read_text())["figures"]
-    history = json.loads((finished / "history.json").read_text())
+    summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))["figures"]
+    history = json.loads((finished / "history.json").read_text(encoding="utf-8"))
     x = {part: (getattr(images, part).pixels / 16).astype(np.float32) for part in ("train", "validation", "test")}
     for start in STARTS:
         for seed in (0, 1):

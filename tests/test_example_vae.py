@@ -34,10 +34,10 @@ def test_a_run_writes_all_that_it_promises(tmp_path):
         "plane.png", "scatter.png", "scatter_3d.png", "manifold_linear.png", "manifold_quantile.png",
     }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names
-    history = json.loads((tmp_path / "history.json").read_text())
+    history = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     assert [record["epoch"] for record in history] == [1, 2, 3]
     assert {"train_loss", "train_reconstruction", "train_kl", "held_out_loss", "seconds"} <= history[0].keys()
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     figures = summary["figures"]
     assert figures["train_loss"] == history[-1]["train_loss"]
     assert figures["test_loss"] == pytest.approx(figures["test_reconstruction"] + figures["test_kl"])
@@ -144,7 +144,7 @@ def test_no_network_and_no_data_says_where_files_go(tmp_path, monkeypatch):
 
 
 def test_an_output_folder_that_cannot_be_written_is_noticed_before_training(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     text = fails(train.main, "--out", tmp_path / "file" / "run")
     assert "cannot write into" in text and "choose another folder with --out" in text
 
@@ -169,16 +169,16 @@ def test_the_same_command_again_goes_on_instead_of_starting_again(tmp_path, monk
     printed = succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: nothing left to train" in printed
     assert len(drawn) == 2 and drawn[0].keys() == drawn[1].keys() and len(drawn[0]) == 9
-    assert len(json.loads((tmp_path / "history.json").read_text())) == 2
+    assert len(json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))) == 2
     printed = succeeds(train.main, "--epochs", 3, "--out", tmp_path, *SMALL)
     assert "has 2 epochs of this run: going on" in printed
-    assert len(json.loads((tmp_path / "history.json").read_text())) == 3
+    assert len(json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))) == 3
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_the_published_figures_are_of_the_sets_they_name(tmp_path):
     succeeds(train.main, "--epochs", 2, "--out", tmp_path, *SMALL)
-    figures = json.loads((tmp_path / "summary.json").read_text())["figures"]
+    figures = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"]
     images = data.load("digits")
     model, settings = load_model(tmp_path)
     assert settings["data"] == "digits" and settings["binarisation"] == "none"
@@ -239,7 +239,7 @@ def test_dynamic_binarisation_resumes_to_the_same_bits(tmp_path, monkeypatch):
 def test_a_binarised_run_says_what_it_was_trained_on(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--binarisation", "dynamic", "--out", tmp_path, *SMALL)
     assert "targets: binary pixels, drawn again at every use" in printed
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["settings"]["binarisation"] == "dynamic" and summary["figures"]["train_floor"] == 0
     model, _ = load_model(tmp_path)
     drawn_once = data.binarise_held_out(data.load("digits").test, "fixed")
@@ -286,8 +286,8 @@ def test_an_importance_weighted_run_starts_from_the_parameters_of_a_vae_and_says
     assert f"test images, final parameters: −L_3 {loss['loss']:.2f}; floor" in printed
     assert "held-out loss (minus_L_K)" in printed and "ELBO" not in printed
 
-    summary = json.loads((tmp_path / "iwae/summary.json").read_text())
-    old, (*_, last) = summary["continued_from"], json.loads((start / "history.json").read_text())
+    summary = json.loads((tmp_path / "iwae/summary.json").read_text(encoding="utf-8"))
+    old, (*_, last) = summary["continued_from"], json.loads((start / "history.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "iwae" and summary["settings"]["importance"] == 3
     assert (old["run"], old["epochs"], old["parameters"]) == ("vae", 2, fingerprint(vae.params))
     assert old["train_loss"] == last["train_loss"] and old["held_out_kl"] == last["held_out_kl"]
@@ -349,7 +349,7 @@ def test_a_warm_up_resumes_to_the_same_bits(threads, tmp_path, monkeypatch):
     through, parts = (read_checkpoint(tmp_path / folder / "checkpoint.npz")[1] for folder in ("through", "parts"))
     for name, array in through.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
-    history = json.loads((tmp_path / "parts" / "history.json").read_text())
+    history = json.loads((tmp_path / "parts" / "history.json").read_text(encoding="utf-8"))
     assert [record["beta"] for record in history] == [0, 0.5, 1, 1.5, 2, 2]
     for record in history:
         weighted, plain = ("train_kl", "train_beta_kl") if record["beta"] == 1 else ("train_beta_kl", "train_kl")
@@ -364,7 +364,7 @@ def test_another_weight_of_the_kl_is_said_everywhere(tmp_path):
     printed = succeeds(train.main, "--epochs", 2, "--beta", 4, "--out", tmp_path, *SMALL)
     assert "minimised: reconstruction + 4·KL; all losses but the train loss are −ELBO (β = 1)" in printed
     assert printed.count(" + beta_kl ") == 2 and "test images, final parameters: −ELBO" in printed
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["settings"]["beta"] == 4 and "warm_up" not in summary["settings"]
     assert summary["meaning"] == "train_loss: reconstruction + 4·KL; all other losses: −ELBO (β = 1)"
     figures, model = summary["figures"], load_model(tmp_path)[0]
@@ -407,14 +407,14 @@ def test_two_threads_draw_the_noise_of_one(start, tmp_path):
 def test_no_weight_is_an_autoencoder_with_noise(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--beta", 0, "--out", tmp_path, *SMALL)
     assert "with β = 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise" in printed
-    assert json.loads((tmp_path / "summary.json").read_text())["figures"]["train_beta_kl"] == 0
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["figures"]["train_beta_kl"] == 0
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_gaussian_decoder_has_no_floor(tmp_path):
     printed = succeeds(train.main, "--epochs", 1, "--likelihood", "gaussian", "--out", tmp_path, *SMALL)
     assert "a density of grey levels, not a probability" in printed
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert not any("floor" in name for name in summary["figures"])
     x = load_model(tmp_path)[0].generate(50, np.random.default_rng(0))
     assert ((x >= 0) & (x <= 1)).all()
@@ -476,7 +476,7 @@ def test_the_network_is_the_thesis_s():
 def test_an_epoch_of_mnist_reaches_what_an_epoch_reaches(real_data, tmp_path):
     """One epoch of the thesis's run at z = 20: 151.0 here (seed 0), 148.8 there; a broken decoder stays above 200."""
     succeeds(train.main, "--data", "mnist", "--latent", 20, "--epochs", 1, "--out", tmp_path)
-    (record,) = json.loads((tmp_path / "history.json").read_text())
+    (record,) = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     assert 140 < record["train_loss"] < 160
     assert record["held_out_loss"] < 130
 

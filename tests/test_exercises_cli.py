@@ -79,7 +79,8 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Hidden())
-"""
+""",
+        encoding="utf-8",
     )
     return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
@@ -135,11 +136,11 @@ def test_start_writes_every_stub_and_overwrites_nothing(tmp_path):
     names = {path.name for path in folder.iterdir()}
     assert names == {file_of(folder, name).name for name in ladder()} | {STATE}
     assert all(file_of(folder, name).read_text(encoding="utf-8") == stub(name) for name in ladder())
-    (folder / "03_linear.py").write_text("my work")
+    (folder / "03_linear.py").write_text("my work", encoding="utf-8")
     (folder / "04_relu.py").unlink()
     again = run(tmp_path, "start")
     assert "1 exercises written" in again.stdout and "kept as they were" in again.stdout
-    assert (folder / "03_linear.py").read_text() == "my work"
+    assert (folder / "03_linear.py").read_text(encoding="utf-8") == "my work"
     assert (folder / "04_relu.py").read_text(encoding="utf-8") == stub("relu")
 
 
@@ -153,7 +154,7 @@ def test_the_folder_is_the_one_given_or_exercises_or_the_current_one(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = run(tmp_path, "start", "--folder", "file")
     assert done.returncode == 1 and done.stderr.startswith("error: cannot read or write file")
     assert len(done.stderr.splitlines()) == 1
@@ -321,7 +322,7 @@ def test_a_slow_start_of_python_does_not_count(tmp_path, monkeypatch):
     """Starting takes longer here than the answer may take."""
     monkeypatch.setattr(verdict, "GRACE", 0.0)
     (tmp_path / "slow").mkdir()
-    (tmp_path / "slow/sitecustomize.py").write_text("import time; time.sleep(6)")
+    (tmp_path / "slow/sitecustomize.py").write_text("import time; time.sleep(6)", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'slow'}{os.pathsep}{ROOT}")
     assert tried(tmp_path, linear(RIGHT), seconds=5).passed
 
@@ -441,11 +442,11 @@ def test_next_with_one_exercise_left_stays(desk, capsys):
 
 def test_reset_loses_nothing(desk, capsys):
     for version in ("first", "second", "third"):
-        desk.file("linear").write_text(version)
+        desk.file("linear").write_text(version, encoding="utf-8")
         assert main(["reset", "linear"]) == 0
         assert desk.file("linear").read_text(encoding="utf-8") == stub("linear")
     backups = [desk.folder / f"03_linear.py.bak{number}" for number in ("", ".2", ".3")]
-    assert [path.read_text() for path in backups] == ["first", "second", "third"]
+    assert [path.read_text(encoding="utf-8") for path in backups] == ["first", "second", "third"]
     main(["reset", "linear"])
     desk.file("linear").unlink()
     main(["reset", "linear"])
@@ -485,7 +486,7 @@ def test_reset_without_a_name_is_of_the_current_one(desk, capsys):
 
 
 def test_the_state_of_the_version_before_is_taken_over(desk):
-    (desk.folder / STATE).write_text(state(current="relu", done=["sum", "linear"], hints={"relu": 3}))
+    (desk.folder / STATE).write_text(state(current="relu", done=["sum", "linear"], hints={"relu": 3}), encoding="utf-8")
     taken = progress.load(desk.folder)
     assert (
         taken.current == "relu" and taken.done == {"sum", "linear"} and taken.tried == {} and taken.hints["relu"] == 3
@@ -618,14 +619,14 @@ def test_a_damaged_state_is_kept_and_a_new_one_made_from_the_files(desk, capsys,
     monkeypatch.setattr(progress, "try_answer", lambda name, file: tried_once(name, file.read_bytes()))
     solve(desk, ladder()[0])
     desk.file("relu").write_text("broken(", encoding="utf-8")
-    (desk.folder / STATE).write_text(text)
+    (desk.folder / STATE).write_text(text, encoding="utf-8")
     capsys.readouterr()
     assert main([]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].endswith(
         "it is kept as .progress.json.damaged, and a new one is made from what your files show"
     )
-    assert (desk.folder / ".progress.json.damaged").read_text() == text
+    assert (desk.folder / ".progress.json.damaged").read_text(encoding="utf-8") == text
     assert progress.load(desk.folder) == Progress(ladder()[1], done={ladder()[0]})
 
 
@@ -714,7 +715,7 @@ def test_watch_looks_at_the_file_several_times_a_second_and_checks_each_save_onc
             if version == "q":
                 return version
             if version:
-                file.write_text(version)
+                file.write_text(version, encoding="utf-8")
             raise queue.Empty
 
     monkeypatch.setattr(watching, "queue", SimpleNamespace(SimpleQueue=Keys, Empty=queue.Empty))

@@ -132,7 +132,7 @@ def test_the_code_computes_what_stands_on_the_left(all_rows):
 def test_a_name_is_joined_to_the_line_that_computes_it(all_rows):
     def joined(owner: str, name: str) -> str:
         line = next(row.line for row in all_rows if owner in (row.line.owner, row.line.path.stem))
-        text = line.path.read_text().splitlines()
+        text = line.path.read_text(encoding="utf-8").splitlines()
         return " | ".join(text[number - 1].strip() for number in lines_that_compute(name, line))
 
     assert joined("Dense", "dW").startswith("np.matmul(x.T, dy, out=self.dW)")
@@ -342,7 +342,12 @@ def test_what_is_no_formula_gets_a_sentence(text, sentence):
 
 def test_the_notation_is_stated_as_it_is():
     """Every example in the paragraph of CONTRIBUTING.md is in the grammar."""
-    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## The notation of formulas")[2].partition("\n## ")[0]
+    text = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .partition("## The notation of formulas")[2]
+        .partition("\n## ")[0]
+    )
     spans = re.findall(r"`([^`]+)`", text)
     others = {*LEADS, "=", "Σ_n", "max_uv", "python -m formulas", "tests/test_formulas.py"}
     assert others <= set(spans) and len(spans) > 25
@@ -420,7 +425,7 @@ def test_in_a_derivation_a_formula_line_begins_with_a_formula():
 def test_a_line_knows_its_place():
     (line, *_) = lines_of(PACKAGE / "layers/dense.py")
     assert line.place == f"layers/dense.py:{line.number} Dense"
-    assert line.path.read_text().splitlines()[line.number - 1].strip() == line.text
+    assert line.path.read_text(encoding="utf-8").splitlines()[line.number - 1].strip() == line.text
 
 
 # ---- executing

@@ -41,7 +41,7 @@ def test_without_progress_nothing_is_printed(capfd):
 
 def test_a_csv_file_has_the_numbers_of_the_history_to_the_last_digit(tmp_path):
     history = fit(3, WriteCSV(tmp_path / "a.csv")).history
-    with (tmp_path / "a.csv").open(newline="") as file:
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [{name: float(value) for name, value in row.items()} for row in rows] == history and len(history) == 3
 
@@ -49,14 +49,14 @@ def test_a_csv_file_has_the_numbers_of_the_history_to_the_last_digit(tmp_path):
 def test_epochs_that_are_made_again_stand_there_once(tmp_path):
     """As after a kill: the log is ahead of the checkpoint."""
     in_folder(tmp_path, 2, "csv")
-    with (tmp_path / "history.csv").open("a") as file:
+    with (tmp_path / "history.csv").open("a", encoding="utf-8") as file:
         file.write("3,0,0,0,0,0\n")
     history = in_folder(tmp_path, 4, "csv").history
-    lines = (tmp_path / "history.csv").read_text().splitlines()
+    lines = (tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[:2] for line in lines[1:]] == [[f"{r['epoch']}", f"{r['train_loss']}"] for r in history]
     (tmp_path / "history.csv").unlink()
     in_folder(tmp_path, 4, "csv")  # nothing left to train, and the log is written
-    assert (tmp_path / "history.csv").read_text().splitlines() == lines
+    assert (tmp_path / "history.csv").read_text(encoding="utf-8").splitlines() == lines
 
 
 def events(path):
@@ -94,7 +94,7 @@ def test_a_history_as_a_data_frame_also_of_a_run_in_progress(tmp_path):
     assert finished["train_loss"].tolist() == [record["train_loss"] for record in history]
     (tmp_path / "history.json").unlink()
     assert history_frame(tmp_path / "checkpoint.npz").equals(finished)
-    (tmp_path / "history.json").write_text('{"one": [], "another": []}')
+    (tmp_path / "history.json").write_text('{"one": [], "another": []}', encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"history.json is no list of epochs: give the folder of one training"):
         history_frame(tmp_path)
     with pytest.raises(CheckpointError, match="there is no checkpoint"):

@@ -58,7 +58,11 @@ def test_a_kernel_runs_where_the_processor_has_its_flags(monkeypatch):
 
 
 def test_the_process_of_a_row_says_what_it_was_given(monkeypatch, capfd):
-    flags = matrix.flags_of(Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else frozenset()
+    flags = (
+        matrix.flags_of(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+        if Path("/proc/cpuinfo").exists()
+        else frozenset()
+    )
     if "sse4_2" not in flags:
         pytest.skip("this processor has no sse4_2, or does not say so")
     row = Row("numerical", "here", QUICK, {"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"})
@@ -156,7 +160,7 @@ def test_the_table_keeps_what_was_not_run_and_the_status_tells_what_failed(monke
 
     monkeypatch.setattr(matrix, "run", outcome)
     page, today = tmp_path / "page.md", date.today().isoformat()
-    page.write_text(PAGE)
+    page.write_text(PAGE, encoding="utf-8")
     fails = "none"
     assert matrix.main(["--page", str(page), "--only", "kernel Nehalem, 1"]) == 0
     lines = page.read_text(encoding="utf-8").splitlines()
@@ -195,9 +199,9 @@ def test_what_needs_a_package_that_is_not_there_is_skipped_by_its_name(tmp_path)
         "inside": "def test_inside():\n    import sklearn.manifold",
         "other": "def test_other():\n    import no_such_package",
     }.items():
-        (tmp_path / f"test_{name}.py").write_text(text)
+        (tmp_path / f"test_{name}.py").write_text(text, encoding="utf-8")
     hide = "import sys; sys.modules.update(dict.fromkeys(('scipy', 'sklearn')))\n"
-    (tmp_path / "conftest.py").write_text(hide)
+    (tmp_path / "conftest.py").write_text(hide, encoding="utf-8")
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-rs", "-p", "tests.without_extras", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=ROOT, capture_output=True, encoding="utf-8",

@@ -115,8 +115,8 @@ LINE = WRONG.split("\n").index("    dW = x.T @ dy") + 1
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capsys):
     """Runs scratchnn check in a folder with mine.py; its status, and what it said on both streams."""
-    (tmp_path / "mine.py").write_text(MINE)
-    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_named_with_its_line_and_what_the_code_prints_is_shown_
 
 def test_a_file_that_has_been_changed_is_read_again(shell, tmp_path):
     shell("wrong.py", "--inputs", "x=5x3", "W=3x4")
-    (tmp_path / "wrong.py").write_text("\n\n" + WRONG)
+    (tmp_path / "wrong.py").write_text("\n\n" + WRONG, encoding="utf-8")
     assert f"line {LINE + 2}, `dW = x.T @ dy`, is" in shell("wrong.py", "--inputs", "x=5x3", "W=3x4")[1]
 
 
@@ -214,10 +214,12 @@ USAGE = [
 
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[arguments for arguments, _ in USAGE])
 def test_what_cannot_be_checked_is_one_sentence(arguments, told, shell, tmp_path):
-    (tmp_path / "bare.py").write_text(MINE.partition("def inputs")[0])
-    (tmp_path / "bad.py").write_text("def forward(x):\n    return x, x\ndef backward(dy, cache:\n    return dy\n")
-    (tmp_path / "raises.py").write_text("1 / 0\n")
-    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
+    (tmp_path / "bare.py").write_text(MINE.partition("def inputs")[0], encoding="utf-8")
+    (tmp_path / "bad.py").write_text(
+        "def forward(x):\n    return x, x\ndef backward(dy, cache:\n    return dy\n", encoding="utf-8"
+    )
+    (tmp_path / "raises.py").write_text("1 / 0\n", encoding="utf-8")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n", encoding="utf-8")
     status, _, err = shell(*arguments.split())
     assert status == 2 and err.startswith(f"error: {told}") and "Traceback" not in err
     assert ("forward was given x (5, 3), W (4, 4)" in err) == ("W=4x4" in arguments)
@@ -236,8 +238,10 @@ def test_the_examples_of_the_help_are_what_it_takes(capsys):
 
 def test_the_documentation_shows_what_comes_out(shell, tmp_path):
     """But for the last digits, which are the matrix library's."""
-    text = (ROOT / "docs/diagnosis.md").read_text()
-    (tmp_path / "mine.py").write_text(re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1])
+    text = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(
+        re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1], encoding="utf-8"
+    )
     command, *documented = re.search(r"```\n\$ scratchnn check (.*?)```", text, re.DOTALL)[1].splitlines()
     status, out, _ = shell(*command.split())
     lines = re.sub(r"error [\d.e+-]+", "error …", out).splitlines()
@@ -259,7 +263,7 @@ def test_it_is_a_command(shell):
 def test_a_failing_test_shows_the_report_alone_and_names_the_line(tmp_path):
     """Although pytest has put other code in the place of the assert statements."""
     text = WRONG + "\n\ndef test_it():\n    check_function(forward, backward, {'x': np.eye(2, 3), 'W': np.eye(3, 2)})\n"
-    (tmp_path / "test_mine.py").write_text("from scratchnn.gradcheck import check_function\n" + text)
+    (tmp_path / "test_mine.py").write_text("from scratchnn.gradcheck import check_function\n" + text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_mine.py"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
@@ -428,7 +432,9 @@ def test_names_are_escaped_and_what_is_not_checked_is_said():
 
 def test_an_excerpt_marks_its_lines_and_leaves_out_what_is_far(tmp_path):
     file = tmp_path / "f.py"
-    file.write_text("def f():\n" + "".join(f"    line{k}\n" for k in range(2, 19)) + "\n\ndef g(): ...\n")
+    file.write_text(
+        "def f():\n" + "".join(f"    line{k}\n" for k in range(2, 19)) + "\n\ndef g(): ...\n", encoding="utf-8"
+    )
     shown = excerpt(str(file), [2, 17])
     assert [row.split()[-1] for row in shown if row.startswith(">")] == ["line2", "line17"]
     assert [row.split()[0] for row in shown if row[0] != ">"] == ["1", "3", "4", "5", "…", "14", "15", "16", "18"]

@@ -173,7 +173,8 @@ def test_a_test_that_is_skipped_or_fails_is_no_line_that_passes(tmp_path):
     file.write_text(
         "import pytest\n@pytest.mark.parametrize('kind', ['a wheel'])\ndef test_it_runs(kind): pass\n"
         "@pytest.fixture\ndef index(): pytest.skip('no index')\n"
-        "def test_it_skips(index): pass\ndef test_it_fails(): assert 1 == 2\n"
+        "def test_it_skips(index): pass\ndef test_it_fails(): assert 1 == 2\n",
+        encoding="utf-8",
     )
     lines = release.Lines()
     assert pytest.main(["-q", "-c", os.devnull, "-p", "no:cacheprovider", str(file)], plugins=[lines]) == 1

@@ -43,7 +43,7 @@ built = pytest.mark.skipif(not (HTML / "index.html").is_file(), reason="no site 
 @pytest.mark.parametrize("path", lesson_pages(), ids=lambda path: path.stem)
 def test_all_of_a_file_of_the_lesson_is_on_its_page(path):
     """Every row is a row of code or of a docstring that is shown as words, none is both, and they keep their order."""
-    rows = path.read_text().splitlines()
+    rows = path.read_text(encoding="utf-8").splitlines()
     shown = [number for piece in pieces(path) for number in piece.numbers]
     assert shown == sorted(set(shown))
     words = {
@@ -71,10 +71,10 @@ def test_names_are_joined_to_lines_but_for_a_few():
 
 def test_a_line_of_code_knows_its_formulas_and_a_tag_joins_as_well():
     dense, vae = joined(PACKAGE / "layers/dense.py"), joined(PACKAGE / "vae.py")
-    rows = ["", *(PACKAGE / "layers/dense.py").read_text().splitlines()]
+    rows = ["", *(PACKAGE / "layers/dense.py").read_text(encoding="utf-8").splitlines()]
     (by,) = [number for number, row in enumerate(rows) if "out=self.dW" in row]
     assert dense[by] == ["formula-29"]
-    rows = ["", *(PACKAGE / "vae.py").read_text().splitlines()]
+    rows = ["", *(PACKAGE / "vae.py").read_text(encoding="utf-8").splitlines()]
     tagged = [number for number, row in enumerate(rows) if "# AEVB (4)" in row]
     assert tagged and all(vae[number] for number in tagged)
 
@@ -134,9 +134,9 @@ def test_a_docstring_becomes_a_page():
 
 def test_a_lecture_keeps_its_code_and_gets_its_formulas():
     for path in lectures.FOLDER.glob("*.py"):
-        staged = lectures.with_formulas(path.read_text())
-        assert code_of(staged) == code_of(path.read_text()), path.name
-    tour = lectures.with_formulas((lectures.FOLDER / "elbo_tour.py").read_text())
+        staged = lectures.with_formulas(path.read_text(encoding="utf-8"))
+        assert code_of(staged) == code_of(path.read_text(encoding="utf-8")), path.name
+    tour = lectures.with_formulas((lectures.FOLDER / "elbo_tour.py").read_text(encoding="utf-8"))
     assert tour.count("# .. math::") == 3 and r"\mathrm{KL}" in tour
     assert "STEPS = 7\n" in lectures.with_constants("STEPS = 400\n", {"STEPS": 7})
 
@@ -147,8 +147,12 @@ def code_of(text: str) -> list[str]:
 
 
 def test_links_of_a_page_are_told_apart(tmp_path):
-    (tmp_path / "a.html").write_text('<a id="x" href="b.html#y">good</a><a href="#z">bad</a><a href="c.html">bad</a>')
-    (tmp_path / "b.html").write_text('<a id="y" href="https://example.org/">out</a><img src="https://example.org/i">')
+    (tmp_path / "a.html").write_text(
+        '<a id="x" href="b.html#y">good</a><a href="#z">bad</a><a href="c.html">bad</a>', encoding="utf-8"
+    )
+    (tmp_path / "b.html").write_text(
+        '<a id="y" href="https://example.org/">out</a><img src="https://example.org/i">', encoding="utf-8"
+    )
     found = links.links(tmp_path)
     assert found.broken == ["a.html: #z", "a.html: c.html"] and found.outside == {"https://example.org/"}
     assert found.loaded == ["b.html: https://example.org/i"]
@@ -165,7 +169,7 @@ class Formulas(HTMLParser):
         self.found: dict[str, dict[str, object]] = {}
         self.place = ""
         self.ids: set[str] = set()
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
@@ -189,13 +193,13 @@ def test_every_formula_line_is_typeset_in_both_notations_beside_its_code():
             assert classes.count("in-code") == classes.count("in-papers") >= 1 and "katex" in classes, place
             assert {f"L{number}" for number in formula["lines"]} <= page.ids, place
             seen.add(place)
-        assert "katex-error" not in path.read_text()
+        assert "katex-error" not in path.read_text(encoding="utf-8")
     assert seen == PLACES
 
 
 @built
 def test_the_unjoined_names_are_listed():
-    text = (HTML / "learn/index.html").read_text()
+    text = (HTML / "learn/index.html").read_text(encoding="utf-8")
     for line, name in joins.unjoined():
         assert f">{name}</span></code> in {line.place}<" in text, line.place
 
@@ -204,8 +208,8 @@ def test_the_unjoined_names_are_listed():
 def test_links_inside_lead_somewhere_and_nothing_is_loaded_from_outside():
     found = links.links(HTML)
     assert found.broken == [] and found.loaded == []
-    assert (BUILD / "outside.txt").read_text().split() == sorted(found.outside)
-    styles = "".join(path.read_text() for path in HTML.rglob("*.css"))
+    assert (BUILD / "outside.txt").read_text(encoding="utf-8").split() == sorted(found.outside)
+    styles = "".join(path.read_text(encoding="utf-8") for path in HTML.rglob("*.css"))
     assert re.findall(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^)]*", styles) == []
 
 
@@ -217,18 +221,20 @@ def test_every_text_exercise_and_lecture_has_its_page():
     for path in lectures.FOLDER.glob("*.py"):
         assert (HTML / f"gallery/{path.stem}.html").is_file()
         (notebook,) = (HTML / "_downloads").rglob(f"{path.stem}.ipynb")
-        cells = json.loads(notebook.read_text())["cells"]
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        assert len(code_of("# %%\n" + code)) == len(code_of(path.read_text())), "the notebook is the lecture"
+        assert len(code_of("# %%\n" + code)) == len(code_of(path.read_text(encoding="utf-8"))), (
+            "the notebook is the lecture"
+        )
         (script,) = (HTML / "_downloads").rglob(f"{path.stem}.py")
-        assert script.read_text() == path.read_text()
+        assert script.read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
 
 
 @built
 def test_the_pages_carry_the_version():
-    assert f'"VERSION": "{scratchnn.__version__}"' in (HTML / "_static/documentation_options.js").read_text().replace(
-        "VERSION: '", '"VERSION": "'
-    ).replace("',", '",')
+    assert f'"VERSION": "{scratchnn.__version__}"' in (HTML / "_static/documentation_options.js").read_text(
+        encoding="utf-8"
+    ).replace("VERSION: '", '"VERSION": "').replace("',", '",')
 
 
 @built
@@ -236,8 +242,10 @@ def test_nothing_of_the_spanish_pages_is_left_in_english():
     pages = list((HTML / "es").rglob("*.html"))
     assert {"index.html", "start.html", "elbo_tour.html"} <= {path.name for path in pages}
     for path in pages:
-        assert 'lang="es"' in path.read_text()
-        assert re.findall(r"<(?!img)[^>]*\buntranslated\b[^>]*>[^<]*", path.read_text()) == [], path.name
+        assert 'lang="es"' in path.read_text(encoding="utf-8")
+        assert re.findall(r"<(?!img)[^>]*\buntranslated\b[^>]*>[^<]*", path.read_text(encoding="utf-8")) == [], (
+            path.name
+        )
 
 
 @built
@@ -248,7 +256,7 @@ def test_a_second_build_has_the_same_bytes():
         return {str(path.relative_to(HTML)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     before = digests()
-    arguments = (BUILD / "arguments").read_text().split()
+    arguments = (BUILD / "arguments").read_text(encoding="utf-8").split()
     ended = subprocess.run([sys.executable, "-m", "website", *arguments], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert digests() == before

@@ -122,7 +122,7 @@ def test_no_two_files_import_each_other_in_a_circle():
 def test_the_tests_of_the_orders_can_fail(tmp_path):
     """A file of the machinery that imports a layer inside a function is found."""
     file = tmp_path / "memory.py"
-    file.write_text("def f():\n    from scratchnn.layers.dense import Dense\n")
+    file.write_text("def f():\n    from scratchnn.layers.dense import Dense\n", encoding="utf-8")
     (name,) = imports(file)
     assert name == "scratchnn.layers.dense.Dense" and place(name) > place("scratchnn.machinery.memory")
 
@@ -212,6 +212,20 @@ def test_commands_in_the_texts_name_scripts_that_exist():
     assert len(named) > 30
     for text, script in named:
         assert (ROOT / script).exists() or script == "mine.py", f"{text} names {script}"
+
+
+def test_texts_are_read_and_written_in_an_encoding_that_is_named():
+    """That of the machine is not UTF-8 everywhere."""
+    unnamed = [
+        f"{path.name}:{node.lineno}"
+        for path in [*MODULES, *(ROOT / "tests").glob("*.py")]
+        if "_text(" in path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        and (node.func.attr, len(node.args)) in {("read_text", 0), ("write_text", 1)}
+        and not any(argument.arg == "encoding" for argument in node.keywords)
+    ]  # fmt: skip
+    assert not unnamed
 
 
 def test_all_public_names_can_be_imported():

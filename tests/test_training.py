@@ -370,7 +370,7 @@ def test_another_kernel_and_another_number_of_threads_are_seen(tmp_path):
         hidden = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
         return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **hidden, **environment})
 
-    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')", encoding="utf-8")
     assert run("--epochs", "1", OPENBLAS_CORETYPE="Nehalem").returncode == 0
     refused = run("--epochs", "2", "--resume", "--strict", OPENBLAS_CORETYPE="Sandybridge")
     assert refused.returncode == 1 and re.search(r"error: .* Nehalem, now .* Sandybridge; leave", refused.stderr)

@@ -152,7 +152,7 @@ def test_names_files_and_folders_that_are_no_weights(tmp_path):
     assert "end in .npz or .safetensors" in refused(load_weights, tmp_path / "w.pt")
     assert "there is no file of weights" in refused(load_weights, tmp_path / "none.npz")
     assert "is no file" in refused(load_weights, tmp_path / "folder.npz")
-    (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "text.npz").write_text("no archive", encoding="utf-8")
     assert "cannot be read as a file of weights" in refused(load_weights, tmp_path / "text.npz")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.npz")
@@ -318,7 +318,7 @@ def test_the_command_writes_weights_and_reads_them(run, tmp_path, capsys):
 )
 def test_a_mistake_is_one_sentence(arguments, message, run, tmp_path, monkeypatch, rng):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "broken.npz").write_text("broken")
+    (tmp_path / "broken.npz").write_text("broken", encoding="utf-8")
     save_weights(tmp_path / "classifier.npz", Classifier(Sequential([Dense(64, 10, rng)])), {"data": "digits"})
     save_weights(tmp_path / "blind.npz", vae(n_x=63), {"data": "digits"})
     save_weights(tmp_path / "silent.npz", vae(n_x=64))

@@ -130,8 +130,8 @@ def test_the_thesis_trains_and_says_which_figures_are_missing(installed):
     (sentence,) = (line for line in printed.splitlines() if "matplotlib" in line)
     assert "loss.png" in sentence and "manifold_quantile.png" in sentence and EXTRA in sentence
     run = installed.folder / "a run"
-    assert len(json.loads((run / "history.json").read_text())) == 2
-    assert "test_loss" in json.loads((run / "summary.json").read_text())["figures"]
+    assert len(json.loads((run / "history.json").read_text(encoding="utf-8"))) == 2
+    assert "test_loss" in json.loads((run / "summary.json").read_text(encoding="utf-8"))["figures"]
     assert not list(run.glob("*.png"))
     printed = installed.prints("python", "-c", "from scratchnn.training import load_model; print(load_model('a run'))")
     assert "VAE" in printed

@@ -49,7 +49,7 @@ def stage(short: bool) -> None:
     content = [np.__version__, str(short), *(path.read_text(encoding="utf-8") for path in code)]
     key = hashlib.sha256("\0".join(content).encode("utf-8")).hexdigest()
     kept = LECTURES / "key"
-    if not kept.is_file() or kept.read_text() != key:
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != key:
         shutil.rmtree(SOURCE / "gallery", ignore_errors=True)
         shutil.rmtree(LECTURES, ignore_errors=True)
     LECTURES.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def stage(short: bool) -> None:
         if short:
             text = with_constants(text, SHORT.get(path.stem, {}))
         (LECTURES / path.name).write_text(text, encoding="utf-8")
-    kept.write_text(key)
+    kept.write_text(key, encoding="utf-8")
 
 
 def with_constants(text: str, constants: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ with the loss on held-out data by the same function. What else happens after an 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -31,7 +30,6 @@ from scratchnn.training.checkpoints import (
     by_name,
     first_difference,
     model_section,
-    one_line,
     put_arrays,
     read_checkpoint,
     verified_state,
@@ -181,7 +179,7 @@ class Trainer:
             ) as bar,
         ):
             if done < epochs:
-                self.go_on_here(strict)
+                self.arithmetic = same_bits.go_on_here(self.arithmetic, strict)
             while len(self.history) < self.epochs:
                 epoch = len(self.history) + 1
                 with SIGNALS.held_back():
@@ -207,16 +205,6 @@ class Trainer:
         if self.best:
             self.last = arrays_of(self.model)
             put_arrays(self.model, self.best)
-
-    def go_on_here(self, strict: bool) -> None:
-        """Takes the arithmetic of this process for what follows; CheckpointError if it has to be that of before."""
-        here = same_bits.arithmetic()
-        if changed := same_bits.difference(self.arithmetic, here):
-            told = one_line(f"the last bits will not be those of a run in one go, since it began with {changed}")
-            if strict:
-                raise CheckpointError(f"{told}; leave out --strict to go on all the same")
-            tqdm.write(f"warning: {told}", file=sys.stderr)
-        self.arithmetic = here
 
     def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
         """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""

@@ -13,6 +13,7 @@ checkpoint of another number is one of another run.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import metadata, util
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
+from tqdm import tqdm
+
+from scratchnn.training.checkpoints import CheckpointError, one_line
 
 
 def arithmetic() -> dict[str, Any]:
@@ -45,3 +49,15 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
         f"{name} {before[name]}, now {now[name]}" for name in now if name in before and before[name] != now[name]
     ]
     return "; ".join(changed) or None
+
+
+def go_on_here(before: Mapping[str, Any], strict: bool) -> dict[str, Any]:
+    """The arithmetic of this process, for work that began on the one before: a warning where it is another, or
+    CheckpointError with `strict`."""
+    here = arithmetic()
+    if changed := difference(before, here):
+        told = one_line(f"the last bits will not be those of a run in one go, since it began with {changed}")
+        if strict:
+            raise CheckpointError(f"{told}; leave out --strict to go on all the same")
+        tqdm.write(f"warning: {told}", file=sys.stderr)
+    return here
