@@ -9,6 +9,7 @@ its words. What else is displayed is a picture or a table, and left alone.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def formula_lines(paths: Iterable[Path] | None = None) -> list[Line]:
     return [line for path in paths or [*lesson(), *ladder()] for line in lines_of(path)]
 
 
-def lines_of(path: Path) -> list[Line]:
+@functools.cache
+def lines_of(path: Path) -> tuple[Line, ...]:
     """The formula lines of a file."""
     source = path.read_text(encoding="utf-8")
     found = []
@@ -69,7 +71,7 @@ def lines_of(path: Path) -> list[Line]:
         if rows:
             rows[-1] = rows[-1].rpartition('"""')[0]
         found += [Line(path, owner, node.lineno + number, text) for number, text in displayed(rows, owner)]
-    return found
+    return tuple(found)
 
 
 def texts(node: ast.AST, name: str = "") -> Iterator[tuple[str, ast.Constant]]:

@@ -189,6 +189,8 @@ def test_the_tab_key_reaches_everything(opened, name):
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: python -m website")
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 390)])
 def test_no_serious_problem_of_accessibility(browser, theme, width):
+    """In the dark other colours stand on the same elements."""
+    rules = {"runOnly": ["color-contrast", "link-in-text-block"]} if theme == "dark" else {}
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
     page = context.new_page()
@@ -196,7 +198,7 @@ def test_no_serious_problem_of_accessibility(browser, theme, width):
     for name in KINDS:
         page.goto(HTML.as_uri() + "/" + name)
         page.add_script_tag(path=AXE)
-        result = page.evaluate("axe.run(document, { resultTypes: ['violations'], preload: false })")
+        result = page.evaluate("o => axe.run(document, { ...o, resultTypes: ['violations'], preload: false })", rules)
         found += [
             f"{name}: {problem['id']}: {problem['nodes'][0]['html'][:200]}"
             for problem in result["violations"]

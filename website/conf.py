@@ -81,7 +81,7 @@ html_static_path = [str(HERE / "static"), str(BUILD / "static")]
 templates_path = [str(HERE / "templates")]
 html_css_files = ["katex/katex.min.css", "site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
-html_extra_path = [str(EXTRA)]
+html_extra_path = [str(EXTRA)] if language == "en" else []
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None

@@ -35,6 +35,9 @@ SHORT: dict[str, dict[str, Any]] = {  # the constants of the tests, with which a
     "initial_values_and_steps": {"EPOCHS": 8, "VAE_EPOCHS": 12},
     "linear_vae": {"STEPS": 1200, "STEPS_FIXED": 300},
     "pathwise_and_score": {"EPOCHS": 24, "DRAWS": 4000, "NODES": 24},
+    "pipeline_and_search": {
+        "EPOCHS": 12, "FOLDS": 2, "SIZES": (2, 8), "SMALL": (2,), "LABELS": (20, 60), "REPEATS": 3
+    },
     "rate_and_distortion": {
         "FIRST": 40, "OWN": 20, "BETAS": (0.1, 1, 3, 10), "EPOCHS": 30, "RISING": 10, "SEEDS": 1
     },

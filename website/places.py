@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-BUILD = ROOT / "build" / "website"
+BUILD = Path(os.environ.get("WEBSITE_BUILD", ROOT / "build" / "website"))  # the variable: a second build, by its test
 SOURCE = BUILD / "source"  # what Sphinx reads, written by stage.py
 LECTURES = BUILD / "lectures"  # what sphinx-gallery executes
 NPM = BUILD / "npm"  # KaTeX
