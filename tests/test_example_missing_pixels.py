@@ -10,11 +10,12 @@ import missing_pixels
 import numpy as np
 import pytest
 from exact import linear_gaussian
-from missing_pixels import Damaged, by_components, climb, components_of, go_round, nearest
+from missing_pixels import climb, go_round
 from results_sections import missing_pixels as section
 from results_sections.runs import Sources, runs_under
 from scripts import fails, succeeds
-from shared import trained_vae
+from shared import damaged, trained_vae
+from shared.damaged import Damaged, by_components, components_of, nearest
 
 from scratchnn import Dense, data
 from scratchnn.scripts import train
@@ -108,7 +109,7 @@ def test_the_guess_is_the_mean_over_the_iterations_since_the_burn_in(rng, monkey
 def half_of_the_digits(n: int = 20):
     images = data.load("digits")
     components = components_of(images.train, 12)
-    x = missing_pixels.random_half(images.test[:n], components.pca.mean, (8, 8), np.random.default_rng(0))
+    x = damaged.random_half(images.test[:n], components.pca.mean, (8, 8), np.random.default_rng(0))
     return images, components, x
 
 
@@ -147,28 +148,28 @@ def test_the_variances_of_the_components_add_up():
 
 def test_the_nearest_images_are_those_of_comparing_all_with_all(monkeypatch):
     images, _, x = half_of_the_digits(40)
-    monkeypatch.setattr(missing_pixels, "TRAIN_BLOCK", 100)
+    monkeypatch.setattr(damaged, "TRAIN_BLOCK", 100)
     rows = nearest(x, images.train, 7)
     pixels = images.train[:].astype(float)
     for n, seen in enumerate(x.seen):
         distances = ((pixels - x.original[n]) ** 2)[:, seen].sum(axis=1)
         np.testing.assert_allclose(distances[rows[n]], np.sort(distances)[:7], atol=1e-5)
         assert len(set(rows[n].tolist())) == 7
-    np.testing.assert_allclose(missing_pixels.mean_of(rows, images.train), pixels[rows].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(damaged.mean_of(rows, images.train), pixels[rows].mean(axis=1), atol=1e-6)
 
 
 def test_the_images_that_are_given_lack_what_they_should(rng):
     original, mean = rng.random((200, 56), dtype=np.float32), np.full(56, 0.25, np.float32)
-    x = missing_pixels.random_half(original, mean, (8, 7), rng)
+    x = damaged.random_half(original, mean, (8, 7), rng)
     assert (x.seen.sum(axis=1) == 28).all() and abs(x.seen.mean(axis=0) - 0.5).max() < 0.2
     np.testing.assert_array_equal(x.given, np.where(x.seen, original, 0.25))
     guess = original + np.where(x.seen, 100, 0.5)  # what is seen does not count
     np.testing.assert_allclose(x.errors(guess), 0.25, rtol=1e-6)
-    x = missing_pixels.lower_half(original, mean, (8, 7), rng)
+    x = damaged.lower_half(original, mean, (8, 7), rng)
     assert x.seen.reshape(-1, 8, 7)[:, :4].all() and not x.seen.reshape(-1, 8, 7)[:, 4:].any()
-    x = missing_pixels.noisy(original, mean, (8, 7), rng)
+    x = damaged.noisy(original, mean, (8, 7), rng)
     assert x.errors(x.given).mean() == pytest.approx(0.09, rel=0.05) and x.seen.all() and not x.kept.any()
-    x = missing_pixels.noisy_and_cut_off(0 * original, mean, (8, 7), rng)
+    x = damaged.noisy_and_cut_off(0 * original, mean, (8, 7), rng)
     assert x.given.min() == 0 and x.given.mean() == pytest.approx(0.3 / np.sqrt(2 * np.pi), rel=0.05)
 
 
@@ -194,7 +195,7 @@ def test_the_run_writes_what_it_promises(printed_and_finished):
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["experiment"] == "missing-pixels" and summary["scaling"] == "pixels / 16"
     figures, settings = summary["figures"], summary["settings"]
-    assert list(figures) == list(missing_pixels.DAMAGES) and settings["images"] == 60 and settings["latent"] == 3
+    assert list(figures) == list(damaged.DAMAGES) and settings["images"] == 60 and settings["latent"] == 3
     for name, found in figures.items():
         ways = list(missing_pixels.WAYS) if "half" in name else ["fixed point"]
         more = [] if "half" in name else ["VAE, reconstruction"]

@@ -444,7 +444,9 @@ def test_every_picture_on_the_page_is_there_and_none_shows_a_face(here):
 
 def test_the_importance_weighted_bound_is_compared_with_more_training_by_the_old_one(here):
     run(here)
-    (text,) = re.findall("<!-- importance-weighted -->\n(.*?)<!-- /", (here / "docs/results.md").read_text(), re.DOTALL)
+    (text,) = re.findall(
+        "<!-- importance-weighted -->\n(.*?)<!-- /", (here / "docs/results.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")][2:]
     assert rows == [
         ["the VAE", "800", "84.00", "86.25", "86.50", "86.76", "-0.26", "12"],
@@ -454,7 +456,11 @@ def test_the_importance_weighted_bound_is_compared_with_more_training_by_the_old
         ["L_K from the start, K = 5", "200", "80.00", "82.25", "85.25", "85.54", "-0.29", "12"],
     ]
     assert "K = 5 is 0.75 and K = 50 1.00 below the VAE; training on by the ELBO makes\n0.50 of it" in text
-    short = [line for line in (here / "README.md").read_text().splitlines() if "<!-- importance-weighted -->" in line]
+    short = [
+        line
+        for line in (here / "README.md").read_text(encoding="utf-8").splitlines()
+        if "<!-- importance-weighted -->" in line
+    ]
     assert [[cell.strip() for cell in line.split("|")[2:4]] for line in short] == [
         ["85.54 (literature)", "85.75, one seed"], ["84.78 (literature)", "85.50, one seed"],
     ]  # fmt: skip
