@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ EXAMPLES = """examples:
   {0} check linear   check one of them
   {0} hint           a hint for the current one; again for the next level
   {0} next           go on to the next one
+  {0} status --json  how far you are, for a program
+  {0} grade class/*  judge the folders of a class, in a sandbox
 """
 
 
@@ -50,6 +53,9 @@ def parser(program: str) -> argparse.ArgumentParser:
     def command(name: str, text: str) -> argparse.ArgumentParser:
         return added.add_parser(name, help=text, description=text, parents=[shared])
 
+    def programs(added_command: argparse.ArgumentParser) -> None:
+        added_command.add_argument("--json", action="store_true", help="print JSON, for a program")
+
     command("start", "write the exercises; files that exist are kept")
     optional = [
         command("check", "check an exercise"),
@@ -64,7 +70,24 @@ def parser(program: str) -> argparse.ArgumentParser:
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
+    programs(command("status", "the list of the exercises, and how far you are"))
+    programs(added.choices["check"])
+    grade = command("grade", "judge the exercises of a class: a folder for each learner, each in a sandbox")
+    grade.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="what `start` has written for a learner")
+    grade.add_argument("--out", type=Path, default=Path("grades"), help="where results go (default: %(default)s)")
+    grade.add_argument("--seed", type=int, help="of the hidden problems (default: drawn, and written into the results)")
+    grade.add_argument("--capstones", action="store_true", help="the two trainings as well, some seconds each")
+    count = os.cpu_count() or 1
+    grade.add_argument("--workers", type=positive, default=count, help="judged at a time (default: %(default)s)")
+    grade.add_argument("--resume", action="store_true", help="go on with the results that are in --out")
+    programs(grade)
     return main
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be a whole number above 0, not {text}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
@@ -73,11 +96,19 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     folder = getattr(args, "folder", None)
     if args.command == "start":
         return commands.start(folder, program)
+    if args.command == "grade":
+        if sys.platform != "linux":
+            raise ExerciseError(
+                "answers of others can be run safely on Linux alone: grade there, or in a virtual machine"
+            )
+        from scratchnn.exercises.gradebook import grade
+
+        return grade(args.folders, args.out, args.seed, args.capstones, args.workers, args.resume, args.json)
     desk = Desk(folder, program)
     name = getattr(args, "name", None) or desk.progress.current
     match args.command:
         case "check":
-            return commands.check_once(desk, name)
+            return commands.check_as_json(desk, name) if args.json else commands.check_once(desk, name)
         case "hint":
             return commands.hint(desk, name)
         case "solution":
@@ -90,6 +121,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             return commands.go_on(desk)
         case "reset":
             return commands.start_again(desk, name)
+        case "status" if args.json:
+            return commands.status_as_json(desk)
     return commands.overview(desk)
 
 

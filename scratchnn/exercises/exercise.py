@@ -152,6 +152,7 @@ def outputs_of(name: str) -> list[str]:
     return match[3].split(", ")
 
 
+@cache
 def given_functions(name: str) -> list[str]:
     """The functions of the learner's file."""
     return [node.name for node in ast.parse(stub(name)).body if isinstance(node, ast.FunctionDef)]
