@@ -22,7 +22,7 @@ from hostile_answers import HOSTILE, RIGHT, linear
 
 grade = pytest.importorskip("scratchnn.exercises.grade", reason="answers of others are run on Linux alone")
 
-from scratchnn.exercises import sandbox  # noqa: E402
+from scratchnn.exercises import commands, exercise, handout, road, sandbox  # noqa: E402
 from scratchnn.exercises.__main__ import run as command  # noqa: E402
 from scratchnn.exercises.exercise import ladder, reference, solution, upper  # noqa: E402
 from scratchnn.exercises.gradebook import harmless  # noqa: E402
@@ -335,3 +335,87 @@ def test_an_interrupted_class_is_gone_on_with(tmp_path):
     assert {row["why"] for row in rows if row["student"] == "ben" and row["exercise"] == "linear"} == {
         "line 29 (in backward), `while True: pass`: it was stopped after 5 seconds: is there an endless loop?"
     }
+
+
+# ---- exercises of one's own
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of a teacher's own exercises, the current directory beside it; afterwards those of the package again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(exercise.VARIABLE, "")
+    parts, folder = dict(road.PARTS), tmp_path / "mine"
+    folder.mkdir()
+    text = exercise.path_of("linear").read_text(encoding="utf-8").replace('"""Linear: ', '"""Affine: ')
+    (folder / "e07_affine.py").write_text(text, encoding="utf-8")
+    (folder / "e08_wrong.py").write_text(exercise.path_of("bug").read_text(encoding="utf-8"), encoding="utf-8")
+    yield folder
+    road.follow(parts)
+    exercise.LADDER = exercise.OWN
+    exercise.reference.cache_clear()
+    exercise.given_functions.cache_clear()
+
+
+def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
+    mine = ["--exercises", "mine"]
+    assert command(["start", *mine]) == 0
+    assert {path.name for path in Path("exercises").iterdir()} == {"07_affine.py", "08_wrong.py", ".progress-mine.json"}
+    file = Path("exercises/07_affine.py")
+    assert file.read_text(encoding="utf-8").startswith('"""Affine: ') and "Read before" not in file.read_text()
+    assert command(["check", "7", *mine]) == 1
+    file.write_text(file.read_text().replace("dx = dW = db = ...", RIGHT), encoding="utf-8")
+    capsys.readouterr()
+    assert command(["check", "affine", "--json", *mine]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    assert checked["passed"] and [array["name"] for array in checked["arrays"]] == ["dx", "dW", "db"]
+    assert command(["status", "--json", *mine]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["exercise"], each["part"], each["done"]) for each in listed["exercises"]] == [
+        ("affine", "mine", True), ("wrong", "mine", False)
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as base:
+        grade.furnish(Path(base))
+        room = grade.Room(Path(base))
+        graded = grade.graded(room, "me", Path("exercises"), ladder(), 3)
+        stolen = file.read_text().replace(RIGHT, f"exec(open({str(own / 'e07_affine.py')!r}).read())")
+        file.write_text(stolen, encoding="utf-8")
+        (mark,) = grade.graded(room, "me", Path("exercises"), ["affine"], 3).marks
+        room.close()
+    assert [mark.label for mark in graded.marks] == ["", "NOT-WRITTEN"] and graded.progress.done == {"affine"}
+    assert not mark.verdict.passed and mark.tried[0] == "opening the solution e07_affine.py"
+
+
+def test_a_folder_without_exercises_is_one_sentence(own):
+    Path("empty").mkdir()
+    for given in ("empty", "nowhere", "json"):
+        with pytest.raises(
+            SystemExit, match=r"^error: there are no exercises in .*: their files are called e01_name.py"
+        ):
+            command(["--exercises", given])
+
+
+# ---- for programs, and on paper
+
+
+def test_a_verdict_for_a_program_says_what_the_report_says(room, tmp_path):
+    mark = marked(room, tmp_path, "linear", linear(SLIPS["a factor"]))
+    said = commands.as_json(mark.verdict)
+    assert said.keys() == {"passed", "written", "sentence", "line", "arrays", "findings", "printed"}
+    assert [array["label"] for array in said["arrays"]] == ["", "SCALE:1/N", ""] and not said["passed"]
+    assert json.loads(json.dumps(said)) == said
+
+
+def test_a_handout_has_the_task_and_the_answers_only_if_wanted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command(["handout"]) == command(["handout", "linear", "--answers", "--out", "with"]) == 0
+    pages = sorted(Path("handouts").iterdir())
+    texts = "".join(page.read_text(encoding="utf-8") for page in pages)
+    assert len(pages) == 5 and all(f"<h2>{name}</h2>" in texts for name in ladder())
+    assert "dW = x.T @ dy" not in texts and "N = 5, D = 3, H = 7 and N = 11, D = 5, H = 3" in texts
+    assert "<li>Which entries of y does b_j enter?</li>" in texts
+    answered = Path("with/linear.html").read_text(encoding="utf-8")
+    assert "dW = x.T @ dy" in answered and "dW_ij = Σ_n x_ni dy_nj" in answered
+    monkeypatch.setattr(handout, "BROWSERS", ())
+    with pytest.raises(SystemExit, match=r"^error: a PDF is printed by Chromium or Chrome"):
+        command(["handout", "--pdf"])

@@ -16,7 +16,6 @@ from scratchnn.exercises import terminal
 from scratchnn.exercises.exercise import ladder, reference
 from scratchnn.exercises.progress import (
     HINTS,
-    STATE,
     DamagedError,
     Progress,
     file_of,
@@ -24,6 +23,7 @@ from scratchnn.exercises.progress import (
     load,
     reset,
     spare,
+    state_of,
     write_stubs,
 )
 from scratchnn.exercises.road import PARTS
@@ -42,7 +42,7 @@ def folder_of(given: Path | None) -> Path:
     if given:
         return given
     usual, here = Path("exercises"), Path()
-    return here if (here / STATE).exists() and not (usual / STATE).exists() else usual
+    return here if state_of(here).exists() and not state_of(usual).exists() else usual
 
 
 class Desk:
@@ -51,7 +51,7 @@ class Desk:
     def __init__(self, given: Path | None, program: str = PROGRAM) -> None:
         folder = f" --folder {shlex.quote(str(given))}" if given else ""
         self.program, self.folder = program + folder, folder_of(given)
-        if not (self.folder / STATE).exists():
+        if not state_of(self.folder).exists():
             raise ExerciseError(f"no exercises here yet: {program} start{folder}")
         self.read()
 
@@ -60,7 +60,8 @@ class Desk:
         try:
             self.progress = load(self.folder)
         except DamagedError as error:
-            kept = (self.folder / STATE).rename(spare(self.folder / f"{STATE}.damaged"))
+            state = state_of(self.folder)
+            kept = state.rename(spare(state.with_name(f"{state.name}.damaged")))
             say(f"{error}: it is kept as {kept.name}, and a new one is made from what your files show", "yellow")
             self.progress = from_files(self.folder)
             self.save()
@@ -76,7 +77,7 @@ class Desk:
 def start(folder: Path | None, program: str = PROGRAM) -> int:
     place = folder_of(folder)
     new, kept = write_stubs(place)
-    if not (place / STATE).exists():
+    if not state_of(place).exists():
         from_files(place).save(place)
         if terminal.NO_COLOURS:
             say(f"({terminal.NO_COLOURS})", wrap=False)

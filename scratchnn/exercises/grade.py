@@ -32,7 +32,7 @@ import numpy as np
 from scratchnn.exercises import exercise, sandbox
 from scratchnn.exercises.exercise import Judged, ladder, path_of, reference, stub
 from scratchnn.exercises.judge import judge
-from scratchnn.exercises.progress import STATE, DamagedError, Progress, load
+from scratchnn.exercises.progress import DamagedError, Progress, load, state_of
 from scratchnn.exercises.road import step_of
 from scratchnn.exercises.trial import check_forward
 from scratchnn.exercises.verdict import SHOWN, Answer, NoAnswerError, Verdict, apart
@@ -43,7 +43,13 @@ CAPSTONE = 60.0  # the same of a capstone: a right one takes five
 MEMORY = 2**30  # bytes of addresses; half of that is Python's and NumPy's own
 LARGEST = 10**6  # bytes of a file
 LONGEST = 500  # characters of a sentence
-START = "import sys; sys.path.insert(0, sys.argv[1]); from scratchnn.exercises.room import main; main(*sys.argv[2:])"
+START = """\
+import os, sys
+sys.path.insert(0, sys.argv[1])
+os.environ.pop("SCRATCHNN_EXERCISES", None)  # the copy has them
+from scratchnn.exercises.room import main
+main(*sys.argv[2:])
+"""
 
 
 Verdicts = Mapping[str, Verdict]
@@ -339,13 +345,15 @@ def graded(room: Room, name: str, folder: Path, exercises: Sequence[str], seed: 
     """Judges the exercises of a folder. Those that a capstone is made of are judged for it, too."""
     shutil.rmtree(room.answer)
     room.answer.mkdir(mode=0o755)
-    notes = [said for each in [*map(file_name, ladder()), STATE] if (said := copied(folder / each, room.answer / each))]
+    state = state_of(room.answer)
+    files = [*map(file_name, ladder()), state.name]
+    notes = [said for each in files if (said := copied(folder / each, room.answer / each))]
     try:
-        progress = load(room.answer) if (room.answer / STATE).exists() else Progress(ladder()[0])
+        progress = load(room.answer) if state.exists() else Progress(ladder()[0])
     except DamagedError:
         progress = Progress(ladder()[0])
         notes.append("the record of progress is damaged")
-    (room.answer / STATE).unlink(missing_ok=True)
+    state.unlink(missing_ok=True)
     marks: dict[str, Mark] = {}
     verdicts: dict[str, Verdict] = {}
     with contextlib.redirect_stdout(io.StringIO()):  # of a capstone that tells how far it is

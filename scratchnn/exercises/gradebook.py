@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from html import escape
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,7 @@ def work(base: Path, name: str, folder: Path, exercises: Sequence[str], seed: in
     """One learner's record and page, made in a process that judges."""
     if not ROOMS:
         ROOMS.append(Room(base))
+        Finalize(None, ROOMS[0].close, exitpriority=1)  # when this process ends: atexit is not asked then
     submission = graded(ROOMS[0], name, folder, exercises, seed)
     return record(submission), page(submission, seed)
 

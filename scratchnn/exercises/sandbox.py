@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import struct
 import sys
 from collections.abc import Callable, Collection, Iterable
@@ -25,7 +26,7 @@ from typing import Any
 ABSENT = "this needs {}: grade on Linux 5.13 or newer with libseccomp, or in a virtual machine that has both"
 FILES = 64  # open at a time
 USERS = 60600  # the first of the numbers that no account has (systemd's list of users and groups leaves them free)
-NO_NEW_PRIVILEGES = 38
+NO_NEW_PRIVILEGES, DEATH_OF_PARENT = 38, 1
 CREATE, ADD, RESTRICT = 444, 445, 446  # Landlock's system calls, the same numbers everywhere
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 ALLOW, REFUSE, NO_SUCH_CALL = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # with EPERM, with ENOSYS
@@ -127,6 +128,7 @@ def confine(readable: Iterable[Path], user: int | None) -> Callable[[int], None]
             (resource.RLIMIT_CORE, 0),
         ):
             resource.setrlimit(kind, (limit, limit))
+        expect(c.prctl(DEATH_OF_PARENT, signal.SIGKILL, 0, 0, 0) == 0, "prctl")
         expect(seccomp.seccomp_load(context) == 0, "seccomp_load")
 
     return shut
