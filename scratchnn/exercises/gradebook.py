@@ -148,11 +148,11 @@ def page(submission: Submission, seed: int) -> str:
     rows, sections = [], []
     for mark, each in zip(submission.marks, entry["exercises"], strict=True):
         state = "right" if each["score"] else "not written" if not mark.verdict.written else "wrong"
-        link = f'<a href="#{mark.exercise}">{mark.exercise}</a>' if state == "wrong" else mark.exercise
+        link = f'<a href="#{mark.exercise}">{mark.exercise}</a>' if state == "wrong" or mark.tried else mark.exercise
         seen = "seen" if each["solution_seen"] else ""
         cells = [link, f'<span class="{state}">{state}</span>', each["attempts"] or "", each["hints"] or "", seen]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        if state == "wrong":
+        if state == "wrong" or mark.tried:
             sections.append(section(mark))
     remarks = [f"Judged with scratchnn {__version__} and the seed {seed}.", *submission.notes]
     return PAGE.format(
