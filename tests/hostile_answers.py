@@ -63,6 +63,12 @@ HOSTILE: dict[str, tuple[str, bool, str]] = {
     "the network": (linear(caught("import socket; socket.socket()")), True, "the network"),
     "the password file": (linear("open('/etc/passwd').read()\n" + RIGHT), False, "Permission denied: '/etc/passwd'"),
     "another judge": (linear("dx = dW = db = 0 * dy", BUILT), False, "the answer's process sent"),
+    "a problem that is changed under the judge's hands": (  # from the second call on, all is right that is 0
+        linear(
+            "dx, dW, db = dy @ W.T * 0, x.T @ dy * 0, 0 * dy.sum(axis=0)\n"
+            "seen = vars(backward)\nif str(dy.shape) in seen: dy *= 0\nseen[str(dy.shape)] = True"
+        ), False, "does it keep state?",
+    ),
     "messages of its own": (
         linear(
             "import os\nfor k in range(3, 60):\n    try:\n        os.write(k, b'[' * 10**6 + b'\\n')\n"

@@ -35,7 +35,7 @@ from scratchnn.exercises.judge import judge
 from scratchnn.exercises.progress import DamagedError, Progress, load, state_of
 from scratchnn.exercises.road import step_of
 from scratchnn.exercises.trial import check_forward
-from scratchnn.exercises.verdict import SHOWN, Answer, NoAnswerError, Verdict, apart
+from scratchnn.exercises.verdict import SHOWN, Answer, NoAnswerError, Verdict, apart, confirmed
 from scratchnn.gradcheck.problem import GradientError
 
 SECONDS = 5.0  # that all calls of an answer together may take; a right one takes some hundredths of a second
@@ -325,7 +325,8 @@ def verdict_on(answer: Graded, name: str, seed: int) -> Verdict:
     here = as_if_here(answer)
     if hasattr(reference(name), "forward"):
         check_forward(name, here)  # type: ignore[arg-type]
-    return Verdict(judge(name, here, seed))
+    # what the answer writes into its arguments may have changed the problem under the judge's hands: once more, without
+    return confirmed(Verdict(judge(name, here, seed)), answer, seed)
 
 
 # ---- one submission
