@@ -14,25 +14,23 @@ import numpy as np
 
 from scratchnn.exercises.exercise import Finding, path_of
 from scratchnn.exercises.terminal import say
+from scratchnn.exercises.verdict import Verdict
 from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 
 
 def pieces(answer: Any, names: Sequence[str], seed: int) -> list[Finding]:
     """Whether the learner's earlier exercises are right: of a wrong piece a training often says nothing."""
-    file = getattr(answer, "file", None)
-    if file is None:  # the library's own solutions
+    if not hasattr(answer, "beside"):  # the library's own solutions
         return []
-    return [piece(name, Path(file).with_name(path_of(name).name.removeprefix("e")), seed) for name in names]
+    return [piece(name, answer.beside(name, seed)) for name in names]
 
 
-def piece(name: str, file: Path, seed: int) -> Finding:
-    from scratchnn.exercises.verdict import try_answer  # which judges this exercise, and so imports it
-
-    verdict = try_answer(name, file, seed=seed)
+def piece(name: str, verdict: Verdict) -> Finding:
     wrong = [array for array in verdict.report.arrays if not array.passed] if verdict.report else []
     why = verdict.sentence or "; ".join(a.diagnosis.fact if a.diagnosis else f"{a.name} is wrong" for a in wrong)
-    return Finding(f"your {file.name}", verdict.passed, f"look at the exercise {name} first: {why}")
+    file = path_of(name).name.removeprefix("e")
+    return Finding(f"your {file}", verdict.passed, f"look at the exercise {name} first: {why}")
 
 
 def progress(step: int, loss: float) -> None:

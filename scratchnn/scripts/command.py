@@ -20,7 +20,7 @@ commands:
   train        train the thesis's variational autoencoder; figures, numbers and a checkpoint come out
   weights      the trained model of a run in a small file of its own
   explore      the latent space of a trained model as one page for a browser
-  exercises    write backward passes yourself, and learn whether they are right, and if not, why
+  exercises    write backward passes yourself, and learn whether they are right, and if not, why; or grade a class
   check        check a backward pass of your own, in a file
 
 options:
@@ -34,6 +34,7 @@ examples:
   {0} explore runs/vae-digits-z2-seed0 --html digits.html
   {0} exercises start
   {0} exercises watch
+  {0} exercises grade class/*
   {0} check mine.py:forward,backward --inputs x=5x3 W=3x4
 """
 
