@@ -295,11 +295,15 @@ def test_the_variable_of_the_environment_decides_at_import():
             "import numba.core.caching as c; c.FunctionCache._impl_class._locator_classes = []",
             "RuntimeError: cannot cache function 'adam': no locator available for file",
         ),
+        ("import os; os.environ['NUMBA_DISABLE_JIT'] = '1'", "ImportError: NUMBA_DISABLE_JIT is set"),
     ],
 )
 def test_where_numba_is_of_no_use_one_sentence_says_so_and_numpy_goes_on(breakage, reason):
-    """Not there, of another version, and with no folder that it may write its cache to."""
-    code = f"import sys; {breakage}; from scratchnn import compiled; print(compiled.use_loops(), compiled.in_use)"
+    """Not there, of another version, with no folder that it may write its cache to, and told to compile nothing."""
+    code = (
+        f"import sys; {breakage}; from scratchnn import compiled; "
+        "print(compiled.use_loops() or compiled.in_cache(), compiled.in_use)"
+    )
     done = python(code)
     assert done.stdout == "False {}\n" and "Traceback" not in done.stderr
     assert done.stderr.count("training goes on without compiled loops") == 1 and reason in done.stderr

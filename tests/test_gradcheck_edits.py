@@ -1,5 +1,7 @@
 """Recording forward as a graph, and finding the single change of its backward pass that a wrong answer makes."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -453,3 +455,20 @@ def test_the_nodes_carry_lines_and_names():
     assert set(named) == {"x", "gamma", "mean", "centred", "var", "std", "normed", "y"}
     assert named["std"].line == norm.__code__.co_firstlineno + 4
     assert named["std"].code == "std = np.sqrt(var + EPS)"
+
+
+def test_a_debugger_still_sees_what_forward_calls():
+    called, earlier = set(), sys.gettrace()
+
+    def trace(frame, event, argument):
+        called.add((frame.f_code.co_filename.rpartition("/")[2], frame.f_code.co_name))
+
+    problem = problem_of(norm, None, sized(NORM, 0))
+    sys.settrace(trace)
+    try:
+        graph = traced(problem)
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(earlier)
+    assert ("graph.py", "apply") in called
+    assert len(graph.nodes) == len(traced(problem).nodes) > 3

@@ -5,9 +5,10 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from scratchnn.exercises import judge
 from scratchnn.exercises.exercise import path_of, reference
-from scratchnn.gradcheck import GradientError, check_function
+from scratchnn.gradcheck import GradientError, check_function, recording
 from scratchnn.gradcheck.check import described
 from scratchnn.gradcheck.given import in_order
 from scratchnn.gradcheck.line import Wrong, agreed, find_line
@@ -294,6 +295,32 @@ def test_a_planted_mistake_is_found(case: Any) -> None:
 
 
 # ---- the exercise that goes through everything
+
+
+def on_a_thread(pool: ThreadPoolExecutor, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A trace function that leaves its work to another one, on a thread of its own."""
+
+    def trace(*event: Any) -> Any:
+        local = pool.submit(function, *event).result()
+        return local and on_a_thread(pool, local)
+
+    return trace
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS, ids=["mlp", "rnn", "layer", "helpers", "parts", "lists"])
+def test_a_run_is_recorded_the_same_from_another_thread(construct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There coverage sees how: of a trace function itself no line is counted."""
+    text, values, mistakes = construct
+    spoilt, _ = planted(text, *mistakes[0][:2])
+    expected = found(problem_of(spoilt, values, constants_of(text)))
+    with ThreadPoolExecutor(1) as pool:
+
+        def settrace(function: Any) -> None:
+            sys.settrace(on_a_thread(pool, function) if isinstance(function, MethodType) else function)
+
+        monkeypatch.setattr(recording, "sys", SimpleNamespace(gettrace=sys.gettrace, settrace=settrace))
+        assert found(problem_of(spoilt, values, constants_of(text))) == expected is not None
+
 
 ELBO = [
     ("dlogits = dloss * (1 / (1 + np.exp(-logits)) - x)", "dlogits = dloss * (logits - x)"),

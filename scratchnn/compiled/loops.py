@@ -28,6 +28,8 @@ def loop(types: str) -> Callable[[Any], Any]:
 
     def decorate(function: Any) -> Any:
         compiled = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        if compiled is function:  # nothing is compiled: a loop in Python, and NumPy is far faster
+            raise ImportError("NUMBA_DISABLE_JIT is set")
         LOOPS.append((compiled, types))
         return compiled
 

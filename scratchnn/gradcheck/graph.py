@@ -278,6 +278,7 @@ class Tape:
 
     def __init__(self, file: str) -> None:
         self.file, self.nodes, self.numbers = file, list[Node](), dict[str, float]()
+        self.before: Any = sys.gettrace()
         self.leaves: dict[int, tuple[Any, Node]] = {}  # constants by identity; held, so that no other gets the same
 
     def leaf(self, array: Any, name: str = "") -> Node:
@@ -322,9 +323,14 @@ class Tape:
         return Traced(self.nodes[-1], self)
 
     def follow(self, frame: types.FrameType, event: str, argument: Any) -> Any:
-        """Gives nodes the names of the variables that hold them, line by line; and keeps the numbers."""
+        """Gives nodes the names of the variables that hold them, line by line; and keeps the numbers. Other files are
+        left to who traced before, such as a debugger, or coverage."""
         if frame.f_code.co_filename != self.file:
-            return None
+            if self.before is None:
+                return None
+            local = self.before(frame, event, argument)
+            sys.settrace(self.follow)  # coverage puts itself in the place of whoever calls it
+            return local
         held = dict(frame.f_locals)
         own = getattr(held.get("self"), "__dict__", {})
         for name, value in {**held, **{f"self.{name}": value for name, value in own.items()}}.items():
@@ -375,13 +381,12 @@ def traced(problem: Problem) -> Graph:
     libraries = [library for name in ("numpy", "jax.numpy") if (library := sys.modules.get(name))]
     made = [vars(library).get(name) for library in libraries for name in MAKERS]
     own = {name: value for name, value in module.items() if any(value is known for known in (*libraries, *made))}
-    before = sys.gettrace()
     try:
         module.update({name: numpy if value in libraries else makers[value.__name__] for name, value in own.items()})
         sys.settrace(tape.follow)
         returned = forward(*arguments, **named)
     finally:
-        sys.settrace(before)
+        sys.settrace(tape.before)
         module.update(own)
     outputs: Any = as_tuple(returned[0] if code.kind == "function" else returned)
     if not all(np.allclose(y.node.value, p, rtol=1e-12, atol=1e-14) for y, p in zip(outputs, plain, strict=True)):
