@@ -77,7 +77,7 @@ img {{ max-width: 100%; image-rendering: pixelated; border: 1px solid #999; }}
 
 
 def certificate(answer: Any, title: str, text: str, numbers: Mapping[str, str], picture: bytes, caption: str) -> None:
-    """Writes a page beside the learner's file, with every number and the picture."""
+    """Writes a page beside the learner's file, or as `answer.page`, with every number and the picture."""
     file = getattr(answer, "file", None)
     if file is None:
         return
@@ -86,7 +86,7 @@ def certificate(answer: Any, title: str, text: str, numbers: Mapping[str, str], 
         title=html.escape(title), text=html.escape(text), rows=rows, caption=html.escape(caption),
         picture=base64.b64encode(picture).decode("ascii"),
     )  # fmt: skip
-    path = Path(file).with_suffix(".html")
+    path = vars(answer).get("page", Path(file).with_suffix(".html"))
     with written_whole(path) as stream:
         stream.write(page.encode())
     say(f"{path} written: your certificate", wrap=False)

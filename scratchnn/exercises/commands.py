@@ -80,6 +80,14 @@ def start(folder: Path | None, program: str = PROGRAM) -> int:
     return overview(Desk(folder, program))
 
 
+def notebooks(place: Path) -> int:
+    from scratchnn.exercises.notebooks import write_notebooks
+
+    new, kept = write_notebooks(place)
+    say(f"{place}: {len(new)} notebooks written" + (f"; kept as they were: {', '.join(kept)}" if kept else ""))
+    return 0
+
+
 def overview(desk: Desk) -> int:
     progress = desk.progress
     terminal.show_list(progress)

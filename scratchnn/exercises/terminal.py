@@ -151,7 +151,9 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
         if not finding.right and not place:
             place = finding.why
     said = verdict.sentence if verdict.written else f"read {step_of(name).read} beside it"
-    if right and wrong:
+    if right and wrong and verdict.findings:
+        first = f"{len(right)} of {len(right) + len(wrong)} are right already. What is different about {wrong[0]}?"
+    elif right and wrong:
         first = f"right already: {', '.join(right)}. So look for what {wrong[0]} needs and these do not."
     elif wrong:
         first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
@@ -171,9 +173,7 @@ def show_report(report: Report) -> None:
         say(f"{report.subject}: {', '.join(array.name for array in wrong)} wrong", "bold red")
     else:
         say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
-    other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
-    heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
-    table([heads, *map(cells, report.arrays)])
+    table([heads(report.subject), *map(cells, report.arrays)])
     mapped = [array for array in wrong if worth_a_map(array)]
     for array in mapped:
         say(f"\nWhere {array.name} is wrong:")
@@ -193,6 +193,12 @@ def worth_a_map(array: ArrayReport) -> bool:
     """Whether it fits the screen, and some of its entries are right."""
     fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
     return fits and bool((array.excess <= 0).any())
+
+
+def heads(name: str) -> list[str]:
+    """What stands above the columns of `cells`."""
+    other = "numeric" if reference(name).EXERCISE.function == "backward" else "right"
+    return ["", "shape", "", "largest error", "worst at", "yours", other, ""]
 
 
 def cells(array: ArrayReport) -> list[str]:
