@@ -4,7 +4,8 @@
 should return dx, which is ∂loss/∂x. You see nothing of them but what they return. x is (N, D), y may have another
 shape.
 
-Return True if dx is right, and False if an entry is wrong. Your function is tried on right and on wrong pairs.
+Return True if dx is right, and False if an entry is wrong, or if dx has another shape than x. Your function is tried on
+right and on wrong pairs.
 
 How:
   - Take as the loss Σ dy · y, the sum of all entries of dy times y, with a dy of random numbers. Why random? Think of
@@ -92,6 +93,8 @@ def cases(seed: int) -> list[Case]:
              "every entry is half of what it should be."),
         Case("a sign", False, (tanh[0], lambda dy, x: -tanh[1](dy, x), x),
              "every entry has the wrong sign: do you compare sizes only?"),
+        Case("a little too small", False, (tanh[0], lambda dy, x: tanh[1](dy, x) - 1e-3 * np.abs(tanh[1](dy, x)), x),
+             "every entry is too small by a thousandth: how large is a difference, whatever its sign?"),
         Case("one entry off by 1e-4 of its size", False, (tanh[0], one_entry_off, x),
              "one entry of twelve is off by 1e-4 of its size. Is every entry compared, and closely enough?"),
         Case("zero for softmax", False, (softmax, lambda dy, y: 0 * dy, x),
