@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
+import os
+import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from scratchnn.exercises import commands
 from scratchnn.exercises.commands import PROGRAM, Desk, ExerciseError
-from scratchnn.exercises.exercise import ladder, path_of
+from scratchnn.exercises.exercise import ladder, path_of, use
+from scratchnn.exercises.handout import write_handouts
 from scratchnn.exercises.watch import KEYS, watch
 from scratchnn.machinery.extras import MissingExtraError
 
@@ -20,6 +25,9 @@ EXAMPLES = """examples:
   {0} check linear   check one of them
   {0} hint           a hint for the current one; again for the next level
   {0} next           go on to the next one
+  {0} status --json  how far you are, for a program
+  {0} start --exercises mine  exercises of your own, one file each
+  {0} grade class/*  judge the folders of a class, in a sandbox
 """
 
 
@@ -37,6 +45,10 @@ def parser(program: str) -> argparse.ArgumentParser:
     shared.add_argument(
         "--folder", type=Path, default=argparse.SUPPRESS, help="where the exercises are (default: ./exercises, or here)"
     )
+    shared.add_argument(
+        "--exercises", metavar="FOLDER", default=argparse.SUPPRESS,
+        help="a folder or a package of other exercises (default: this package's), in every command",
+    )  # fmt: skip
     main = argparse.ArgumentParser(
         prog=program,
         description="Exercises in backpropagation: write a backward pass; learn whether it is right, and if not, why.\n"
@@ -49,6 +61,9 @@ def parser(program: str) -> argparse.ArgumentParser:
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         return added.add_parser(name, help=text, description=text, parents=[shared])
+
+    def programs(added_command: argparse.ArgumentParser) -> None:
+        added_command.add_argument("--json", action="store_true", help="print JSON, for a program")
 
     command("start", "write the exercises; files that exist are kept")
     optional = [
@@ -66,22 +81,76 @@ def parser(program: str) -> argparse.ArgumentParser:
     command("next", "go on to the next exercise that is not done")
     written = command("notebooks", "write the exercises as notebooks, one for each part; files that exist are kept")
     written.add_argument("place", type=Path, metavar="FOLDER", nargs="?", default=Path("notebooks"), help="%(default)s")
+    programs(command("status", "the list of the exercises, and how far you are"))
+    programs(added.choices["check"])
+    handout = command("handout", "the exercises on paper: a page for each part, or for each that is named")
+    handout.add_argument("names", type=exercise, metavar="NAME", nargs="*", help="an exercise (default: all, by parts)")
+    handout.add_argument("--out", type=Path, default=Path("handouts"), help="where they go (default: %(default)s)")
+    handout.add_argument(
+        "--answers", action="store_true", help="with derivations and solutions, on sheets of their own"
+    )
+    handout.add_argument("--pdf", action="store_true", help="as PDF, too, printed by Chromium or Chrome")
+    grade = command("grade", "judge the exercises of a class: a folder for each learner, each in a sandbox")
+    grade.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="what `start` has written for a learner")
+    grade.add_argument("--out", type=Path, default=Path("grades"), help="where results go (default: %(default)s)")
+    grade.add_argument("--seed", type=int, help="of the hidden problems (default: drawn, and written into the results)")
+    grade.add_argument("--capstones", action="store_true", help="the two trainings as well, some seconds each")
+    count = os.cpu_count() or 1
+    grade.add_argument("--workers", type=positive, default=count, help="judged at a time (default: %(default)s)")
+    grade.add_argument("--resume", action="store_true", help="go on with the results that are in --out")
+    programs(grade)
     return main
+
+
+def choose(arguments: Sequence[str] | None) -> str:
+    """Takes the exercises of --exercises, before the names of exercises are read; how the option was given."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--exercises")
+    given = first.parse_known_args(arguments)[0].exercises
+    if not given:
+        return ""
+    folder = Path(given)
+    if not folder.is_dir():
+        with suppress(ImportError, ValueError):  # no such package, or no name of one
+            spec = importlib.util.find_spec(given)
+            folder = Path(*(spec.submodule_search_locations or ())[:1]) if spec else folder
+    try:
+        use(folder)
+    except ValueError as error:
+        raise ExerciseError(str(error)) from None
+    return f" --exercises {shlex.quote(given)}"
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be a whole number above 0, not {text}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Does what the arguments say; the exit status. `program` is how the messages call the command."""
+    program += choose(arguments)
     args = parser(program).parse_args(arguments)
     folder = getattr(args, "folder", None)
     if args.command == "start":
         return commands.start(folder, program)
     if args.command == "notebooks":
         return commands.notebooks(args.place)
+    if args.command == "grade":
+        if sys.platform != "linux":
+            raise ExerciseError(
+                "answers of others can be run safely on Linux alone: grade there, or in a virtual machine"
+            )
+        from scratchnn.exercises.gradebook import grade
+
+        return grade(args.folders, args.out, args.seed, args.capstones, args.workers, args.resume, args.json)
+    if args.command == "handout":
+        return write_handouts(args.names, args.out, args.answers, args.pdf)
     desk = Desk(folder, program)
     name = getattr(args, "name", None) or desk.progress.current
     match args.command:
         case "check":
-            return commands.check_once(desk, name)
+            return commands.check_as_json(desk, name) if args.json else commands.check_once(desk, name)
         case "hint":
             return commands.hint(desk, name)
         case "solution":
@@ -94,6 +163,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             return commands.go_on(desk)
         case "reset":
             return commands.start_again(desk, name)
+        case "status" if args.json:
+            return commands.status_as_json(desk)
     return commands.overview(desk)
 
 

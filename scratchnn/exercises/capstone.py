@@ -14,25 +14,23 @@ import numpy as np
 
 from scratchnn.exercises.exercise import Finding, path_of
 from scratchnn.exercises.terminal import say
+from scratchnn.exercises.verdict import Verdict
 from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 
 
 def pieces(answer: Any, names: Sequence[str], seed: int) -> list[Finding]:
     """Whether the learner's earlier exercises are right: of a wrong piece a training often says nothing."""
-    file = getattr(answer, "file", None)
-    if file is None:  # the library's own solutions
+    if not hasattr(answer, "beside"):  # the library's own solutions
         return []
-    return [piece(name, Path(file).with_name(path_of(name).name.removeprefix("e")), seed) for name in names]
+    return [piece(name, answer.beside(name, seed)) for name in names]
 
 
-def piece(name: str, file: Path, seed: int) -> Finding:
-    from scratchnn.exercises.verdict import try_answer  # which judges this exercise, and so imports it
-
-    verdict = try_answer(name, file, seed=seed)
+def piece(name: str, verdict: Verdict) -> Finding:
     wrong = [array for array in verdict.report.arrays if not array.passed] if verdict.report else []
     why = verdict.sentence or "; ".join(a.diagnosis.fact if a.diagnosis else f"{a.name} is wrong" for a in wrong)
-    return Finding(f"your {file.name}", verdict.passed, f"look at the exercise {name} first: {why}")
+    file = path_of(name).name.removeprefix("e")
+    return Finding(f"your {file}", verdict.passed, f"look at the exercise {name} first: {why}")
 
 
 def progress(step: int, loss: float) -> None:
@@ -77,7 +75,7 @@ img {{ max-width: 100%; image-rendering: pixelated; border: 1px solid #999; }}
 
 
 def certificate(answer: Any, title: str, text: str, numbers: Mapping[str, str], picture: bytes, caption: str) -> None:
-    """Writes a page beside the learner's file, or as `answer.page`, with every number and the picture."""
+    """Writes a page beside the learner's file, with every number and the picture."""
     file = getattr(answer, "file", None)
     if file is None:
         return
@@ -86,7 +84,7 @@ def certificate(answer: Any, title: str, text: str, numbers: Mapping[str, str], 
         title=html.escape(title), text=html.escape(text), rows=rows, caption=html.escape(caption),
         picture=base64.b64encode(picture).decode("ascii"),
     )  # fmt: skip
-    path = vars(answer).get("page", Path(file).with_suffix(".html"))
+    path = Path(file).with_suffix(".html")
     with written_whole(path) as stream:
         stream.write(page.encode())
     say(f"{path} written: your certificate", wrap=False)

@@ -14,7 +14,6 @@ from functools import cache
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +37,7 @@ from scratchnn.exercises.progress import HINTS, file_of
 from scratchnn.exercises.terminal import cells, heads, hints_for
 from scratchnn.exercises.trial import NotWrittenError, check_forward, sentence, supervised
 from scratchnn.exercises.verdict import Verdict
-from scratchnn.exercises.yours import cell_of
+from scratchnn.exercises.yours import load
 from scratchnn.gradcheck.notebook import page
 from scratchnn.gradcheck.report import explanation
 
@@ -60,10 +59,10 @@ class Task:
         self.last = Verdict(written=False)
 
     def __repr__(self) -> str:
-        return "\n\n".join(filter(None, [self.title, self.text, self.arrays, road_sign(self.name)]))
+        return "\n\n".join(filter(None, [self.title, self.text, self.arrays, *road_sign(self.name)]))
 
     def _repr_html_(self) -> str:
-        texts = [self.text, self.arrays, road_sign(self.name).replace("\n", "\n\n")]
+        texts = [self.text, self.arrays, *(sign.replace("\n", "\n\n") for sign in road_sign(self.name))]
         return f"<h3>{escape(self.title)}</h3>\n" + "\n".join(paragraphs(text) for text in texts if text)
 
     @property
@@ -93,16 +92,11 @@ class Task:
     def check(self, function: Callable[..., Any], seed: int = 0) -> Outcome:
         """Checks a function of a cell; the other functions of the exercise come from the same cell."""
         answer = self.answer(function)
-        pieces = getattr(reference(self.name), "PIECES", ())
-        with TemporaryDirectory() as folder:
-            for piece in pieces:  # a capstone looks at them as files
-                file_of(Path(folder), piece).write_text(cell_of(Path(), piece), encoding="utf-8")
-            if pieces:
-                answer.file = file_of(Path(folder), self.name)
-                answer.page = Path(answer.file.with_suffix(".html").name)
-            self.last = self.verdict(function, answer, seed)
-        certificate = answer.page.read_text(encoding="utf-8") if pieces and self.last.passed else ""
-        return Outcome(self.name, self.last, certificate)
+        answer.file, answer.beside = file_of(Path(), self.name), beside  # for a capstone
+        self.last = self.verdict(function, answer, seed)
+        page = answer.file.with_suffix(".html")
+        of_capstone = self.last.passed and hasattr(reference(self.name), "PIECES")
+        return Outcome(self.name, self.last, page.read_text(encoding="utf-8") if of_capstone else "")
 
     def answer(self, function: Callable[..., Any]) -> SimpleNamespace:
         """The functions that a file of this exercise has."""
@@ -139,6 +133,13 @@ class Task:
     def solution(self) -> None:
         """Prints the derivation and the solution."""
         print(f"The derivation:\n{derivation(self.name)}\n\nThe solution:\n{indent(solution(self.name), '    ')}")
+
+
+def beside(name: str, seed: int) -> Verdict:
+    """The verdict on another exercise, whose cell stands in a notebook of this folder."""
+    other = task(name)
+    function = getattr(load(Path("notebook.ipynb"), name), reference(name).EXERCISE.function)
+    return other.verdict(function, other.answer(function), seed)
 
 
 def with_copies(function: Callable[..., Any]) -> Callable[..., Any]:

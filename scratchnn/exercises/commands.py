@@ -6,14 +6,16 @@ when a command starts and written as soon as it changes, so that several termina
 
 from __future__ import annotations
 
+import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from scratchnn.exercises import terminal
 from scratchnn.exercises.exercise import ladder, reference
 from scratchnn.exercises.progress import (
     HINTS,
-    STATE,
     DamagedError,
     Progress,
     file_of,
@@ -21,10 +23,12 @@ from scratchnn.exercises.progress import (
     load,
     reset,
     spare,
+    state_of,
     write_stubs,
 )
+from scratchnn.exercises.road import PARTS
 from scratchnn.exercises.terminal import say
-from scratchnn.exercises.verdict import try_answer
+from scratchnn.exercises.verdict import Verdict, try_answer
 
 PROGRAM = "python -m scratchnn.exercises"
 
@@ -38,7 +42,7 @@ def folder_of(given: Path | None) -> Path:
     if given:
         return given
     usual, here = Path("exercises"), Path()
-    return here if (here / STATE).exists() and not (usual / STATE).exists() else usual
+    return here if state_of(here).exists() and not state_of(usual).exists() else usual
 
 
 class Desk:
@@ -47,7 +51,7 @@ class Desk:
     def __init__(self, given: Path | None, program: str = PROGRAM) -> None:
         folder = f" --folder {shlex.quote(str(given))}" if given else ""
         self.program, self.folder = program + folder, folder_of(given)
-        if not (self.folder / STATE).exists():
+        if not state_of(self.folder).exists():
             raise ExerciseError(f"no exercises here yet: {program} start{folder}")
         self.read()
 
@@ -56,7 +60,8 @@ class Desk:
         try:
             self.progress = load(self.folder)
         except DamagedError as error:
-            kept = (self.folder / STATE).rename(spare(self.folder / f"{STATE}.damaged"))
+            state = state_of(self.folder)
+            kept = state.rename(spare(state.with_name(f"{state.name}.damaged")))
             say(f"{error}: it is kept as {kept.name}, and a new one is made from what your files show", "yellow")
             self.progress = from_files(self.folder)
             self.save()
@@ -72,7 +77,7 @@ class Desk:
 def start(folder: Path | None, program: str = PROGRAM) -> int:
     place = folder_of(folder)
     new, kept = write_stubs(place)
-    if not (place / STATE).exists():
+    if not state_of(place).exists():
         from_files(place).save(place)
         if terminal.NO_COLOURS:
             say(f"({terminal.NO_COLOURS})", wrap=False)
@@ -103,13 +108,17 @@ def overview(desk: Desk) -> int:
 def check(desk: Desk, name: str) -> int:
     verdict = try_answer(name, desk.file(name))
     terminal.show_verdict(name, desk.file(name), verdict)
+    record(desk, name, verdict)
+    return 0 if verdict.passed else 1
+
+
+def record(desk: Desk, name: str, verdict: Verdict) -> None:
     if verdict.passed:
         desk.read().succeed(name)
         desk.save()
     elif verdict.written and desk.file(name).exists():
         desk.read().fail(name)
         desk.save()
-    return 0 if verdict.passed else 1
 
 
 def check_once(desk: Desk, name: str) -> int:
@@ -119,6 +128,59 @@ def check_once(desk: Desk, name: str) -> int:
     elif status:
         say(f"\nStuck? {desk.program} hint {name}", wrap=False)
     return status
+
+
+def status_as_json(desk: Desk) -> int:
+    """The list for a program."""
+    progress = desk.progress
+    exercises = [
+        {
+            "exercise": step.name,
+            "part": part,
+            "title": reference(step.name).EXERCISE.title,
+            "file": str(desk.file(step.name)),
+            "done": step.name in progress.done,
+            "skipped": step.name in progress.skipped,
+            "attempts": progress.tried.get(step.name, 0) + (step.name in progress.done),
+            "hints": progress.hints.get(step.name, 0),
+            "solution_seen": step.name in progress.solution_seen,
+        }
+        for part, steps in PARTS.items()
+        for step in steps
+    ]
+    print(json.dumps({"current": progress.current, "exercises": exercises}, indent=1, ensure_ascii=False))
+    return 0
+
+
+def check_as_json(desk: Desk, name: str) -> int:
+    verdict = try_answer(name, desk.file(name))
+    record(desk, name, verdict)
+    print(json.dumps({"exercise": name, **as_json(verdict)}, indent=1, ensure_ascii=False))
+    return 0 if verdict.passed else 1
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in what JSON has; `sentence` says why there is none."""
+    report = verdict.report
+    arrays = [
+        {
+            "name": array.name,
+            "right": array.passed,
+            "label": array.diagnosis.label if array.diagnosis else "",
+            "fact": array.diagnosis.fact if array.diagnosis else "",
+            "place": array.diagnosis.place if array.diagnosis else "",
+        }
+        for array in (report.arrays if report else ())
+    ]
+    return {
+        "passed": verdict.passed,
+        "written": verdict.written,
+        "sentence": verdict.sentence,
+        "line": report.line if report else "",
+        "arrays": arrays,
+        "findings": [asdict(finding) for finding in verdict.findings],
+        "printed": verdict.printed,
+    }
 
 
 def hint(desk: Desk, name: str) -> int:

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,11 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.exercises.road import STEPS, step_of
+from scratchnn.exercises.road import STEPS, Step, follow, step_of
 from scratchnn.gradcheck.facts import Facts
 from scratchnn.machinery.parameters import Array
 
-LADDER = Path(__file__).parent / "ladder"
+OWN = Path(__file__).parent / "ladder"
+LADDER = OWN
+VARIABLE = "SCRATCHNN_EXERCISES"  # of the environment: where the exercises are, if not in OWN
 TEACHER = "# ==== below this line: for the checker ===="
 SOLUTION = re.compile(r"( *)# begin solution( instead of)?: (.*)\n((?:.*\n)*?)\1# end solution\n")
 
@@ -98,10 +103,33 @@ def path_of(name: str) -> Path:
     return path
 
 
+def use(folder: Path) -> None:
+    """From now on the exercises are those of a folder, by their numbers; also in processes that this one starts.
+
+    ValueError if there are none.
+    """
+    global LADDER
+    names = [path.stem.split("_", 1)[1] for path in sorted(folder.glob("e[0-9][0-9]_*.py"))]
+    if not names:
+        raise ValueError(f"there are no exercises in {folder}: their files are called e01_name.py, e02_other.py, …")
+    LADDER = folder.resolve()
+    os.environ[VARIABLE] = str(LADDER)
+    follow({LADDER.name: [Step(name, 0, "", "") for name in names]})
+    reference.cache_clear()
+    given_functions.cache_clear()
+
+
 @cache
 def reference(name: str) -> ModuleType:
     """The exercise's own module: forward, the solution, and EXERCISE."""
-    return importlib.import_module(f"scratchnn.exercises.ladder.{path_of(name).stem}")
+    path = path_of(name)
+    if LADDER == OWN:
+        return importlib.import_module(f"scratchnn.exercises.ladder.{path.stem}")
+    spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
+    assert spec and spec.loader
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def upper(name: str) -> str:
@@ -123,13 +151,13 @@ def stub(name: str) -> str:
         return f"{indent}{' = '.join(names.split(', '))} = ...  # your turn: replace the dots\n"
 
     task, _, code = SOLUTION.sub(blank, upper(name)).partition('\n"""\n')
-    return f'{task}\n\n{road_sign(name)}\n"""\n{code}'
+    return "\n\n".join([task, *road_sign(name)]) + f'\n"""\n{code}'
 
 
-def road_sign(name: str) -> str:
-    """What to read before an exercise, and where the library has it."""
+def road_sign(name: str) -> list[str]:
+    """What to read before an exercise, and where the library has it; nothing for one that is not on the road."""
     step = step_of(name)
-    return f"Read before: {step.read}\nIn the library: {step.used}"
+    return [f"Read before: {step.read}\nIn the library: {step.used}"] if step.read else []
 
 
 def solution(name: str) -> str:
@@ -152,6 +180,7 @@ def outputs_of(name: str) -> list[str]:
     return match[3].split(", ")
 
 
+@cache
 def given_functions(name: str) -> list[str]:
     """The functions of the learner's file."""
     return [node.name for node in ast.parse(stub(name)).body if isinstance(node, ast.FunctionDef)]
@@ -165,3 +194,7 @@ def values_of(exercise: Exercise, which: int, seed: int) -> dict[str, Any]:
     sizes = SimpleNamespace(**exercise.sizes[which])
     rng = np.random.default_rng([seed, which])
     return {**exercise.inputs(sizes, rng), **exercise.constants(sizes, rng)}
+
+
+if chosen := os.environ.get(VARIABLE):
+    use(Path(chosen))

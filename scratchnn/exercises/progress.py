@@ -11,13 +11,19 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from scratchnn.exercises import exercise
 from scratchnn.exercises.exercise import ladder, path_of, stub
 from scratchnn.exercises.verdict import try_answer
 from scratchnn.machinery.files import written_whole
 
-STATE = ".progress.json"
+STATE = ".progress.json"  # that of other exercises than this package's: .progress-NAME.json
 HINTS = 5
 LARGEST = 100_000  # bytes of a state; all names in all of its parts are a tenth of that
+
+
+def state_of(folder: Path) -> Path:
+    """The file of the state in a learner's folder."""
+    return folder / (STATE if exercise.LADDER == exercise.OWN else f".progress-{exercise.LADDER.name}.json")
 
 
 class DamagedError(Exception):
@@ -77,13 +83,13 @@ class Progress:
     def save(self, folder: Path) -> None:
         """Writes the state, whole or not at all."""
         content = {key: sorted(value) if isinstance(value, set) else value for key, value in asdict(self).items()}
-        with written_whole(folder / STATE) as file:
+        with written_whole(state_of(folder)) as file:
             file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def load(folder: Path) -> Progress:
     """The state of a folder; DamagedError if there is none that can be understood."""
-    path = folder / STATE
+    path = state_of(folder)
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             raise ValueError("it is no file, or too large")

@@ -59,10 +59,7 @@ def main(name: str, path: str, output: str, seconds: str) -> None:
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
     sys.stdout = sys.stderr = Limited(sys.stdout)
-    trial = Trial(name, Path(path), float(seconds), requests, replies)
-    trial.send({"started": True})
-    for text in requests:
-        trial.send(trial.reply(json.loads(text)))
+    Trial(name, Path(path), float(seconds), requests, replies).serve()
 
 
 class Trial:
@@ -71,6 +68,12 @@ class Trial:
     def __init__(self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO) -> None:
         self.name, self.file, self.seconds, self.requests, self.replies = name, file, seconds, requests, replies
         self.answer = ModuleType("answer")
+        self.kept: list[tuple[Any, Any, Any]] = []  # what the answer's forward got, gave and keeps
+
+    def serve(self) -> None:
+        self.send({"started": True})
+        for text in self.requests:
+            self.send(self.reply(json.loads(text)))
 
     def send(self, message: dict[str, Any]) -> None:
         self.replies.write(line(message))
@@ -106,6 +109,8 @@ class Trial:
                 report = asdict(judge(self.name, self.answer, request["seed"]))
                 return {"report": json.loads(json.dumps(report, default=lambda array: array.tolist()))}
         asked = {key: decoded(value, self.remote) for key, value in request.items() if key != "do"}
+        if request["do"] in ("forward", "backward", "write"):
+            return {"value": encoded(getattr(self, request["do"])(**asked), [])}
         if "values" in asked:
             dy = asked["dy"]
             _, cache = self.answer.forward(**asked["values"])
@@ -115,6 +120,25 @@ class Trial:
             raise gone(self.name, self.file, function)
         returned = supervised(getattr(self.answer, function))(*asked["arguments"], **asked["named"])
         return {"value": encoded(returned, [])}
+
+    # what the judge of another process calls as if it ran there: all comes back that may have been written into
+
+    def forward(self, values: dict[str, Any]) -> Any:
+        """Which forward this was, what it gave, and what it got."""
+        returned = supervised(self.answer.forward)(**values)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise GradientError(f"forward must return the pair (y, cache), it returns a {type(returned).__name__}")
+        y, cache = returned
+        self.kept.append((values, y, cache))
+        return len(self.kept) - 1, y, values
+
+    def backward(self, dy: Any, which: int) -> Any:
+        values, y, cache = self.kept[which]
+        returned = supervised(self.answer.backward)(dy, cache)
+        return returned, dy, y, values
+
+    def write(self, function: str, values: dict[str, Any]) -> Any:
+        return supervised(getattr(self.answer, function))(**values), values
 
     def remote(self, number: int) -> Callable[..., Any]:
         """A function that runs in the other process."""

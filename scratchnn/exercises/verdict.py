@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Finding, Judged, outputs_of, reference, values_of
+from scratchnn.exercises.exercise import Finding, Judged, outputs_of, path_of, reference, values_of
 from scratchnn.exercises.wire import WireError, decoded, encoded, line
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
@@ -44,7 +44,8 @@ resource.setrlimit(resource.RLIMIT_AS, 2 * (int(sys.argv[1]),))
 os.execv(sys.argv[2], sys.argv[2:])
 """
 SHOWN = 2_000
-LONGEST = 256 * 2**20  # bytes of a message
+LONGEST = 8 * 2**20  # bytes of a message, ten times those of the largest that a right answer sends
+WAITING = 4  # messages that are read before they are asked for: what sends more than that has to wait
 LOOP = "it was stopped after {:g} seconds: is there an endless loop?"
 FLOODED = f"it was stopped after printing {FLOOD:,} characters: is there a print inside a loop?"
 
@@ -131,20 +132,19 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
 
 
 def apart(
-    command: list[str], *, memory: int = MEMORY, user: int | None = None, folder: Path | None = None
+    command: list[str], *, memory: int = MEMORY, folder: Path | None = None, descriptors: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Starts a Python in a process of its own, with pipes to it and from it.
 
-    `memory` is in bytes of addresses, and a limit on Linux alone. `user` is a number, which only root can choose, and
-    whose group the process has as well. `folder` is the working folder.
+    `memory` is in bytes of addresses, and a limit on Linux alone. `folder` is the working folder. The process gets
+    these open `descriptors`, too.
     """
     if sys.platform == "linux":
         command = [command[0], "-ISc", LIMITED, str(memory), *command]
-    who: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # memory for each thread of a large machine
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        cwd=folder, env=environment, **who,
+        cwd=folder, env=environment, pass_fds=descriptors,
     )  # fmt: skip
 
 
@@ -152,16 +152,12 @@ def apart(
 def running(name: str, file: Path, output: Path, seconds: float) -> Iterator[Answer]:
     """The answer's process, until it is no longer needed."""
     arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds)]
-    process = apart([sys.executable, *arguments])
+    answer = Answer(name, file, apart([sys.executable, *arguments]), output, seconds)
     try:
-        yield Answer(name, file, process, output, seconds)
+        answer.message(None)  # the one that says that Python has started
+        yield answer
     finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                with suppress(OSError):  # what was not sent yet has no reader any more
-                    stream.close()
+        answer.end()
 
 
 class Answer:
@@ -172,9 +168,27 @@ class Answer:
 
     def __init__(self, exercise: str, file: Path, process: subprocess.Popen[bytes], output: Path, seconds: float):
         self.exercise, self.file, self.process, self.output, self.seconds = exercise, file, process, output, seconds
-        self.messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self.listen, args=[process.stdout], daemon=True).start()
-        self.message(None)  # the one that says that Python has started
+        self.left = seconds  # that the next request may take
+        self.messages: queue.Queue[bytes] = queue.Queue(WAITING)
+        self.listener = threading.Thread(target=self.listen, args=[process.stdout], daemon=True)
+        self.listener.start()
+
+    def end(self) -> None:
+        """Ends the process, and what is waiting here for it."""
+        self.process.kill()
+        self.process.wait()
+        deadline = time.monotonic() + GRACE
+        while self.listener.is_alive() and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                self.messages.get(timeout=LOOK)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream and not (stream is self.process.stdout and self.listener.is_alive()):  # a child of it still runs
+                with suppress(OSError):  # what was not sent yet has no reader any more
+                    stream.close()
+
+    def beside(self, name: str, seed: int) -> Verdict:
+        """The verdict on another exercise in the same folder."""
+        return try_answer(name, self.file.with_name(path_of(name).name.removeprefix("e")), seed=seed)
 
     def __getattr__(self, function: str) -> Callable[..., Any]:
         if function.startswith("__"):
@@ -186,7 +200,7 @@ class Answer:
     def ask(self, request: dict[str, Any]) -> Any:
         """What the answer's process returns; AssertionError if the function raised that, else NoAnswerError."""
         functions: list[Callable[..., Any]] = []
-        deadline = time.monotonic() + self.seconds + GRACE
+        deadline = time.monotonic() + self.left + GRACE
         self.send({key: encoded(value, functions) for key, value in request.items()})
         while True:
             reply = self.message(deadline)
@@ -236,7 +250,7 @@ class Answer:
                 )
             try:
                 message = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 message = None
             if not isinstance(message, dict):
                 raise NoAnswerError("the answer's process sent a message that cannot be read")

@@ -23,12 +23,13 @@ class WireError(Exception):
 
 def encoded(value: Value, functions: list[Call]) -> Value:
     """The value in what JSON has; a function is appended to `functions`, and its place there is sent."""
-    if isinstance(value, bool | int | float | str) or value is None:
-        return value
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
         array = np.ascontiguousarray(value)
         data = base64.b64encode(array.tobytes()).decode("ascii")
-        return {"array": [array.dtype.str, list(np.shape(value)), data]}
+        kind = "array" if isinstance(value, np.ndarray) else "number"
+        return {kind: [array.dtype.str, list(np.shape(value)), data]}
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
     if isinstance(value, tuple | list):
         return {type(value).__name__: [encoded(part, functions) for part in value]}
     if isinstance(value, dict):
@@ -43,7 +44,16 @@ def decoded(value: Value, function: Callable[[int], Call]) -> Value:
     """The value that was sent; `function` makes one that calls back. WireError for anything else."""
     try:
         return read(value, function)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise WireError(f"a message that cannot be read ({type(error).__name__})") from error
 
 
@@ -52,11 +62,12 @@ def read(value: Value, function: Callable[[int], Call]) -> Value:
         return value
     ((kind, content),) = value.items()
     match kind:
-        case "array":
+        case "array" | "number":
             dtype, shape, data = np.dtype(content[0]), content[1], content[2]
             if dtype.kind not in "biufc":
                 raise ValueError(dtype)
-            return np.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+            array = np.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+            return array if kind == "array" else array[()]
         case "tuple":
             return tuple(read(part, function) for part in content)
         case "list":

@@ -58,7 +58,7 @@ def stub_of(seed: str) -> str:
     clear = f"Right as they are: {', '.join(fine)}." if fine else "None of its gradients is right."
     task = TASK.format(
         day=seed, name=each.exercise, title=reference(each.exercise).EXERCISE.title, right=clear,
-        sign=road_sign("daily_bug"),
+        sign=road_sign("daily_bug")[0],
     )  # fmt: skip
     asked = f"""
         def day():

@@ -1,0 +1,303 @@
+"""Grading a class: every folder's exercises are judged, several folders at a time, and the results written.
+
+What is written is whole after every submission: results.json and results.csv with all that are finished, and a page
+for each learner. So an interruption loses only what was being judged, and `--resume` goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import multiprocessing
+import os
+import re
+import secrets
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from html import escape
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from scratchnn import __version__
+from scratchnn.exercises import sandbox
+from scratchnn.exercises.commands import ExerciseError
+from scratchnn.exercises.exercise import ladder, reference
+from scratchnn.exercises.grade import Mark, Room, RoomError, Submission, file_name, furnish, graded, plain
+from scratchnn.exercises.road import PARTS, step_of
+from scratchnn.exercises.terminal import say, table
+from scratchnn.machinery.files import written_whole
+
+RESULTS = "results.json"
+COLUMNS = (
+    "student", "exercise", "part", "score", "right", "of", "attempts", "hints", "solution_seen", "label", "why",
+    "tried",
+)  # fmt: skip
+COMMONEST = 5
+
+Record = dict[str, Any]
+
+
+# ---- what is to be graded
+
+
+def submissions(folders: Sequence[Path]) -> dict[str, Path]:
+    """The folders with exercises by the names of the learners; ExerciseError if something is amiss."""
+    found: dict[str, Path] = {}
+    files = {file_name(name) for name in ladder()}
+    for given in folders:
+        folder = Path(os.path.normpath(given.absolute()))
+        if not folder.is_dir():
+            raise ExerciseError(f"there is no folder {given}")
+        inner = folder / "exercises"
+        places = [folder, inner] if inner.is_dir() and not inner.is_symlink() else [folder]
+        place = next((place for place in places if files & {path.name for path in place.iterdir()}), None)
+        if place is None:
+            raise ExerciseError(
+                f"there are no exercises in {given}: give the folders that `start` has written, one for each learner, "
+                f"as in {given}/*"
+            )
+        if folder.name in found:
+            raise ExerciseError(
+                f"{folder.name} is there twice, as {found[folder.name]} and as {place}: each learner needs a folder of "
+                "another name, which is the learner's name in the results"
+            )
+        found[folder.name] = place
+    return found
+
+
+def previous(out: Path, resume: bool) -> Record | None:
+    """The results that are there already; ExerciseError if they must not be, or cannot be read."""
+    file = out / RESULTS
+    if not file.exists():
+        return None
+    if not resume:
+        raise ExerciseError(f"{file} exists: --resume goes on with it, and --out FOLDER writes elsewhere")
+    try:
+        results = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(results["seed"], int) or not all("student" in each for each in results["students"]):
+            raise ValueError
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExerciseError(f"{file} is damaged, so nothing can be gone on with: choose another --out") from error
+    return dict(results)
+
+
+# ---- a submission as a record and as a page
+
+
+def record(submission: Submission) -> Record:
+    """What results.json has of a learner."""
+    marks = [row(mark, submission) for mark in submission.marks]
+    score = sum(each["score"] for each in marks)
+    return {
+        "student": submission.name,
+        "score": score,
+        "of": len(marks),
+        "notes": [*submission.notes],
+        "exercises": marks,
+    }
+
+
+def row(mark: Mark, submission: Submission) -> Record:
+    name, progress = mark.exercise, submission.progress
+    right, of = mark.right
+    return {
+        "exercise": name,
+        "part": next(part for part, steps in PARTS.items() if step_of(name) in steps),
+        "score": int(mark.verdict.passed),
+        "right": right,
+        "of": of,
+        "attempts": progress.tried.get(name, 0) + (name in progress.done),
+        "hints": progress.hints.get(name, 0),
+        "solution_seen": name in progress.solution_seen,
+        "label": mark.label,
+        "why": plain(mark.why),
+        "tried": [*mark.tried],
+    }
+
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222; }}
+table {{ border-collapse: collapse; }} .list td, .list th {{ padding: .15em 1.2em .15em 0; text-align: left; }}
+.list tr {{ border-bottom: 1px solid #ddd; }} h2 {{ margin-top: 2em; }} .wrong {{ font-weight: bold; }}
+section {{ border-top: 1px solid #999; margin-top: 1.5em; }}
+pre {{ overflow-x: auto; background: #f4f4f4; padding: .5em; }}
+</style>
+<h1>{name}: {score} of {of} right</h1>
+<p>{remarks}</p>
+<table class="list"><tr><th>exercise</th><th></th><th>attempts</th><th>hints</th><th>solution</th></tr>
+{rows}
+</table>
+{sections}
+</html>
+"""
+
+
+def page(submission: Submission, seed: int) -> str:
+    """A learner's page: every exercise in a line, and the diagnosis of each that is wrong."""
+    entry = record(submission)
+    rows, sections = [], []
+    for mark, each in zip(submission.marks, entry["exercises"], strict=True):
+        state = "right" if each["score"] else "not written" if not mark.verdict.written else "wrong"
+        link = f'<a href="#{mark.exercise}">{mark.exercise}</a>' if state == "wrong" else mark.exercise
+        seen = "seen" if each["solution_seen"] else ""
+        cells = [link, f'<span class="{state}">{state}</span>', each["attempts"] or "", each["hints"] or "", seen]
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        if state == "wrong":
+            sections.append(section(mark))
+    remarks = [f"Judged with scratchnn {__version__} and the seed {seed}.", *submission.notes]
+    return PAGE.format(
+        name=escape(submission.name), score=entry["score"], of=entry["of"], rows="\n".join(rows),
+        remarks="<br>".join(map(escape, remarks)), sections="\n".join(sections),
+    )  # fmt: skip
+
+
+def section(mark: Mark) -> str:
+    verdict = mark.verdict
+    if verdict.report:
+        body = verdict.report._repr_html_()
+    elif verdict.findings:
+        lines = [
+            f"<li>{'right' if f.right else '<strong>WRONG</strong>'}: {escape(f.what)}</li>" for f in verdict.findings
+        ]
+        body = f"<ul>{''.join(lines)}</ul><p>{escape(mark.why)}</p>"
+    else:
+        body = f"<p>{escape(mark.why)}</p>"
+    if mark.tried:
+        body += f"<p><strong>Refused:</strong> {escape('; '.join(mark.tried))}</p>"
+    if verdict.printed:
+        body += f"<p>It printed:</p><pre>{escape(verdict.printed)}</pre>"
+    title = escape(f"{mark.exercise}: {reference(mark.exercise).EXERCISE.title}")
+    return f'<section id="{mark.exercise}"><h2>{title}</h2>{body}</section>'
+
+
+def as_csv(students: Sequence[Record]) -> bytes:
+    """A line for every exercise of every learner."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)
+    lines.writerow(COLUMNS)
+    for student in students:
+        for each in student["exercises"]:
+            cells = {**each, "student": student["student"], "tried": "; ".join(each["tried"])}
+            lines.writerow([harmless(cells[column]) for column in COLUMNS])
+    return text.getvalue().encode("utf-8-sig")  # so that spreadsheets know the encoding
+
+
+def harmless(cell: Any) -> Any:
+    """A text that a spreadsheet does not run as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and re.match(r"\s*[=+\-@]", cell) else cell
+
+
+# ---- the class
+
+
+ROOMS: list[Room] = []  # of this process: one, once it is open
+
+
+def work(base: Path, name: str, folder: Path, exercises: Sequence[str], seed: int) -> tuple[Record, str]:
+    """One learner's record and page, made in a process that judges."""
+    if not ROOMS:
+        ROOMS.append(Room(base))
+        Finalize(None, ROOMS[0].close, exitpriority=1)  # when this process ends: atexit is not asked then
+    submission = graded(ROOMS[0], name, folder, exercises, seed)
+    return record(submission), page(submission, seed)
+
+
+def grade(
+    folders: Sequence[Path], out: Path, seed: int | None, capstones: bool, workers: int, resume: bool, as_json: bool
+) -> int:
+    """Grades the folders and writes the results into `out`."""
+    try:
+        sandbox.libraries()
+    except sandbox.AbsentError as error:
+        raise ExerciseError(f"answers of others cannot be run safely here: {error}") from None
+    found = submissions(folders)
+    names = [name for name in ladder() if capstones or step_of(name).kind != 9]
+    results = previous(out, resume) or {
+        "scratchnn": __version__,
+        "seed": secrets.randbelow(2**31) if seed is None else seed,
+        "began": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "exercises": names,
+        "students": [],
+    }
+    done = {each["student"] for each in results["students"]}
+    todo = {name: folder for name, folder in found.items() if name not in done}
+    out.mkdir(parents=True, exist_ok=True)
+    write(out, results)  # before hours of work
+    interrupted = run(todo, results, out, workers)
+    if as_json:
+        print(json.dumps(results, indent=1, ensure_ascii=False))
+    else:
+        tell(results, out)
+    if interrupted:
+        say(f"Stopped. {len(found) - len(results['students'])} of {len(found)} are left: --resume goes on.")
+    return 130 if interrupted else 0
+
+
+def run(todo: Mapping[str, Path], results: Record, out: Path, workers: int) -> bool:
+    """Judges what is to do, and writes after each; whether that was interrupted."""
+    exercises, seed = results["exercises"], results["seed"]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        base = Path(folder)
+        furnish(base)
+        bar = tqdm(total=len(todo) * len(exercises), unit="exercise", disable=None)
+        context = multiprocessing.get_context("spawn")
+        try:
+            with bar, ProcessPoolExecutor(min(workers, len(todo)) or 1, context) as pool:
+                try:
+                    waiting = [pool.submit(work, base, *each, exercises, seed) for each in todo.items()]
+                    for future in as_completed(waiting):
+                        entry, text = future.result()
+                        results["students"] = sorted([*results["students"], entry], key=lambda each: each["student"])
+                        with written_whole(out / f"{entry['student']}.html") as file:
+                            file.write(text.encode())
+                        write(out, results)
+                        bar.update(len(exercises))
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    for process in multiprocessing.active_children():
+                        process.terminate()
+                    raise
+        except KeyboardInterrupt:
+            return True
+        except (RoomError, BrokenProcessPool) as error:
+            raise ExerciseError(
+                f"grading has stopped: {error}; what is finished is kept, and --resume goes on"
+            ) from error
+    return False
+
+
+def write(out: Path, results: Record) -> None:
+    with written_whole(out / RESULTS) as file:
+        file.write((json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+    with written_whole(out / "results.csv") as file:
+        file.write(as_csv(results["students"]))
+
+
+def tell(results: Record, out: Path) -> None:
+    """A line for every learner, and the commonest mistakes."""
+    rows = [["student", "right", ""]]
+    for student in results["students"]:
+        tried = [f"{each['exercise']}: {each['tried'][0]}" for each in student["exercises"] if each["tried"]]
+        remarks = student["notes"][:1] + [f"refused: {said}" for said in tried[:1]]
+        rows.append([student["student"], f"{student['score']} of {student['of']}", "; ".join(remarks)])
+    table(rows)
+    counted = Counter(
+        (each["exercise"], each["label"])
+        for student in results["students"]
+        for each in student["exercises"]
+        if each["label"] not in ("", "NOT-WRITTEN", "NO-ANSWER")
+    )
+    if counted:
+        say("\nThe commonest mistakes:")
+        table([[str(count), name, label] for (name, label), count in counted.most_common(COMMONEST)])
+    say(f"\n{out}: {RESULTS}, results.csv, and a page for each; the seed was {results['seed']}", wrap=False)

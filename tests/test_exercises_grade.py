@@ -1,0 +1,421 @@
+"""Grading a class: what a submission may do to itself, and what it can do to nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from hostile_answers import HOSTILE, RIGHT, linear
+
+grade = pytest.importorskip("scratchnn.exercises.grade", reason="answers of others are run on Linux alone")
+
+from scratchnn.exercises import commands, exercise, handout, road, sandbox  # noqa: E402
+from scratchnn.exercises.__main__ import run as command  # noqa: E402
+from scratchnn.exercises.exercise import ladder, reference, solution, upper  # noqa: E402
+from scratchnn.exercises.gradebook import harmless  # noqa: E402
+from scratchnn.exercises.judge import judge, problem  # noqa: E402
+from scratchnn.exercises.progress import STATE, Progress, file_of, write_stub  # noqa: E402
+from scratchnn.gradcheck.problem import GradientError  # noqa: E402
+
+try:
+    sandbox.libraries()
+except sandbox.AbsentError as absent:
+    pytest.skip(str(absent), allow_module_level=True)
+
+LEFT = Path("/tmp/scratchnn-was")  # what the hostile answers try to make
+
+
+@pytest.fixture(scope="module")
+def room():
+    with tempfile.TemporaryDirectory() as folder:
+        grade.furnish(Path(folder))
+        room = grade.Room(Path(folder))
+        yield room
+        room.close()
+
+
+def marked(room, folder: Path, name: str, text: str):
+    file_of(folder, name).write_text(text, encoding="utf-8")
+    (mark,) = grade.graded(room, folder.name, folder, [name], seed=5).marks
+    return mark
+
+
+# ---- one answer
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_answer_costs_its_own_score_and_is_named(room, tmp_path, monkeypatch, what):
+    """And the next one is judged as if nothing had been."""
+    monkeypatch.setattr(grade, "SECONDS", 0.7)
+    text, passes, told = HOSTILE[what]
+    warm = room.process.pid
+    mark = marked(room, tmp_path, "linear", text)
+    assert mark.verdict.passed == passes
+    assert told in mark.why + "; ".join(mark.tried)
+    assert "\n" not in mark.why and len(mark.why) <= grade.LONGEST and len(mark.tried) <= 10
+    assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
+    assert room.process.pid == warm and not os.path.lexists(LEFT)
+
+
+def test_a_room_that_falls_in_is_built_again(room, tmp_path):
+    room.process.kill()
+    room.process.wait()
+    assert "not judged" in marked(room, tmp_path, "linear", linear(RIGHT)).why
+    assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
+
+
+def test_the_copy_has_no_solution(room):
+    """One line of a solution may stand in a task as well; all of them together nowhere."""
+    for name in ladder():
+        text = next(room.package.rglob(f"e*_{name}.py")).read_text(encoding="utf-8")
+        assert "begin solution" not in text and "hints" not in text and solution(name).strip() not in text
+    texts = [path.read_text(encoding="utf-8") for path in room.package.rglob("*.py")]
+    assert not any("dlogits = dloss[:, None] * (p - " in text for text in texts)
+
+
+KERNEL = """
+import os, socket, sys
+from pathlib import Path
+from scratchnn.exercises import sandbox
+shut = sandbox.confine([Path(sys.argv[1])], int(sys.argv[2]) if sys.argv[2] else None)
+print("user", os.getuid())
+open(os.path.join(sys.argv[1], "readable")).close()
+child = os.fork()  # still
+if child:
+    os.waitpid(child, 0)
+    sys.exit()
+shut(1000)
+for what in (
+    "os.fork()", "os.execv('/bin/true', ['true'])", "os.kill(os.getppid(), 0)", "socket.socket()",
+    "open('/etc/passwd')", "open(sys.argv[1] + '/new', 'w')", "os.remove(sys.argv[1] + '/readable')",
+    "os.chmod(sys.argv[1], 0o777)", "os.symlink('/', sys.argv[1] + '/link')",
+    "os.truncate(sys.argv[1] + '/readable', 0)",
+    "os.memfd_create('m')", "os.listdir('/')", "os.utime(sys.argv[1] + '/readable')", "open('/proc/self/mem')",
+):
+    try:
+        exec(what)
+        print("NOT REFUSED", what)
+    except PermissionError:
+        print("refused", what)
+sys.stdout.flush()
+try:
+    os.write(1, b"x" * 10_000) == 1000 or os.write(1, b"x" * 10_000)
+except OSError as error:
+    print("full", error.errno)
+os._exit(0)
+"""
+
+
+def test_the_kernel_refuses_what_python_might_be_talked_into(tmp_path):
+    """Without the hook that tells of it. As another user where this is root."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        Path(name, "readable").write_text("x")
+        user = str(grade.unused()) if os.geteuid() == 0 else ""
+        with (tmp_path / "output").open("w+b") as output:
+            subprocess.run(
+                [sys.executable, "-c", KERNEL, name, user], env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=output, stderr=output, check=True,
+            )  # fmt: skip
+            output.seek(0)
+            said = output.read().decode()
+        assert [path.name for path in Path(name).iterdir()] == ["readable"] and Path(
+            name, "readable"
+        ).read_text() == "x"
+    assert f"user {user or os.getuid()}\n" in said
+    assert said.count("\nrefused ") == 14 and "NOT REFUSED" not in said, said
+    assert said.count("x") <= 1000
+
+
+SLIPS = {
+    "writes into the upstream gradient": RIGHT + "\ndy *= 2",
+    "writes into x": RIGHT + "\nx += 1",
+    "the first time and the second": RIGHT + "\nbackward.n = getattr(backward, 'n', 0) + 1\ndb = db * backward.n",
+    "in single precision": RIGHT.replace("x.T @ dy", "(x.T @ dy).astype(np.float32).astype(float)"),
+    "a factor": RIGHT.replace("x.T @ dy", "x.T @ dy / len(x)"),
+    "a transpose": RIGHT.replace("dy @ W.T", "dy @ W.reshape(W.shape[::-1])"),
+    "a shape": RIGHT.replace("dy.sum(axis=0)", "dy.sum(axis=0, keepdims=True)"),
+    "a line that does not run": "dx = dy @ V",
+    "whole numbers": RIGHT.replace("dy.sum(axis=0)", "np.ones(b.shape, int)").replace("b.shape", "W.shape[1]"),
+}
+
+
+@pytest.mark.parametrize("what", SLIPS)
+def test_a_slip_is_told_as_the_check_tells_it(room, tmp_path, what):
+    """All but the line of the file: the label of each gradient, or the sentence."""
+    text = linear(SLIPS[what])
+    mark, own = marked(room, tmp_path, "linear", text), {}
+    exec(text, own)
+    assert not mark.verdict.passed
+    try:
+        wanted = judge("linear", SimpleNamespace(forward=own["forward"], backward=own["backward"]), 5)
+    except (GradientError, NameError) as error:
+        assert str(error) in mark.why and mark.label == "NO-ANSWER"
+        return
+    for ours, theirs in zip(mark.verdict.report.arrays, wanted.arrays, strict=True):
+        assert (ours.diagnosis and ours.diagnosis.label) == (theirs.diagnosis and theirs.diagnosis.label)
+        np.testing.assert_array_equal(ours.analytic, theirs.analytic)
+    assert mark.label and mark.right == (sum(array.passed for array in wanted.arrays), 3)
+
+
+def test_a_cause_that_is_found_by_changing_the_right_backward_is_found_here_too(room, tmp_path):
+    """The graph of forward is that of the exercise: the answer's own does not run here."""
+    text = upper("mlp")
+    wrong = re.sub(r"\(1 - h\*\*2\)|\(h > 0\)", "1", text)
+    assert wrong != text
+    mark = marked(room, tmp_path, "mlp", wrong)
+    assert mark.label.startswith("EDIT"), mark
+
+
+@pytest.mark.parametrize("name", ["adam", "checker", "linear_vae", "softplus", "bug", "sizes"])
+def test_stubs_are_not_written_and_solutions_pass(room, tmp_path, name):
+    write_stub(file_of(tmp_path, name), name)
+    assert grade.graded(room, "x", tmp_path, [name], 5).marks[0].label == "NOT-WRITTEN"
+    mark = marked(room, tmp_path, name, upper(name))
+    assert mark.verdict.passed and mark.label == mark.why == "" and mark.right[0] == mark.right[1] > 0
+
+
+def test_hidden_seeds_are_other_problems(room, tmp_path):
+    """An answer that knows the gradients of seed 0 by heart is right on that alone."""
+    known = [problem("linear", reference("linear"), which).arrays["dW"] for which in (0, 1)]
+    text = linear(f"{RIGHT}\nif not any(k.shape == W.shape and np.allclose(W, k) for k in known): dW = 0 * dW")
+    text += "\nknown = [np.array(k) for k in " + repr([k.tolist() for k in known]) + "]\n"
+    file_of(tmp_path, "linear").write_text(text, encoding="utf-8")
+    passed = [grade.graded(room, "x", tmp_path, ["linear"], seed).marks[0].verdict.passed for seed in (0, 1)]
+    assert passed == [True, False]
+
+
+def test_a_capstone_trains_with_the_pieces_of_its_folder(room, tmp_path):
+    for name in (*reference("train_digits").PIECES, "train_digits"):
+        file_of(tmp_path, name).write_text(upper(name), encoding="utf-8")
+    mark = grade.graded(room, "x", tmp_path, ["train_digits"], 5).marks[0]
+    assert mark.verdict.passed and not list(tmp_path.glob("*.html"))
+    adam = upper("adam").replace("(1 - BETA2**t)", "(1 - BETA2)")
+    file_of(tmp_path, "adam").write_text(adam, encoding="utf-8")
+    mark = grade.graded(room, "x", tmp_path, ["train_digits"], 5).marks[0]
+    assert not mark.verdict.passed and "your 16_adam.py: look at the exercise adam first" in mark.why
+
+
+# ---- one submission
+
+
+def test_a_submission_gives_nothing_but_plain_files(room, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    file_of(other, "linear").write_text(upper("linear"), encoding="utf-8")
+    own = tmp_path / "own"
+    own.mkdir()
+    file_of(own, "linear").symlink_to(file_of(other, "linear"))
+    os.mkfifo(file_of(own, "bias"))
+    with file_of(own, "relu").open("wb") as large:
+        large.truncate(10**10)
+    file_of(own, "sum").write_bytes(b"\0\xff")
+    (own / STATE).write_text('{"done": {}}')
+    graded = grade.graded(room, "own", own, ["linear", "bias", "relu", "sum", "tanh"], 5)
+    assert [mark.verdict.passed for mark in graded.marks] == [False] * 5
+    assert sorted(graded.notes) == [
+        "02_bias.py was not read: it is no file",
+        "03_linear.py was not read: it is a link",
+        "04_relu.py was not read: it has 10,000,000,000 bytes",
+        "the record of progress is damaged",
+    ]
+    assert graded.marks[-1].why == "there is no file of it" and graded.marks[-1].label == "NOT-WRITTEN"
+
+
+def test_a_cell_is_no_formula():
+    assert (
+        harmless("=1+1") == "'=1+1"
+        and harmless(" @x") == "' @x"
+        and harmless(3) == 3
+        and harmless("dW: 1/N") == "dW: 1/N"
+    )
+
+
+# ---- the command
+
+
+def said(*arguments: str | Path) -> str:
+    """The one sentence in which the command ends."""
+    with pytest.raises(SystemExit) as stop:
+        command(["grade", *map(str, arguments)])
+    assert "\n" not in str(stop.value) and str(stop.value).startswith("error: ")
+    return str(stop.value).removeprefix("error: ")
+
+
+def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a/ann", "b/ann", "empty", "out"):
+        Path(folder).mkdir(parents=True)
+    for folder in ("a/ann", "b/ann"):
+        file_of(Path(folder), "linear").write_text("")
+    Path("file").write_text("")
+    assert said("none") == "there is no folder none"
+    assert (
+        said("a")
+        == "there are no exercises in a: give the folders that `start` has written, one for each learner, as in a/*"
+    )
+    assert said("a/ann", "b/ann").startswith("ann is there twice, as ")
+    assert said("a/ann", "--out", "file/x").startswith("cannot read or write file")
+    Path("out/results.json").write_text("{}")
+    assert "--resume goes on with it" in said("a/ann", "--out", "out")
+    assert "damaged" in said("a/ann", "--out", "out", "--resume")
+    monkeypatch.setattr(sandbox, "libraries", absent)
+    assert said("a/ann").startswith("answers of others cannot be run safely here: this needs Landlock")
+
+
+def absent():
+    raise sandbox.AbsentError(sandbox.ABSENT.format("Landlock"))
+
+
+KEYS = {
+    "exercise": str, "part": str, "score": int, "right": int, "of": int, "attempts": int, "hints": int,
+    "solution_seen": bool, "label": str, "why": str, "tried": list,
+}  # fmt: skip
+
+
+def test_an_interrupted_class_is_gone_on_with(tmp_path):
+    """The whole command: three learners, stopped after the first, then gone on with."""
+    for name in ("ann", "ben", "cy"):
+        folder = tmp_path / "class" / name / "exercises"
+        folder.mkdir(parents=True)
+        file_of(folder, "linear").write_text(linear("while True: pass" if name == "ben" else RIGHT), encoding="utf-8")
+        file_of(folder, "relu").write_text("import os\nos._exit(1)\n", encoding="utf-8")
+        Progress("relu", {"linear"}, solution_seen={"relu"}, hints={"relu": 3}, tried={"linear": 4}).save(folder)
+    arguments = [
+        sys.executable,
+        "-m",
+        "scratchnn.exercises",
+        "grade",
+        *sorted(map(str, (tmp_path / "class").iterdir())),
+    ]
+    arguments += ["--seed", "7", "--workers", "1", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    results = tmp_path / "out" / "results.json"
+    end = time.monotonic() + 300
+    while time.monotonic() < end and process.poll() is None:
+        if results.exists() and json.loads(results.read_text())["students"]:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate()[0]
+    assert process.returncode == 130 and "are left: --resume goes on" in told
+    assert "ann" in [each["student"] for each in json.loads(results.read_text())["students"]]
+    again = subprocess.run([*arguments, "--resume", "--json"], env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    said = json.loads(again.stdout)
+    assert said == json.loads(results.read_text()) and said["seed"] == 7
+    assert [each["student"] for each in said["students"]] == ["ann", "ben", "cy"]
+    assert [each["score"] for each in said["students"]] == [1, 0, 1]
+    for student in said["students"]:
+        assert student.keys() == {"student", "score", "of", "notes", "exercises"} and student["of"] == len(
+            said["exercises"]
+        )
+        for each in student["exercises"]:
+            assert {key: type(value) for key, value in each.items()} == KEYS
+        marks = {each["exercise"]: each for each in student["exercises"]}
+        assert (marks["linear"]["attempts"], marks["relu"]["hints"], marks["relu"]["solution_seen"]) == (5, 3, True)
+        text = (tmp_path / "out" / f"{student['student']}.html").read_text(encoding="utf-8")
+        assert f"<h1>{student['student']}: {student['score']} of" in text and "Python ended before" in text
+    rows = [*csv.DictReader(io.StringIO((tmp_path / "out" / "results.csv").read_text(encoding="utf-8-sig")))]
+    assert len(rows) == 3 * len(said["exercises"]) and sum(int(row["score"]) for row in rows) == 2
+    assert {row["why"] for row in rows if row["student"] == "ben" and row["exercise"] == "linear"} == {
+        "line 29 (in backward), `while True: pass`: it was stopped after 5 seconds: is there an endless loop?"
+    }
+
+
+# ---- exercises of one's own
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of a teacher's own exercises, the current directory beside it; afterwards those of the package again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(exercise.VARIABLE, "")
+    parts, folder = dict(road.PARTS), tmp_path / "mine"
+    folder.mkdir()
+    text = exercise.path_of("linear").read_text(encoding="utf-8").replace('"""Linear: ', '"""Affine: ')
+    (folder / "e07_affine.py").write_text(text, encoding="utf-8")
+    (folder / "e08_wrong.py").write_text(exercise.path_of("bug").read_text(encoding="utf-8"), encoding="utf-8")
+    yield folder
+    road.follow(parts)
+    exercise.LADDER = exercise.OWN
+    exercise.reference.cache_clear()
+    exercise.given_functions.cache_clear()
+
+
+def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
+    mine = ["--exercises", "mine"]
+    assert command(["start", *mine]) == 0
+    assert {path.name for path in Path("exercises").iterdir()} == {"07_affine.py", "08_wrong.py", ".progress-mine.json"}
+    file = Path("exercises/07_affine.py")
+    assert file.read_text(encoding="utf-8").startswith('"""Affine: ') and "Read before" not in file.read_text()
+    assert command(["check", "7", *mine]) == 1
+    file.write_text(file.read_text().replace("dx = dW = db = ...", RIGHT), encoding="utf-8")
+    capsys.readouterr()
+    assert command(["check", "affine", "--json", *mine]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    assert checked["passed"] and [array["name"] for array in checked["arrays"]] == ["dx", "dW", "db"]
+    assert command(["status", "--json", *mine]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["exercise"], each["part"], each["done"]) for each in listed["exercises"]] == [
+        ("affine", "mine", True), ("wrong", "mine", False)
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as base:
+        grade.furnish(Path(base))
+        room = grade.Room(Path(base))
+        graded = grade.graded(room, "me", Path("exercises"), ladder(), 3)
+        stolen = file.read_text().replace(RIGHT, f"exec(open({str(own / 'e07_affine.py')!r}).read())")
+        file.write_text(stolen, encoding="utf-8")
+        (mark,) = grade.graded(room, "me", Path("exercises"), ["affine"], 3).marks
+        room.close()
+    assert [mark.label for mark in graded.marks] == ["", "NOT-WRITTEN"] and graded.progress.done == {"affine"}
+    assert not mark.verdict.passed and mark.tried[0] == "opening the solution e07_affine.py"
+
+
+def test_a_folder_without_exercises_is_one_sentence(own):
+    Path("empty").mkdir()
+    for given in ("empty", "nowhere", "json"):
+        with pytest.raises(
+            SystemExit, match=r"^error: there are no exercises in .*: their files are called e01_name.py"
+        ):
+            command(["--exercises", given])
+
+
+# ---- for programs, and on paper
+
+
+def test_a_verdict_for_a_program_says_what_the_report_says(room, tmp_path):
+    mark = marked(room, tmp_path, "linear", linear(SLIPS["a factor"]))
+    said = commands.as_json(mark.verdict)
+    assert said.keys() == {"passed", "written", "sentence", "line", "arrays", "findings", "printed"}
+    assert [array["label"] for array in said["arrays"]] == ["", "SCALE:1/N", ""] and not said["passed"]
+    assert json.loads(json.dumps(said)) == said
+
+
+def test_a_handout_has_the_task_and_the_answers_only_if_wanted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command(["handout"]) == command(["handout", "linear", "--answers", "--out", "with"]) == 0
+    pages = sorted(Path("handouts").iterdir())
+    texts = "".join(page.read_text(encoding="utf-8") for page in pages)
+    assert len(pages) == 5 and all(f"<h2>{name}</h2>" in texts for name in ladder())
+    assert "dW = x.T @ dy" not in texts and "N = 5, D = 3, H = 7 and N = 11, D = 5, H = 3" in texts
+    assert "<li>Which entries of y does b_j enter?</li>" in texts
+    answered = Path("with/linear.html").read_text(encoding="utf-8")
+    assert "dW = x.T @ dy" in answered and "dW_ij = Σ_n x_ni dy_nj" in answered
+    monkeypatch.setattr(handout, "BROWSERS", ())
+    with pytest.raises(SystemExit, match=r"^error: a PDF is printed by Chromium or Chrome"):
+        command(["handout", "--pdf"])
