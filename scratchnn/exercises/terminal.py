@@ -24,7 +24,7 @@ from scratchnn.machinery.extras import missing
 LARGEST_MAP = 20
 LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
 ON_A_KINK = "   ? on a kink"
-STYLES = {"done": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
+STYLES = {"solved": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
 
 Pieces = Sequence[tuple[str, str]]  # a line: texts, each with its style
 
@@ -94,22 +94,22 @@ def show_list(progress: Progress) -> None:
         table([rows[step.name] for step in steps], widths)
     names = {step.name for step in STEPS}
     done, skipped, total = (len(each & names) for each in (progress.done, progress.skipped, names))
-    say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
+    say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} solved" + f", {skipped} skipped" * bool(skipped))
 
 
 # ---- the verdict
 
 
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
+    if verdict.printed:
+        say("Your code printed:")
+        block(verdict.printed)
     if verdict.findings:
         show_findings(name, verdict.findings)
     elif verdict.report is None:
         say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
     else:
         show_report(verdict.report)
-    if verdict.printed:
-        say("\nYour code printed:")
-        block(verdict.printed)
     if verdict.passed:
         show_solution(name, "The library's solution, to compare with yours:")
 
