@@ -64,13 +64,20 @@ def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
-def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
-    """Rows of cells as lines, in columns of these widths; words with a style of their own get it."""
+def padded(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> list[list[str]]:
+    """Rows of cells as the pieces of lines, in columns of these widths."""
     widths = widths or widths_of(rows)
+    lines = []
     for row in rows:
         *cells, last = row[: 1 + max(k for k, cell in enumerate(row) if cell)]  # no spaces at the end of a line
-        texts = [*(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last]
-        put([("  ", ""), *((text, STYLES.get(text.strip().partition(",")[0], "")) for text in texts)])
+        lines.append(["  ", *(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last])
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
+    """Prints rows of cells in columns; words with a style of their own get it."""
+    for texts in padded(rows, widths):
+        put([(text, STYLES.get(text.strip().partition(",")[0], "")) for text in texts])
 
 
 # ---- the list
@@ -174,7 +181,7 @@ def show_report(report: Report) -> None:
     else:
         say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
     table([heads(report.subject), *map(cells, report.arrays)])
-    mapped = [array for array in wrong if worth_a_map(array)]
+    mapped, causes = what_fits(report, [array for array in wrong if worth_a_map(array)])
     for array in mapped:
         say(f"\nWhere {array.name} is wrong:")
         block(map_of(array))
@@ -182,11 +189,31 @@ def show_report(report: Report) -> None:
         say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
     if report.line:
         say("\n" + report.line, "bold")
-    for names, diagnosis in report.diagnoses():
-        fact, *rest = explanation(names, diagnosis)
+    for fact, *rest in causes:
         say("\n" + fact, "bold")
         for sentence in rest:
             say(sentence)
+
+
+def what_fits(report: Report, mapped: list[ArrayReport]) -> tuple[list[ArrayReport], list[list[str]]]:
+    """The maps and the causes to be shown: as many as let all of the report be seen at once in a terminal."""
+    causes = [explanation(*found) for found in report.diagnoses()]
+    first, others = causes[:1], causes[1:]
+    short = [cause[:1] for cause in others]
+    later = [[f"When this is mended, look at {', '.join(cause[0].partition(':')[0] for cause in others)} again."]]
+    choices = [(mapped, causes), ([], causes), ([], first + short), ([], first + later)]
+    if not sys.stdout.isatty():
+        return choices[0]
+    width, height = shutil.get_terminal_size()
+    rows = padded([heads(report.subject), *map(cells, report.arrays)])
+    table = sum(-(-len("".join(row)) // width) for row in rows)
+    for maps, shown in choices:
+        paragraphs = [part for part in ([report.line] * bool(report.line), *shown) if part]
+        texts = sum(1 + sum(len(textwrap.wrap(text, width)) for text in part) for part in paragraphs)
+        pictures = sum(3 + len(array.errors) for array in maps) + bool(maps)
+        if table + 4 + pictures + texts <= height:  # a line above, two below, and the prompt
+            return maps, shown
+    return choices[-1]
 
 
 def worth_a_map(array: ArrayReport) -> bool:
@@ -198,7 +225,7 @@ def worth_a_map(array: ArrayReport) -> bool:
 def heads(name: str) -> list[str]:
     """What stands above the columns of `cells`."""
     other = "numeric" if reference(name).EXERCISE.function == "backward" else "right"
-    return ["", "shape", "", "largest error", "worst at", "yours", other, ""]
+    return ["", "shape", "", "error", "worst at", "yours", other, ""]
 
 
 def cells(array: ArrayReport) -> list[str]:
