@@ -191,6 +191,34 @@ def test_what_goes_wrong_is_one_sentence(right, wrong, told):
     assert re.sub(r"line \d+( \(in backward\))?", "line {}", str(outcome)).find(told) >= 0, str(outcome)
 
 
+@pytest.mark.parametrize(
+    "name, right, wrong, told",
+    [
+        ("slope", "3 * x**2", "3 * x^2", "^ is no power in Python"),
+        ("sum", "dy[:, None] * np.ones_like(x)", "dy", "was something summed that should not be, or is a [:, None]"),
+        ("bias", "axis=0)", "axis=0, keepdims=True)", "It has an axis of length 1 too many"),
+        ("broadcast", "axis=1, keepdims=True)", "axis=1)", "An axis of length 1 is missing: in a sum, keepdims=True"),
+        ("broadcast", "np.sum(dy * x, axis=1, keepdims=True)", "dy * x", "Where forward repeats along an axis of"),
+        ("iwae", "largest[:, 0] + np", "largest + np", "bound the shape (5, 5), it must be (5,). A column and a row"),
+        ("iwae", "axis=1, keepdims=True)\n", "axis=1)\n", "log_w has shape (5, 7), largest has shape (5,)"),
+        ("gaussian", "dlog_prob = dlog_prob[:, None]", "pass", "`dlog_prob[:, None] * (x - mean)` would fit"),
+        (
+            "chain",
+            "dy * (1 - s) - dy * s",
+            "dy * (1 + s)",
+            "«through the second s» counts −2 times, and everything else",
+        ),
+        ("reparameterise", "eps * 0.5 * np.exp(0.5 * log_var)", "eps", "dlog_var is 2/σ times the right gradient"),
+        ("elbo_identity", "((x - mean) ** 2 + v)", "(x - mean) ** 2", "reconstruction is wrong, too: mend that first"),
+        ("checker", "dx.shape == x.shape and ", "dx[3, 2] < 9 and ", "(with: one row in the place of four, wrong)"),
+        ("checker", "np.abs(dx - numeric)", "dx - numeric", "too small by a thousandth"),
+    ],
+)
+def test_what_learners_stumble_over_is_told_in_their_words(name, right, wrong, told):
+    outcome = checked(name, right.replace("\\n", "\n"), wrong.replace("\\n", "\n"))
+    assert not outcome.passed and told in str(outcome), str(outcome)
+
+
 def test_a_function_does_not_change_what_the_judge_has():
     """In a file it cannot: there it gets copies."""
     code = (
