@@ -16,7 +16,7 @@ import pytest
 from cases import dense
 from conftest import LONG
 from mutants.key import all_mutants
-from mutants.score import outcome
+from mutants.score import on_screen, outcome
 
 from scratchnn import Tanh
 from scratchnn.exercises import judge as judging
@@ -96,6 +96,17 @@ def test_eight_in_ten_are_named_without_the_list_of_wrong_formulas(outcomes, mon
     ]
     assert np.mean(right) >= 0.8
     print(f"without formulas: {sum(right)} of {len(right)}")
+
+
+def test_every_report_fits_a_terminal_and_ends_with_the_reason(outcomes):
+    """24 lines of 80 columns, one of them for the prompt."""
+    for v in outcomes.values():
+        lines = on_screen(v)
+        assert len(lines) <= 23, "\n".join(lines)
+        assert lines[-1].startswith("Stuck?") and lines[-2] == "" and lines[-3]
+        reasons = [each.why for each in v.verdict.findings if not each.right][:1] or [*v.facts.values()][:1]
+        for reason in reasons:
+            assert "".join(reason.split()) in "".join("".join(lines).split()), v.mutant.name
 
 
 def test_no_passing_report_carries_a_diagnosis_and_no_failing_one_lacks_it(outcomes):

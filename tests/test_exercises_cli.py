@@ -185,11 +185,11 @@ def test_the_list_shows_every_state(desk, capsys):
     desk.save()
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name, state in ((first, "done"), (second, "skipped"), (third, "current"), (fourth, "solution seen")):
+    for name, state in ((first, "solved"), (second, "skipped"), (third, "current"), (fourth, "solution seen")):
         (line,) = [line for line in lines if f"  {name}  " in line]
         assert line.endswith(state) and line.lstrip().startswith(">") == (name == third)
     assert sum(line.endswith("not started") for line in lines) == len(ladder()) - 4
-    assert f"1 of {len(ladder())} done, 1 skipped" in "\n".join(lines)
+    assert f"1 of {len(ladder())} solved, 1 skipped" in "\n".join(lines)
     assert "Next: open" in lines[-1] and desk.file(third).name in lines[-1]
 
 
@@ -205,7 +205,7 @@ def test_a_right_answer_shows_derivation_and_solution_and_is_done_for_good(tmp_p
     assert solution("linear").splitlines()[0] in done.stdout
     assert "\x1b" not in done.stdout, "colour in a pipe"
     (line,) = [line for line in run(tmp_path).stdout.splitlines() if "  linear  " in line]
-    assert line.endswith("done")
+    assert line.endswith("solved")
 
 
 def test_a_wrong_answer_is_explained_and_mapped(tmp_path):
@@ -470,7 +470,7 @@ def test_tries_and_hints_are_counted_and_a_stub_is_no_try(desk, capsys):
     assert line.endswith("tried (2), hinted")
     desk.file("linear").write_text(linear(RIGHT), encoding="utf-8")
     main(["check", "linear"])
-    assert progress.load(desk.folder).state("linear") == "done, hinted"
+    assert progress.load(desk.folder).state("linear") == "solved, hinted"
 
 
 def test_reset_without_a_name_is_of_the_current_one(desk, capsys):
@@ -551,9 +551,10 @@ def test_without_rich_the_first_output_says_once_what_brings_colours(tmp_path):
         assert "pip install" not in run(tmp_path / "else", "start").stdout
 
 
-def in_terminal(folder: Path, *arguments: str, **environment: str) -> list[str]:
-    """What the command writes into a terminal of 60 columns."""
+def in_terminal(folder: Path, *arguments: str, typed: str = "", **environment: str) -> list[str]:
+    """What the command writes into a terminal of 60 columns, where this is typed."""
     ours, its = os.openpty()
+    os.write(ours, typed.encode())
     process = subprocess.Popen(
         [sys.executable, "-m", "scratchnn.exercises", *arguments], cwd=folder, stdin=its, stdout=its, stderr=its,
         env={**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "60", **environment},
@@ -585,6 +586,20 @@ def test_in_a_terminal_prose_is_wrapped_with_rich_and_without_and_rich_brings_co
         assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines() == shown[arguments]
     *hints, _ = shown["hint", "elbo"]  # the last line names a command, which must not be cut
     assert len(hints) > 6 and max(map(len, hints)) <= 60
+
+
+def test_a_breakpoint_stops_once_in_check_and_says_where_it_cannot(tmp_path):
+    run(tmp_path, "start")
+    file = tmp_path / "exercises/03_linear.py"
+    file.write_text(linear(f"breakpoint()\n{RIGHT}"), encoding="utf-8")
+    shown = "\n".join(in_terminal(tmp_path, "check", "linear", typed="p dy.shape\nc\n"))
+    assert "(5, 7)" in shown and shown.count("(Pdb)") == 2 and "linear: right" in shown
+    shown = "\n".join(in_terminal(tmp_path, "check", "linear", typed="q\n"))
+    assert "the debugger was left" in " ".join(shown.split())
+    verdict = try_answer("linear", file)
+    assert "`breakpoint()`: RuntimeError: breakpoint() stops where somebody can type" in verdict.sentence
+    file.write_text(linear(f"import pdb; pdb.set_trace()\n{RIGHT}"), encoding="utf-8")
+    assert "write breakpoint()" in try_answer("linear", file).sentence
 
 
 def test_without_matplotlib_a_figure_is_one_sentence(tmp_path):
@@ -673,14 +688,15 @@ class Watcher:
         for line in self.process.stdout:
             self.lines.put(line)
 
-    def until(self, text: str) -> None:
-        """Waits for a line with this text."""
+    def until(self, text: str) -> str:
+        """Waits for a line with this text; all lines up to it."""
         seen = []
         while text not in "".join(seen):
             try:
                 seen.append(self.lines.get(timeout=120))
             except queue.Empty:
                 raise AssertionError(f"no {text!r} in:\n{''.join(seen)}") from None
+        return "".join(seen)
 
     def type(self, key: str) -> None:
         self.process.stdin.write(key + "\n")
@@ -714,7 +730,9 @@ def test_watch_looks_at_the_file_several_times_a_second_and_checks_each_save_onc
 
     monkeypatch.setattr(watching, "queue", SimpleNamespace(SimpleQueue=Keys, Empty=queue.Empty))
     monkeypatch.setattr(watching, "read_keys", lambda typed: None)
-    monkeypatch.setattr(watching, "check", lambda desk, name: checked.append(file.read_text(encoding="utf-8")) or 1)
+    monkeypatch.setattr(
+        watching, "check", lambda desk, name, **how: checked.append(file.read_text(encoding="utf-8")) or 1
+    )
     assert watching.watch(desk) == 0
     assert checked == [stub(desk.progress.current), "the first", "the second one", "a third"]
     assert looks == [watching.POLL] * 7 and watching.POLL <= 0.25
@@ -749,7 +767,7 @@ def test_watch_judges_every_save_holds_success_and_obeys(desk, tmp_path):
         ):
             file.write_text(linear(code), encoding="utf-8")
             watcher.until(expected)
-        watcher.until("linear is done.")
+        watcher.until("linear is solved.")
         time.sleep(0.5)
         state = progress.load(desk.folder)
         assert state.current == "linear" and state.done == {"linear"}, "success must be held"
@@ -763,9 +781,32 @@ def test_watch_judges_every_save_holds_success_and_obeys(desk, tmp_path):
         replacement = file.with_name("new")
         shutil.copy(path_of("sizes"), replacement)
         replacement.replace(desk.file("sizes"))  # as many editors save
-        watcher.until("sizes is done")
+        watcher.until("sizes is solved")
         watcher.type("q")
         assert watcher.process.wait(120) == 0
+
+
+def test_watch_drops_a_run_whose_file_is_saved_again(desk, tmp_path):
+    """The first answer never ends; were it waited for, the verdict would come after ten seconds, about an old file."""
+    desk.progress.current = "linear"
+    desk.save()
+    file = desk.file("linear")
+    with Watcher(tmp_path) as watcher:
+        watcher.until("not written yet")
+        file.write_text(linear("while True: pass"), encoding="utf-8")
+        watcher.until("running …")
+        time.sleep(1)
+        file.write_text(linear(RIGHT), encoding="utf-8")
+        seen = watcher.until("linear is solved.")
+        assert "running …" in seen and "it was stopped" not in seen and "WRONG" not in seen
+    assert progress.load(desk.folder).tried == {}, "a run that was dropped is no try"
+
+
+def test_a_line_is_that_of_the_file_that_ran(tmp_path):
+    """The answer writes its file anew, as an editor may while it runs."""
+    code = "open(__file__, 'w').write('# nothing\\n' * 40)\nraise ValueError('too late')"
+    verdict = tried(tmp_path, linear(code))
+    assert "`raise ValueError('too late')`: ValueError: too late" in verdict.sentence
 
 
 def test_watch_works_without_an_input_and_follows_next_from_elsewhere(desk, tmp_path):

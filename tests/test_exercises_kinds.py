@@ -22,6 +22,7 @@ from scratchnn.exercises.exercise import (
     reference,
     stub,
     upper,
+    values_of,
 )
 from scratchnn.exercises.judge import examined
 from scratchnn.exercises.progress import file_of
@@ -77,6 +78,14 @@ def test_capstones_come_after_their_pieces():
     for name in ("train_digits", "train_vae"):
         for each in reference(name).PIECES:
             assert ladder().index(each) < ladder().index(name)
+
+
+def test_relu_has_numbers_near_its_kink_on_both_sides():
+    """A mask such as x > 0.1 is not right."""
+    for seed in range(200):
+        for which in (0, 1):
+            x = values_of(reference("relu").EXERCISE, which, seed)["x"]
+            assert 0 < x[x > 0].min() < 0.01 and -0.01 < x[x < 0].max() < 0 and np.abs(x).min() > 1e-3
 
 
 # ---- two processes

@@ -79,6 +79,8 @@ def parser(program: str) -> argparse.ArgumentParser:
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
+    written = command("notebooks", "write the exercises as notebooks, one for each part; files that exist are kept")
+    written.add_argument("place", type=Path, metavar="FOLDER", nargs="?", default=Path("notebooks"), help="%(default)s")
     programs(command("status", "the list of the exercises, and how far you are"))
     programs(added.choices["check"])
     handout = command("handout", "the exercises on paper: a page for each part, or for each that is named")
@@ -132,6 +134,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     folder = getattr(args, "folder", None)
     if args.command == "start":
         return commands.start(folder, program)
+    if args.command == "notebooks":
+        return commands.notebooks(args.place)
     if args.command == "grade":
         if sys.platform != "linux":
             raise ExerciseError(

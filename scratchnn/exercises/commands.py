@@ -7,6 +7,7 @@ when a command starts and written as soon as it changes, so that several termina
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -85,6 +86,14 @@ def start(folder: Path | None, program: str = PROGRAM) -> int:
     return overview(Desk(folder, program))
 
 
+def notebooks(place: Path) -> int:
+    from scratchnn.exercises.notebooks import write_notebooks
+
+    new, kept = write_notebooks(place)
+    say(f"{place}: {len(new)} notebooks written" + (f"; kept as they were: {', '.join(kept)}" if kept else ""))
+    return 0
+
+
 def overview(desk: Desk) -> int:
     progress = desk.progress
     terminal.show_list(progress)
@@ -97,8 +106,9 @@ def overview(desk: Desk) -> int:
     return 0
 
 
-def check(desk: Desk, name: str) -> int:
-    verdict = try_answer(name, desk.file(name))
+def check(desk: Desk, name: str, **how: Any) -> int:
+    """Tries an exercise, as `how` says to try_answer."""
+    verdict = try_answer(name, desk.file(name), **how)
     terminal.show_verdict(name, desk.file(name), verdict)
     record(desk, name, verdict)
     return 0 if verdict.passed else 1
@@ -114,12 +124,20 @@ def record(desk: Desk, name: str, verdict: Verdict) -> None:
 
 
 def check_once(desk: Desk, name: str) -> int:
-    status = check(desk, name)
+    status = check(desk, name, terminal=terminal_name())
     if status == 0 and name == desk.progress.current:
         say(f"Go on with: {desk.program} next", wrap=False)
     elif status:
         say(f"\nStuck? {desk.program} hint {name}", wrap=False)
     return status
+
+
+def terminal_name() -> str:
+    """The terminal in which somebody can type; "" where there is none."""
+    try:
+        return os.ttyname(0)
+    except (AttributeError, OSError):  # on Windows; in a pipe
+        return ""
 
 
 def status_as_json(desk: Desk) -> int:

@@ -32,6 +32,10 @@ def accepts_and_rejects(function: Callable[..., Any], cases: Sequence[Case]) -> 
             said = function(*case.arguments)
         except AssertionError:
             said = False
+        except Exception as error:
+            if getattr(error, "written", True):
+                error.args = (f"{error} (with: {case.what}, {'right' if case.right else 'wrong'})",)
+            raise
         kind = "right" if case.right else "wrong"
         verb = "accepted" if case.right else "rejected"
         if not isinstance(said, bool | np.bool_) and not (isinstance(said, np.ndarray) and said.shape == ()):

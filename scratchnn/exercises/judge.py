@@ -27,6 +27,7 @@ from scratchnn.gradcheck.problem import (
     require_gradient,
 )
 from scratchnn.gradcheck.report import ArrayReport, Report
+from scratchnn.gradcheck.shapes import misfit
 from scratchnn.machinery.parameters import Array
 
 
@@ -130,14 +131,19 @@ def judge(name: str, answer: Any, seed: int = 0) -> Report:
 def judge_values(name: str, answer: Any, seed: int) -> Report:
     """Compares what the answer's function returns with what the solution returns, output by output."""
     first, second = (value_evidence(name, answer, which, seed) for which in (0, 1))
-    arrays = []
+    arrays: list[ArrayReport] = []
     for key in first:
         here, there = first[key], second[key]
         if value_report(here).passed and not value_report(there).passed:
             here, there = there, here
         report = value_report(here)
         if not report.passed:
-            found = diagnose(here, there, (*FIRST, *LEVELS)) or Diagnosis.unknown(here)
+            found = diagnose(here, there, (*FIRST, *LEVELS))
+            wrong = [array.name for array in arrays if not array.passed]
+            if not found:
+                found = Diagnosis.unknown(here)
+                if wrong:
+                    found = replace(found, place=f"{wrong[0]} is wrong, too: mend that first, this may follow from it")
             report = replace(report, diagnosis=found)
         arrays.append(report)
     return Report(name, arrays)
@@ -155,14 +161,20 @@ def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, E
     values = values_of(exercise, which, seed)
     before = copy.deepcopy(values)
     right = getattr(reference(name), exercise.function)(**copy.deepcopy(values))
-    returned = getattr(answer, exercise.function)(**values)
+    function = getattr(answer, exercise.function)
+    try:
+        returned = function(**values)
+    except ValueError as error:
+        if said := misfit(error, function, {}):
+            raise GradientError(f"{name}: {said}") from error
+        raise
     names = outputs_of(name)
     answers = in_order(name, returned, names, exercise.function)
     for key, value in before.items():
         if np.any(values[key] != value):
             raise GradientError(f"{name}: {exercise.function} writes into {key}; make a new array instead")
     for key, wanted in zip(names, right, strict=True):
-        require_gradient(name, key, answers[key], wanted)
+        require_gradient(name, key, answers[key], wanted, exercise.function)
     facts = exercise.facts(SimpleNamespace(**exercise.sizes[which], **values))
     return {
         key: Evidence(

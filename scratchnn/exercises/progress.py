@@ -48,7 +48,7 @@ class Progress:
     tried: dict[str, int] = field(default_factory=dict)
 
     def state(self, name: str) -> str:
-        states = ["done"] if name in self.done else []
+        states = ["solved"] if name in self.done else []
         states += ["current"] if name == self.current else []
         states += ["skipped"] if name in self.skipped and not states else []
         states += [f"tried ({self.tried[name]})"] if name in self.tried and name not in self.done else []

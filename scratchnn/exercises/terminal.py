@@ -24,7 +24,7 @@ from scratchnn.machinery.extras import missing
 LARGEST_MAP = 20
 LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
 ON_A_KINK = "   ? on a kink"
-STYLES = {"done": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
+STYLES = {"solved": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
 
 Pieces = Sequence[tuple[str, str]]  # a line: texts, each with its style
 
@@ -64,13 +64,20 @@ def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
-def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
-    """Rows of cells as lines, in columns of these widths; words with a style of their own get it."""
+def padded(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> list[list[str]]:
+    """Rows of cells as the pieces of lines, in columns of these widths."""
     widths = widths or widths_of(rows)
+    lines = []
     for row in rows:
         *cells, last = row[: 1 + max(k for k, cell in enumerate(row) if cell)]  # no spaces at the end of a line
-        texts = [*(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last]
-        put([("  ", ""), *((text, STYLES.get(text.strip().partition(",")[0], "")) for text in texts)])
+        lines.append(["  ", *(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=False)), last])
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
+    """Prints rows of cells in columns; words with a style of their own get it."""
+    for texts in padded(rows, widths):
+        put([(text, STYLES.get(text.strip().partition(",")[0], "")) for text in texts])
 
 
 # ---- the list
@@ -94,22 +101,22 @@ def show_list(progress: Progress) -> None:
         table([rows[step.name] for step in steps], widths)
     names = {step.name for step in STEPS}
     done, skipped, total = (len(each & names) for each in (progress.done, progress.skipped, names))
-    say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} done" + f", {skipped} skipped" * bool(skipped))
+    say(f"\n  [{'#' * done}{'.' * (total - done)}]  {done} of {total} solved" + f", {skipped} skipped" * bool(skipped))
 
 
 # ---- the verdict
 
 
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
+    if verdict.printed:
+        say("Your code printed:")
+        block(verdict.printed)
     if verdict.findings:
         show_findings(name, verdict.findings)
     elif verdict.report is None:
         say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
     else:
         show_report(verdict.report)
-    if verdict.printed:
-        say("\nYour code printed:")
-        block(verdict.printed)
     if verdict.passed:
         show_solution(name, "The library's solution, to compare with yours:")
 
@@ -151,7 +158,9 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
         if not finding.right and not place:
             place = finding.why
     said = verdict.sentence if verdict.written else f"read {step_of(name).read} beside it"
-    if right and wrong:
+    if right and wrong and verdict.findings:
+        first = f"{len(right)} of {len(right) + len(wrong)} are right already. What is different about {wrong[0]}?"
+    elif right and wrong:
         first = f"right already: {', '.join(right)}. So look for what {wrong[0]} needs and these do not."
     elif wrong:
         first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
@@ -171,10 +180,8 @@ def show_report(report: Report) -> None:
         say(f"{report.subject}: {', '.join(array.name for array in wrong)} wrong", "bold red")
     else:
         say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
-    other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
-    heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
-    table([heads, *map(cells, report.arrays)])
-    mapped = [array for array in wrong if worth_a_map(array)]
+    table([heads(report.subject), *map(cells, report.arrays)])
+    mapped, causes = what_fits(report, [array for array in wrong if worth_a_map(array)])
     for array in mapped:
         say(f"\nWhere {array.name} is wrong:")
         block(map_of(array))
@@ -182,17 +189,43 @@ def show_report(report: Report) -> None:
         say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
     if report.line:
         say("\n" + report.line, "bold")
-    for names, diagnosis in report.diagnoses():
-        fact, *rest = explanation(names, diagnosis)
+    for fact, *rest in causes:
         say("\n" + fact, "bold")
         for sentence in rest:
             say(sentence)
+
+
+def what_fits(report: Report, mapped: list[ArrayReport]) -> tuple[list[ArrayReport], list[list[str]]]:
+    """The maps and the causes to be shown: as many as let all of the report be seen at once in a terminal."""
+    causes = [explanation(*found) for found in report.diagnoses()]
+    first, others = causes[:1], causes[1:]
+    short = [cause[:1] for cause in others]
+    later = [[f"When this is mended, look at {', '.join(cause[0].partition(':')[0] for cause in others)} again."]]
+    choices = [(mapped, causes), ([], causes), ([], first + short), ([], first + later)]
+    if not sys.stdout.isatty():
+        return choices[0]
+    width, height = shutil.get_terminal_size()
+    rows = padded([heads(report.subject), *map(cells, report.arrays)])
+    table = sum(-(-len("".join(row)) // width) for row in rows)
+    for maps, shown in choices:
+        paragraphs = [part for part in ([report.line] * bool(report.line), *shown) if part]
+        texts = sum(1 + sum(len(textwrap.wrap(text, width)) for text in part) for part in paragraphs)
+        pictures = sum(3 + len(array.errors) for array in maps) + bool(maps)
+        if table + 4 + pictures + texts <= height:  # a line above, two below, and the prompt
+            return maps, shown
+    return choices[-1]
 
 
 def worth_a_map(array: ArrayReport) -> bool:
     """Whether it fits the screen, and some of its entries are right."""
     fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
     return fits and bool((array.excess <= 0).any())
+
+
+def heads(name: str) -> list[str]:
+    """What stands above the columns of `cells`."""
+    other = "numeric" if reference(name).EXERCISE.function == "backward" else "right"
+    return ["", "shape", "", "error", "worst at", "yours", other, ""]
 
 
 def cells(array: ArrayReport) -> list[str]:

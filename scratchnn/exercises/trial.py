@@ -1,4 +1,4 @@
-"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE OUTPUT SECONDS.
+"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE OUTPUT SECONDS TERMINAL.
 
 It runs a learner's file and does what it is asked, one message a line (wire.py): call a function of the file with these
 arrays, or look for the reason why a backward pass is wrong. What goes wrong becomes one sentence with the line of the
@@ -11,6 +11,7 @@ import _thread
 import functools
 import io
 import json
+import linecache
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
@@ -52,21 +53,26 @@ class Limited(io.TextIOBase):
         return self.stream.write(text)
 
 
-def main(name: str, path: str, output: str, seconds: str) -> None:
+def main(name: str, path: str, output: str, seconds: str, terminal: str = "") -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # interrupt_main needs it, and a shell may have cut it off
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     printed = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
     sys.stdout = sys.stderr = Limited(sys.stdout)
-    Trial(name, Path(path), float(seconds), requests, replies).serve()
+    trial = Trial(name, Path(path), float(seconds), requests, replies, terminal)
+    sys.breakpointhook = trial.stop
+    trial.serve()
 
 
 class Trial:
     """The learner's file, and the two streams of messages."""
 
-    def __init__(self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO) -> None:
+    def __init__(
+        self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO, terminal: str = ""
+    ) -> None:
         self.name, self.file, self.seconds, self.requests, self.replies = name, file, seconds, requests, replies
+        self.terminal, self.stops = terminal, set[int]()
         self.answer = ModuleType("answer")
         self.kept: list[tuple[Any, Any, Any]] = []  # what the answer's forward got, gave and keeps
 
@@ -81,9 +87,9 @@ class Trial:
 
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:
         """What comes of a request, in time or not."""
-        clock = threading.Timer(self.seconds, _thread.interrupt_main)
-        clock.daemon = True
-        clock.start()
+        self.clock = threading.Timer(self.seconds, _thread.interrupt_main)
+        self.clock.daemon = True
+        self.clock.start()
         try:
             return self.done(request)
         except NotWrittenError:
@@ -97,7 +103,25 @@ class Trial:
         except BaseException as error:
             return {"sentence": sentence(error, self.file, self.seconds)}
         finally:
-            clock.cancel()
+            self.clock.cancel()
+
+    def stop(self) -> None:
+        """breakpoint(): a debugger in the terminal, for which all clocks stop.
+
+        A check calls backward many times; in each line it stops at the first.
+        """
+        frame = sys._getframe(1)
+        if not self.terminal:
+            raise RuntimeError("breakpoint() stops where somebody can type: use `check`, in a terminal")
+        if frame.f_lineno in self.stops:
+            return
+        import pdb  # which takes long to load
+
+        self.stops.add(frame.f_lineno)
+        self.clock.cancel()
+        self.send({"stopped": True})
+        terminal = Path(self.terminal)
+        pdb.Pdb(stdin=terminal.open(), stdout=terminal.open("w")).set_trace(frame)
 
     def done(self, request: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked; raises whatever the learner's code raises."""
@@ -162,7 +186,10 @@ def load(name: str, file: Path) -> ModuleType:
     answer = ModuleType("answer")
     answer.__file__ = str(file)
     # by hand, not by import: that would write __pycache__ beside the exercises, and might read an old one
-    exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), vars(answer))
+    code = file.read_bytes()
+    exec(compile(code, str(file), "exec", dont_inherit=True), vars(answer))
+    lines = io.TextIOWrapper(io.BytesIO(code), encoding="utf-8", errors="replace").readlines()
+    linecache.cache[str(file)] = (len(code), None, lines, str(file))  # the file may be saved again while it runs
     for wanted in given_functions(name):
         if not callable(getattr(answer, wanted, None)):
             raise gone(name, file, wanted)
@@ -174,7 +201,7 @@ def load(name: str, file: Path) -> ModuleType:
     return answer
 
 
-def check_forward(name: str, answer: ModuleType) -> None:
+def check_forward(name: str, answer: ModuleType | SimpleNamespace) -> None:
     """The forward pass was given: the gradient of another function would be judged against the wrong numbers."""
     for which in (0, 1):
         values = values_of(reference(name).EXERCISE, which, seed=0)
@@ -224,6 +251,10 @@ def sentence(error: BaseException, file: Path, seconds: float) -> str:
     what = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
     if isinstance(error, SyntaxError) and error.filename == str(file):
         return f"line {error.lineno or '?'}, `{(error.text or '').strip()}`: {type(error).__name__}: {error.msg}"
+    if type(error).__name__ == "BdbQuit":
+        what = "the debugger was left; in place of pdb.set_trace(), write breakpoint()"
+    if "bitwise_xor" in what:
+        what = "^ is no power in Python: a square is x**2"
     if isinstance(error, KeyboardInterrupt):
         what = LOOP.format(seconds)
     if isinstance(error, FloodError):

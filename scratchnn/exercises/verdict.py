@@ -78,8 +78,27 @@ class NoAnswerError(Exception):
         self.written = written
 
 
-def try_answer(name: str, file: Path, seconds: float | None = None, seed: int = 0) -> Verdict:
-    """The verdict on the learner's file."""
+class StaleError(Exception):
+    """The file was saved again while it was tried."""
+
+
+def never() -> bool:
+    return False
+
+
+def try_answer(
+    name: str,
+    file: Path,
+    seconds: float | None = None,
+    seed: int = 0,
+    terminal: str = "",
+    stale: Callable[[], bool] = never,
+) -> Verdict:
+    """The verdict on the learner's file.
+
+    `terminal` is where breakpoint() reads and writes; "" if nobody is there. As soon as `stale()` says that the file
+    is another one by now, a StaleError ends the trial.
+    """
     if not file.is_file():
         return Verdict(sentence=f"there is no file {file}; `start` writes it again")
     exercise = reference(name).EXERCISE
@@ -87,7 +106,8 @@ def try_answer(name: str, file: Path, seconds: float | None = None, seed: int = 
         output = Path(folder, "output")
         output.touch()
         try:
-            with running(name, file, output, seconds or exercise.seconds) as answer:
+            with running(name, file, output, seconds or exercise.seconds, terminal) as answer:
+                answer.stale = stale
                 answer.ask({"do": "load"})
                 if isinstance(exercise, Judged):
                     verdict = Verdict(findings=tuple(exercise.judge(answer, seed)))
@@ -149,10 +169,11 @@ def apart(
 
 
 @contextmanager
-def running(name: str, file: Path, output: Path, seconds: float) -> Iterator[Answer]:
+def running(name: str, file: Path, output: Path, seconds: float, terminal: str = "") -> Iterator[Answer]:
     """The answer's process, until it is no longer needed."""
-    arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds)]
+    arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds), terminal]
     answer = Answer(name, file, apart([sys.executable, *arguments]), output, seconds)
+    answer.may_stop = bool(terminal)
     try:
         answer.message(None)  # the one that says that Python has started
         yield answer
@@ -169,6 +190,8 @@ class Answer:
     def __init__(self, exercise: str, file: Path, process: subprocess.Popen[bytes], output: Path, seconds: float):
         self.exercise, self.file, self.process, self.output, self.seconds = exercise, file, process, output, seconds
         self.left = seconds  # that the next request may take
+        self.may_stop = False  # at a breakpoint, for as long as somebody looks at it
+        self.stale: Callable[[], bool] = never
         self.messages: queue.Queue[bytes] = queue.Queue(WAITING)
         self.listener = threading.Thread(target=self.listen, args=[process.stdout], daemon=True)
         self.listener.start()
@@ -200,10 +223,13 @@ class Answer:
     def ask(self, request: dict[str, Any]) -> Any:
         """What the answer's process returns; AssertionError if the function raised that, else NoAnswerError."""
         functions: list[Callable[..., Any]] = []
-        deadline = time.monotonic() + self.left + GRACE
+        deadline: float | None = time.monotonic() + self.left + GRACE
         self.send({key: encoded(value, functions) for key, value in request.items()})
         while True:
             reply = self.message(deadline)
+            if "stopped" in reply and self.may_stop:
+                deadline = None
+                continue
             if "call" not in reply:
                 break
             try:
@@ -239,6 +265,8 @@ class Answer:
             try:
                 text = self.messages.get(timeout=LOOK)
             except queue.Empty:
+                if self.stale():
+                    raise StaleError from None
                 if self.output.stat().st_size > 4 * FLOOD:  # bytes
                     raise NoAnswerError(FLOODED) from None
                 continue

@@ -1,6 +1,7 @@
 """Checking an exercise whenever it is saved.
 
-Polling a file's time and size five times a second costs nothing that can be measured, and works everywhere.
+Polling a file's time and size five times a second costs nothing that can be measured, and works everywhere. A file that
+is saved again while it is tried is tried again, and nothing is said of what it was before.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from scratchnn.exercises.commands import Desk, check, go_on, hint
 from scratchnn.exercises.terminal import say
+from scratchnn.exercises.verdict import StaleError
 
 POLL = 0.2  # seconds
 KEYS = "n + Enter: the next exercise, h: a hint, q: quit"
@@ -27,9 +30,12 @@ def watch(desk: Desk) -> int:
         name = desk.read().current  # `next` may have been typed in another terminal
         saved = name, stamp(desk.file(name))
         if saved != checked:
-            say(f"\n---- {desk.file(name)}, {time.strftime('%H:%M:%S')}")
-            if check(desk, name) == 0:
-                say(f"{name} is done. {KEYS}")
+            say(f"\n---- {desk.file(name)}, {time.strftime('%H:%M:%S')}: running …", wrap=False)
+            try:
+                if check(desk, name, stale=partial(changed, desk.file(name), saved[1])) == 0:
+                    say(f"{name} is solved. {KEYS}")
+            except StaleError:
+                continue
             checked = saved
         try:
             key = typed.get(timeout=POLL)
@@ -54,6 +60,10 @@ def read_keys(typed: queue.SimpleQueue[str]) -> None:
                 typed.put(line.strip().lower())
     except OSError:
         return
+
+
+def changed(file: Path, before: tuple[int, int] | None) -> bool:
+    return stamp(file) != before
 
 
 def stamp(file: Path) -> tuple[int, int] | None:

@@ -130,13 +130,15 @@ def scale(e: Evidence, c: float) -> Iterator[Claim]:
                 "which term carries a minus?",
             )
             continue
-        where = f": that is {name}" if name != f"{c:g}" else ""
+        where = f": that is {name}" if name != written(c) else ""
         place = "a factor that is the same everywhere"
         if any(size in re.split("[^\\w]+", name) for size in e.sizes):
             place += ": where is a sum that should be a mean, or the other way round?"
         elif name.removeprefix("−") in ("2", "1/2", "4", "1/4"):
             place += ": the derivative of a square, or a ½ in front?"
-        yield Claim(f"SCALE:{name}", f"{e.name} is exactly {c:.6g} times the right gradient, everywhere{where}", place)
+        yield Claim(
+            f"SCALE:{name}", f"{e.name} is exactly {written(c)} times the right gradient, everywhere{where}", place
+        )
     yield Claim(
         f"SCALE:{c:.5g}", f"{e.name} is exactly {c:.6g} times the right gradient, everywhere", "which constant is that?"
     )
@@ -217,13 +219,18 @@ def sums(e: Evidence) -> Iterator[Claim]:
             )
 
 
+def written(c: float) -> str:
+    """A number in six digits, with the minus that texts have."""
+    return f"{c:.6g}".replace("-", "−")
+
+
 def spoken(c: float, e: Evidence) -> list[tuple[str, str]]:
     """All labels that a coefficient may have, and what they mean; none for one that has no name."""
     if abs(c) < TERM:
         return [("0", "is missing")]
     meaning = {"−1": "has the wrong sign", "2": "counts twice", "1/2": "counts half"}
     return [
-        (name, meaning.get(name, f"counts {c:.6g} times: that is {name}"))
+        (name, meaning.get(name, f"counts {written(c)} times" + f": that is {name}" * (name != written(c))))
         for name, number in candidates(e)
         if abs(c - number) <= TERM * abs(c)
     ]
@@ -312,7 +319,7 @@ def factors(e: Evidence) -> Iterator[Claim]:
                     label = written if front == "1" else f"{front}·{written}"
                     yield Claim(
                         f"FACTOR:{label}",
-                        f"{e.name} is {label} times the right gradient, entry by entry",
+                        f"{e.name} is {label.replace('·1/', '/')} times the right gradient, entry by entry",
                         f"is {name} there by mistake, or is it missing? With respect to what did you differentiate?",
                     )
 

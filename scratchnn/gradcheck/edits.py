@@ -285,7 +285,8 @@ def left_out(view: View) -> Iterator[Edit]:
         values = np.concatenate([link.values for link in group])
         constant = not values.size or np.ptp(values) < 1e-12
         if constant or all(link.pointwise for link in group):
-            yield Edit(view, what, "is left out", link.child, weighted(group, lambda k: np.ones(len(k.values))))
+            how = "has lost its minus" if values.size and np.all(values == -1) else "is left out"
+            yield Edit(view, what, how, link.child, weighted(group, lambda k: np.ones(len(k.values))))
         elif link.child.value.shape == link.parent.value.shape:
             rules = weighted(group, lambda k: k.values * (k.rows == k.cols))
             yield Edit(view, what, "is taken on its diagonal alone", link.child, rules)

@@ -27,6 +27,7 @@ def page(
     line: str,
     source: Sequence[str],
     causes: Sequence[Sequence[str]],
+    heads: Sequence[str] = HEADS,
 ) -> str:
     """A report as HTML: the table of the gradients, the wrong line among its neighbours, and the causes."""
 
@@ -35,14 +36,15 @@ def page(
         return f'<p style="margin: 0.6em 0">{"<br>".join(texts)}</p>'
 
     lines = [f'<span style="{MARKED}">{escape(t)}</span>' if t.startswith(">") else escape(t) for t in source]
-    parts = [f'<p style="margin: 0.6em 0"><strong>{escape(head)}</strong></p>', table(rows)]
+    parts = [f'<p style="margin: 0.6em 0"><strong>{escape(head)}</strong></p>']
+    parts += [table(rows, heads)] if rows else []
     parts += [paragraph(sentences) for sentences in (reasons, [line]) if any(sentences)]
     parts += ['<pre style="margin: 0.6em 1em; font-family: monospace">' + "\n".join(lines) + "</pre>"] if lines else []
     parts += map(paragraph, causes)
     return f'<div style="max-width: 60em">{"".join(parts)}</div>'
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
     def row(tag: str, cells: Sequence[str]) -> str:
         wrap = ["nowrap"] * (len(cells) - 1) + ["normal"]
         texts = [f"<strong>{escape(c)}</strong>" if c == "WRONG" else escape(c) for c in cells]
@@ -50,7 +52,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
             f'<{tag} style="{CELL.format(space)}">{text}</{tag}>' for space, text in zip(wrap, texts, strict=True)
         )
 
-    lines = [row("th", HEADS), *(row("td", cells) for cells in rows)]
+    lines = [row("th", heads), *(row("td", cells) for cells in rows)]
     return f'<table style="border-collapse: collapse">{"".join(f"<tr>{line}</tr>" for line in lines)}</table>'
 
 

@@ -260,33 +260,42 @@ def require_float64(what: str, array: Any) -> None:
     )
 
 
-def require_gradient(subject: str, name: str, gradient: Any, array: Array) -> None:
-    """The contract of a gradient, apart from its values."""
+def require_gradient(subject: str, name: str, gradient: Any, array: Array, function: str = "backward") -> None:
+    """The contract of a gradient, or of what else a function gives, apart from its values."""
     if gradient is None or gradient is ...:
-        raise GradientError(f"{subject}: backward gives nothing for {name}: is it returned, or written?")
+        raise GradientError(f"{subject}: {function} gives nothing for {name}: is it returned, or written?")
     if not isinstance(gradient, np.ndarray | np.number):
-        raise GradientError(f"{subject}: backward must give {name} as an array, it gives a {type(gradient).__name__}")
+        raise GradientError(f"{subject}: {function} must give {name} as an array, it gives a {type(gradient).__name__}")
     if gradient.shape != array.shape:
         raise GradientError(
-            f"{subject}: backward gives {name} the shape {gradient.shape}, it must be {array.shape}, that of "
-            f"{name.rpartition('.')[2].removeprefix('d')}{shape_hint(np.asarray(gradient), array)}"
+            f"{subject}: {function} gives {name} the shape {gradient.shape}, it must be {array.shape}"
+            + f", that of {name.rpartition('.')[2].removeprefix('d')}" * (function == "backward")
+            + shape_hint(np.asarray(gradient), array)
         )
     if gradient.dtype.kind != "f":
-        raise GradientError(f"{subject}: backward gives {name} as {gradient.dtype}: a gradient is made of floats")
+        raise GradientError(f"{subject}: {function} gives {name} as {gradient.dtype}: it must be made of floats")
     if not np.isfinite(gradient).all():
-        raise GradientError(f"{subject}: backward gives NaN or infinite values in {name}")
+        raise GradientError(f"{subject}: {function} gives NaN or infinite values in {name}")
 
 
 def shape_hint(gradient: Array, array: Array) -> str:
     if gradient.ndim == array.ndim and sorted(gradient.shape) == sorted(array.shape):
         return ". The same sizes in another order: is a transpose missing, or one too many?"
+    if [size for size in gradient.shape if size > 1] == [size for size in array.shape if size > 1]:
+        if gradient.ndim > array.ndim:
+            return ". It has an axis of length 1 too many: does a sum have keepdims=True that should not?"
+        return ". An axis of length 1 is missing: in a sum, keepdims=True keeps it"
+    if gradient.ndim == array.ndim and all(b in (1, a) for a, b in zip(gradient.shape, array.shape, strict=True)):
+        return ". Where forward repeats along an axis of length 1, backward sums along it, with keepdims=True"
+    if gradient.shape == 2 * array.shape:
+        return ". A column and a row make a square: has one of them an axis of length 1 too many?"
     if gradient.ndim > array.ndim and gradient.shape[gradient.ndim - array.ndim :] == array.shape:
         return (
             f". It has {gradient.ndim - array.ndim} axis too many in front: what was used for every example is summed "
             "over the examples"
         )
     if gradient.ndim < array.ndim:
-        return ". It has lost an axis: was something summed that should not be?"
+        return ". It has an axis too few: was something summed that should not be, or is a [:, None] missing?"
     return ""
 
 

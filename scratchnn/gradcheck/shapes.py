@@ -113,7 +113,7 @@ def advice(expression: Operation, arguments: list[tuple[str, Array]], wanted: tu
     else:
         return ""
     (_, a), (_, b) = arguments
-    fitting: list[tuple[bool, int, str, tuple[int, ...]]] = []
+    fitting: list[tuple[bool, int, bool, str, tuple[int, ...]]] = []
     for (one, x), (other, y) in itertools.product(variants(*arguments[0]), variants(*arguments[1])):
         try:
             shape = (np.matmul if matrix else np.add)(x, y).shape
@@ -121,10 +121,11 @@ def advice(expression: Operation, arguments: list[tuple[str, Array]], wanted: tu
             continue
         changes = (x.shape != a.shape) + (y.shape != b.shape)
         text = ast.unparse(with_operands(expression, one, other))
-        fitting.append((wanted is not None and shape != wanted, changes, text, shape))
+        turned = not matrix and (".T" in one + other)  # entries that lie beside each other stay so
+        fitting.append((wanted is not None and shape != wanted, changes, turned, text, shape))
     if not fitting:
         return ""
-    of_other_shape, _, text, shape = min(fitting, key=lambda found: found[:2])
+    of_other_shape, *_, text, shape = min(fitting, key=lambda found: found[:3])
     return f"; `{text}` would fit, and has shape {shape}" + (f", where {wanted} is wanted" if of_other_shape else "")
 
 

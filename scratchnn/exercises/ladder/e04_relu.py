@@ -25,13 +25,23 @@ def backward(dy, cache):
 
 # ==== below this line: for the checker ====
 
+from types import SimpleNamespace
+
 from scratchnn.exercises.exercise import Exercise
 from scratchnn.gradcheck.facts import Facts
+from scratchnn.machinery.parameters import Array
+
+
+def inputs(s: SimpleNamespace, rng: np.random.Generator) -> dict[str, Array]:
+    """Numbers of all sizes from 2 down to 0.002, on both sides of the kink: a mask like x > 0.1 must not pass."""
+    sizes = np.geomspace(0.002, 2, s.N * s.D) * np.resize([1, -1], s.N * s.D)
+    return {"x": rng.permutation(sizes).reshape(s.N, s.D)}
+
 
 EXERCISE = Exercise(
     title="a kink, and a mask",
     sizes=({"N": 5, "D": 7}, {"N": 11, "D": 3}),
-    inputs=lambda s, rng: {"x": rng.choice([-1, 1], (s.N, s.D)) * rng.uniform(0.1, 2, (s.N, s.D))},
+    inputs=inputs,
     facts=lambda q: Facts(
         masks={"x < 0": q.x < 0, "x > 0": q.x > 0},
         arrays={"x": q.x, "dy": q.dy},

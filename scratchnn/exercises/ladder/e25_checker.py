@@ -4,7 +4,8 @@
 should return dx, which is ∂loss/∂x. You see nothing of them but what they return. x is (N, D), y may have another
 shape.
 
-Return True if dx is right, and False if an entry is wrong. Your function is tried on right and on wrong pairs.
+Return True if dx is right, and False if an entry is wrong, or if dx has another shape than x. Your function is tried on
+right and on wrong pairs.
 
 How:
   - Take as the loss Σ dy · y, the sum of all entries of dy times y, with a dy of random numbers. Why random? Think of
@@ -14,8 +15,8 @@ How:
   - Do so for every entry of x, and compare with what backward gives for your dy.
   - Which h? For a large h the curve bends away; for a small one the rounding of the loss, 1e-16 of its size, is divided
     by 2h. Between these, at about 1e-5, the difference quotient is right to nine digits or so.
-  - When are two numbers equal? Some wrong answers here are off by 1e-4 of their size in one entry. Some right ones are
-    a million times larger than 1.
+  - When are two numbers equal? In some wrong answers here one entry alone is off, by 1e-4 of the largest. Some right
+    ones are a million times larger than 1.
 """
 
 import numpy as np
@@ -65,7 +66,7 @@ def softmax(x: Array) -> tuple[Array, Array]:
 
 def one_entry_off(dy: Array, x: Array) -> Array:
     dx = dy * (1 - np.tanh(x) ** 2)
-    dx[2, 1] *= 1 + 1e-4
+    dx[2, 1] += 1e-4 * np.abs(dx).max()  # not of its own size, which may be nearly 0
     return dx
 
 
@@ -92,8 +93,10 @@ def cases(seed: int) -> list[Case]:
              "every entry is half of what it should be."),
         Case("a sign", False, (tanh[0], lambda dy, x: -tanh[1](dy, x), x),
              "every entry has the wrong sign: do you compare sizes only?"),
-        Case("one entry off by 1e-4 of its size", False, (tanh[0], one_entry_off, x),
-             "one entry of twelve is off by 1e-4 of its size. Is every entry compared, and closely enough?"),
+        Case("a little too small", False, (tanh[0], lambda dy, x: tanh[1](dy, x) - 1e-3 * np.abs(tanh[1](dy, x)), x),
+             "every entry is too small by a thousandth: how large is a difference, whatever its sign?"),
+        Case("one entry off by 1e-4 of the largest", False, (tanh[0], one_entry_off, x),
+             "one entry of twelve is off by 1e-4 of the largest. Is every entry compared, and closely enough?"),
         Case("zero for softmax", False, (softmax, lambda dy, y: 0 * dy, x),
              "this backward always gives 0. For a dy of ones that is right, since the rows of a softmax add up to 1: a "
              "dy of random numbers tells."),

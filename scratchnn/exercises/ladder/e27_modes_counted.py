@@ -9,7 +9,13 @@ The gradient by x can be worked out in two orders:
   - Forward, from x: for each of the 100 numbers of x, a row of slopes is pushed through W1, W2 and W3. The first
     product takes nothing: the slopes of x W1 by x_i are row i of W1.
 
-Write down four numbers, on paper or in your head, before you run anything.
+How many multiplications take each of these? Write down four numbers, on paper or in your head, before you run anything:
+
+    forward_pass       y, from x
+    backward           the gradient by x, from the loss back
+    by_slopes          the gradient by x, from x onwards
+    with_ten_outputs   ten gradients by x, one for each of ten outputs, all backward: here W3 is (20, 10), and dy a row
+                       of ten, with a 1 in one place
 """
 
 
