@@ -251,6 +251,13 @@ def test_nothing_of_the_spanish_pages_is_left_in_english():
 
 
 @built
+def test_no_lecture_tells_the_seconds_of_its_trainings():
+    """They would change with every build; the number of an epoch shows that there are trainings."""
+    text = "".join(path.read_text() for path in (HTML / "gallery").glob("*.html"))
+    assert re.findall(r"\bepoch \d+/\d+ ", text) and re.findall(r"^.*\bepoch \d.* \d+\.\d s$", text, re.MULTILINE) == []
+
+
+@built
 @pytest.mark.skipif(importlib.util.find_spec("sphinx_gallery") is None, reason="needs the extra [docs]")
 def test_a_second_build_has_the_same_bytes(tmp_path):
     """In another folder, with the lectures' results."""

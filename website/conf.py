@@ -126,7 +126,7 @@ def settled(app: Any, page: str, source: list[str]) -> None:
     time of its making."""
     if page.startswith("gallery/"):
         text = re.sub(r"\n +\.\. container:: sphx-glr-download sphx-glr-download-zip\n\n.*\n", "\n", source[0])
-        source[0] = re.sub(r"^(\s+epoch .*?) +\d+\.\d s$", r"\1", text, flags=re.MULTILINE)
+        source[0] = re.sub(r"^(\s.*\bepoch \d+/\d+ .*?) +\d+\.\d s$", r"\1", text, flags=re.MULTILINE)
 
 
 def setup(app: Any) -> None:

@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 import scratchnn
 from formulas.find import PACKAGE, ladder, lesson
 from scratchnn.exercises import exercise, road
@@ -179,6 +181,7 @@ def explorers() -> str:
     """Writes a page, complete in itself, for each of the models in docs/models; returns links to these pages."""
     shutil.rmtree(EXTRA, ignore_errors=True)
     models = sorted((ROOT / "docs" / "models").glob("*.npz"))
-    for path in models:
-        explore_page.main([str(path), "--html", str(EXTRA / "explore" / f"{path.stem}.html")])
+    with threadpool_limits(1):  # more threads add up in another order
+        for path in models:
+            explore_page.main([str(path), "--html", str(EXTRA / "explore" / f"{path.stem}.html")])
     return "".join(f'\n- <a href="explore/{path.stem}.html">{path.stem}</a>' for path in models) + "\n"
