@@ -124,7 +124,7 @@ def test_the_kernel_refuses_what_python_might_be_talked_into(tmp_path):
     """Without the hook that tells of it. As another user where this is root."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
-        Path(name, "readable").write_text("x")
+        Path(name, "readable").write_text("x", encoding="utf-8")
         user = str(grade.unused()) if os.geteuid() == 0 else ""
         with (tmp_path / "output").open("w+b") as output:
             subprocess.run(
@@ -133,9 +133,9 @@ def test_the_kernel_refuses_what_python_might_be_talked_into(tmp_path):
             )  # fmt: skip
             output.seek(0)
             said = output.read().decode()
-        assert [path.name for path in Path(name).iterdir()] == ["readable"] and Path(
-            name, "readable"
-        ).read_text() == "x"
+        assert [path.name for path in Path(name).iterdir()] == ["readable"] and Path(name, "readable").read_text(
+            encoding="utf-8"
+        ) == "x"
     assert f"user {user or os.getuid()}\n" in said
     assert said.count("\nrefused ") == 14 and "NOT REFUSED" not in said, said
     assert said.count("x") <= 1000
@@ -224,7 +224,7 @@ def test_a_submission_gives_nothing_but_plain_files(room, tmp_path):
     with file_of(own, "relu").open("wb") as large:
         large.truncate(10**10)
     file_of(own, "sum").write_bytes(b"\0\xff")
-    (own / STATE).write_text('{"done": {}}')
+    (own / STATE).write_text('{"done": {}}', encoding="utf-8")
     graded = grade.graded(room, "own", own, ["linear", "bias", "relu", "sum", "tanh"], 5)
     assert [mark.verdict.passed for mark in graded.marks] == [False] * 5
     assert sorted(graded.notes) == [
@@ -261,8 +261,8 @@ def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
     for folder in ("a/ann", "b/ann", "empty", "out"):
         Path(folder).mkdir(parents=True)
     for folder in ("a/ann", "b/ann"):
-        file_of(Path(folder), "linear").write_text("")
-    Path("file").write_text("")
+        file_of(Path(folder), "linear").write_text("", encoding="utf-8")
+    Path("file").write_text("", encoding="utf-8")
     assert said("none") == "there is no folder none"
     assert (
         said("a")
@@ -270,7 +270,7 @@ def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
     )
     assert said("a/ann", "b/ann").startswith("ann is there twice, as ")
     assert said("a/ann", "--out", "file/x").startswith("cannot read or write file")
-    Path("out/results.json").write_text("{}")
+    Path("out/results.json").write_text("{}", encoding="utf-8")
     assert "--resume goes on with it" in said("a/ann", "--out", "out")
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
     monkeypatch.setattr(sandbox, "libraries", absent)
@@ -312,17 +312,17 @@ def test_an_interrupted_class_is_gone_on_with(tmp_path):
     results = tmp_path / "out" / "results.json"
     end = time.monotonic() + 300
     while time.monotonic() < end and process.poll() is None:
-        if results.exists() and json.loads(results.read_text())["students"]:
+        if results.exists() and json.loads(results.read_text(encoding="utf-8"))["students"]:
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     told = process.communicate()[0]
     assert process.returncode == 130 and "are left: --resume goes on" in told
-    assert "ann" in [each["student"] for each in json.loads(results.read_text())["students"]]
+    assert "ann" in [each["student"] for each in json.loads(results.read_text(encoding="utf-8"))["students"]]
     again = subprocess.run([*arguments, "--resume", "--json"], env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     said = json.loads(again.stdout)
-    assert said == json.loads(results.read_text()) and said["seed"] == 7
+    assert said == json.loads(results.read_text(encoding="utf-8")) and said["seed"] == 7
     assert [each["student"] for each in said["students"]] == ["ann", "ben", "cy"]
     assert [each["score"] for each in said["students"]] == [1, 0, 1]
     for student in said["students"]:
@@ -367,9 +367,11 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
     assert command(["start", *mine]) == 0
     assert {path.name for path in Path("exercises").iterdir()} == {"07_affine.py", "08_wrong.py", ".progress-mine.json"}
     file = Path("exercises/07_affine.py")
-    assert file.read_text(encoding="utf-8").startswith('"""Affine: ') and "Read before" not in file.read_text()
+    assert file.read_text(encoding="utf-8").startswith('"""Affine: ') and "Read before" not in file.read_text(
+        encoding="utf-8"
+    )
     assert command(["check", "7", *mine]) == 1
-    file.write_text(file.read_text().replace("dx = dW = db = ...", RIGHT), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("dx = dW = db = ...", RIGHT), encoding="utf-8")
     capsys.readouterr()
     assert command(["check", "affine", "--json", *mine]) == 0
     checked = json.loads(capsys.readouterr().out)
@@ -383,7 +385,7 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
         grade.furnish(Path(base))
         room = grade.Room(Path(base))
         graded = grade.graded(room, "me", Path("exercises"), ladder(), 3)
-        stolen = file.read_text().replace(RIGHT, f"exec(open({str(own / 'e07_affine.py')!r}).read())")
+        stolen = file.read_text(encoding="utf-8").replace(RIGHT, f"exec(open({str(own / 'e07_affine.py')!r}).read())")
         file.write_text(stolen, encoding="utf-8")
         (mark,) = grade.graded(room, "me", Path("exercises"), ["affine"], 3).marks
         room.close()

@@ -95,9 +95,11 @@ def test_a_notebook_of_every_part_has_all_its_exercises_and_is_never_written_ove
         ids = [cell["id"] for cell in notebook["cells"]]
         assert len(ids) == len(set(ids)) and all(re.fullmatch(r"[\w-]{1,64}", each) for each in ids)
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    (folder / "2_layers.ipynb").write_text("mine")
+    (folder / "2_layers.ipynb").write_text("mine", encoding="utf-8")
     main(["notebooks", "."])
-    assert (folder / "2_layers.ipynb").read_text() == "mine" and "kept as they were: 1_one" in capsys.readouterr().out
+    assert (folder / "2_layers.ipynb").read_text(
+        encoding="utf-8"
+    ) == "mine" and "kept as they were: 1_one" in capsys.readouterr().out
 
 
 def test_cells_that_are_not_written_say_so_and_raise_nothing(folder):

@@ -253,7 +253,7 @@ def test_nothing_of_the_spanish_pages_is_left_in_english():
 @built
 def test_no_lecture_tells_the_seconds_of_its_trainings():
     """They would change with every build; the number of an epoch shows that there are trainings."""
-    text = "".join(path.read_text() for path in (HTML / "gallery").glob("*.html"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (HTML / "gallery").glob("*.html"))
     assert re.findall(r"\bepoch \d+/\d+ ", text) and re.findall(r"^.*\bepoch \d.* \d+\.\d s$", text, re.MULTILINE) == []
 
 

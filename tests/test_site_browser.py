@@ -114,9 +114,11 @@ def test_no_page_asks_for_anything_outside_or_complains(watched):
     assert watched.is_quiet()
 
 
-def test_every_formula_has_a_size_and_no_error(opened):
+def test_every_formula_has_a_size_and_no_error(browser):
+    """In a page of its own for every file: one for all of them holds what some ninety leave behind, and may end."""
     for path in [*(HTML / "learn").rglob("*.html"), *(HTML / "exercises").glob("e*.html")]:
-        page = opened.open(path.relative_to(HTML).as_posix())
+        watched = Watched(browser.new_page(viewport={"width": 1400, "height": 900}), HTML.as_uri() + "/")
+        page = watched.open(path.relative_to(HTML).as_posix())
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
         for notation in ("code", "papers"):
             page.evaluate("notation => { document.documentElement.dataset.notation = notation; }", notation)
@@ -126,7 +128,8 @@ def test_every_formula_has_a_size_and_no_error(opened):
             )
             assert empty == 0, (path.name, notation)
         assert page.locator(".katex-error").count() == 0
-    assert opened.is_quiet()
+        assert watched.is_quiet()
+        page.close()
 
 
 def test_a_formula_and_its_line_light_up_together_by_pointer_and_by_key(opened):

@@ -324,7 +324,7 @@ def verdict_on(answer: Graded, name: str, seed: int) -> Verdict:
         return Verdict(findings=tuple(task.judge(answer, seed)))
     here = as_if_here(answer)
     if hasattr(reference(name), "forward"):
-        check_forward(name, here)  # type: ignore[arg-type]
+        check_forward(name, here)
     # what the answer writes into its arguments may have changed the problem under the judge's hands: once more, without
     return confirmed(Verdict(judge(name, here, seed)), answer, seed)
 
