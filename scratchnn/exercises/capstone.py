@@ -23,13 +23,11 @@ def pieces(answer: Any, names: Sequence[str], seed: int) -> list[Finding]:
     file = getattr(answer, "file", None)
     if file is None:  # the library's own solutions
         return []
-    return [piece(name, Path(file).with_name(path_of(name).name.removeprefix("e")), seed) for name in names]
+    return [piece(answer, name, Path(file).with_name(path_of(name).name.removeprefix("e")), seed) for name in names]
 
 
-def piece(name: str, file: Path, seed: int) -> Finding:
-    from scratchnn.exercises.verdict import try_answer  # which judges this exercise, and so imports it
-
-    verdict = try_answer(name, file, seed=seed)
+def piece(answer: Any, name: str, file: Path, seed: int) -> Finding:
+    verdict = answer.earlier(name, file, seed)
     wrong = [array for array in verdict.report.arrays if not array.passed] if verdict.report else []
     why = verdict.sentence or "; ".join(a.diagnosis.fact if a.diagnosis else f"{a.name} is wrong" for a in wrong)
     return Finding(f"your {file.name}", verdict.passed, f"look at the exercise {name} first: {why}")

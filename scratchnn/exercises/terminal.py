@@ -9,21 +9,16 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from scratchnn.exercises.exercise import Finding, path_of, reference, solution
+from scratchnn.exercises.exercise import path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
 from scratchnn.exercises.road import PARTS, STEPS, step_of
+from scratchnn.exercises.telling import told
 from scratchnn.exercises.verdict import Verdict
-from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
 
-LARGEST_MAP = 20
-LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
-ON_A_KINK = "   ? on a kink"
 STYLES = {"done": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
 
 Pieces = Sequence[tuple[str, str]]  # a line: texts, each with its style
@@ -100,32 +95,23 @@ def show_list(progress: Progress) -> None:
 # ---- the verdict
 
 
+LOOK: Mapping[str, tuple[str, str]] = {  # of each kind of part: what comes before it, and its style
+    "right": ("", "bold green"), "wrong": ("", "bold red"), "error": ("", "red"), "unwritten": ("", "yellow"),
+    "title": ("\n", ""), "legend": ("", "dim"), "fact": ("\n", "bold"), "text": ("", ""),
+}  # fmt: skip
+
+
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
-    if verdict.findings:
-        show_findings(name, verdict.findings)
-    elif verdict.report is None:
-        say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
-    else:
-        show_report(verdict.report)
-    if verdict.printed:
-        say("\nYour code printed:")
-        block(verdict.printed)
+    for kind, content in told(name, file.name, verdict):
+        if kind == "table":
+            table(content)
+        elif kind == "block":
+            block(content)
+        else:
+            before, style = LOOK[kind]
+            say(before + content, style)
     if verdict.passed:
         show_solution(name, "The library's solution, to compare with yours:")
-
-
-def show_findings(name: str, findings: Sequence[Finding]) -> None:
-    """What the answer was tried on; and of the first that went wrong, why."""
-    right = sum(finding.right for finding in findings)
-    if right == len(findings):
-        say(f"{name}: right, all {right} of them", "bold green")
-    else:
-        say(f"{name}: {right} of {len(findings)} right", "bold red")
-    table([["ok" if finding.right else "WRONG", finding.what] for finding in findings])
-    wrong = next((finding for finding in findings if not finding.right), None)
-    if wrong:
-        say(f"\n{wrong.what}:", "bold")
-        say(wrong.why)
 
 
 def show_solution(name: str, title: str) -> None:
@@ -163,58 +149,3 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
 def show_hints(name: str, hints: Sequence[str]) -> None:
     for level, hint in enumerate(hints, 1):
         say(f"{name}, hint {level} of {HINTS}: {hint}")
-
-
-def show_report(report: Report) -> None:
-    wrong = [array for array in report.arrays if not array.passed]
-    if wrong:
-        say(f"{report.subject}: {', '.join(array.name for array in wrong)} wrong", "bold red")
-    else:
-        say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
-    other = "numeric" if reference(report.subject).EXERCISE.function == "backward" else "right"
-    heads = ["", "shape", "", "largest error", "worst at", "yours", other, ""]
-    table([heads, *map(cells, report.arrays)])
-    mapped = [array for array in wrong if worth_a_map(array)]
-    for array in mapped:
-        say(f"\nWhere {array.name} is wrong:")
-        block(map_of(array))
-    if mapped:
-        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
-    if report.line:
-        say("\n" + report.line, "bold")
-    for names, diagnosis in report.diagnoses():
-        fact, *rest = explanation(names, diagnosis)
-        say("\n" + fact, "bold")
-        for sentence in rest:
-            say(sentence)
-
-
-def worth_a_map(array: ArrayReport) -> bool:
-    """Whether it fits the screen, and some of its entries are right."""
-    fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
-    return fits and bool((array.excess <= 0).any())
-
-
-def cells(array: ArrayReport) -> list[str]:
-    """One line of the table of a report."""
-    wrong, kinks, size = int((array.excess > 0).sum()), int((~array.judged).sum()), array.errors.size
-    notes = [f"{wrong} of {size} wrong"] if wrong else []
-    notes += [f"{kinks} of {size} on a kink, where any slope between the two is right"] if kinks else []
-    notes += ["all zero, which says little"] if not wrong and not array.analytic.any() else []
-    return [
-        array.name,
-        str(array.errors.shape),
-        "WRONG" if wrong else "ok",
-        f"{array.errors.max():.1e}",
-        str(list(array.worst)),
-        f"{float(array.analytic[array.worst]): .6g}",
-        f"{float(array.numeric.value[array.worst]): .6g}",
-        "; ".join(notes),
-    ]
-
-
-def map_of(array: ArrayReport) -> str:
-    """A wrong 2-D gradient, one character per entry."""
-    wrong = array.excess > 0
-    kinds = [~array.judged, ~wrong, array.analytic == 0, array.analytic > array.numeric.value]
-    return "\n".join(" ".join(row) for row in np.select(kinds, ["?", ".", "0", "+"], "-"))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -59,28 +59,37 @@ def main(name: str, path: str, output: str, seconds: str) -> None:
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
     sys.stdout = sys.stderr = Limited(sys.stdout)
-    trial = Trial(name, Path(path), float(seconds), requests, replies)
-    trial.send({"started": True})
+
+    def send(message: dict[str, Any]) -> None:
+        replies.write(line(message))
+        replies.flush()
+
+    def call(message: dict[str, Any]) -> Any:
+        send(message)
+        return json.loads(requests.readline())
+
+    trial = Trial(name, Path(path), float(seconds), call)
+    send({"started": True})
     for text in requests:
-        trial.send(trial.reply(json.loads(text)))
+        clock = threading.Timer(trial.seconds, _thread.interrupt_main)
+        clock.daemon = True
+        clock.start()
+        try:
+            reply = trial.reply(json.loads(text))
+        finally:
+            clock.cancel()
+        send(reply)
 
 
 class Trial:
-    """The learner's file, and the two streams of messages."""
+    """The learner's file, and how to call a function on the other side: with a message, which brings another."""
 
-    def __init__(self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO) -> None:
-        self.name, self.file, self.seconds, self.requests, self.replies = name, file, seconds, requests, replies
+    def __init__(self, name: str, file: Path, seconds: float, call: Callable[[dict[str, Any]], Any]) -> None:
+        self.name, self.file, self.seconds, self.call = name, file, seconds, call
         self.answer = ModuleType("answer")
 
-    def send(self, message: dict[str, Any]) -> None:
-        self.replies.write(line(message))
-        self.replies.flush()
-
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What comes of a request, in time or not."""
-        clock = threading.Timer(self.seconds, _thread.interrupt_main)
-        clock.daemon = True
-        clock.start()
+        """What comes of a request."""
         try:
             return self.done(request)
         except NotWrittenError:
@@ -93,8 +102,6 @@ class Trial:
             return {"rejected": str(error)}
         except BaseException as error:
             return {"sentence": sentence(error, self.file, self.seconds)}
-        finally:
-            clock.cancel()
 
     def done(self, request: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked; raises whatever the learner's code raises."""
@@ -117,11 +124,10 @@ class Trial:
         return {"value": encoded(returned, [])}
 
     def remote(self, number: int) -> Callable[..., Any]:
-        """A function that runs in the other process."""
+        """A function that runs on the other side."""
 
         def called(*arguments: Any) -> Any:
-            self.send({"call": number, "arguments": encoded(arguments, [])})
-            reply = json.loads(self.requests.readline())
+            reply = self.call({"call": number, "arguments": encoded(arguments, [])})
             if "error" in reply:
                 raise ValueError(reply["error"])
             return decoded(reply["value"], self.remote)
