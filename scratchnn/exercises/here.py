@@ -62,7 +62,7 @@ def try_here(name: str, file: Path, seed: int = 0) -> Verdict:
 
 
 def exercises() -> dict[str, dict[str, Any]]:
-    """What the page shows of every exercise, by name, in the order of the road. `stub` is None if it must be asked for."""
+    """What the page shows of every exercise, by name, in their order; `stub` is None if it must be asked for."""
     return {
         name: {
             "number": int(path_of(name).name[1:3]),
