@@ -7,6 +7,11 @@
   const source = at("source"), choice = at("choice"), status = at("status"), report = at("report");
   const here = (path) => new URL(path, location.href.replace(/[?#].*/, "")).href;
   const make = (tag, text = "", cls = "") => Object.assign(document.createElement(tag), { textContent: text, className: cls });
+  const worded = (text, cls) => { // what stands between `these` is code
+    const made = make("p", "", cls);
+    made.append(...text.trim().split(/`([^`]+)`/).map((piece, k) => (k % 2 ? make("code", piece) : piece)));
+    return made;
+  };
   const button = (text, action) => {
     const made = make("button", text);
     made.type = "button";
@@ -126,7 +131,7 @@
     return box;
   };
   const table = (rows) => {
-    const made = make("table"), headed = rows[0][0] === "";
+    const headed = rows[0][0] === "", made = make("table", "", headed ? "headed" : "");
     for (const [k, row] of rows.entries()) {
       const line = made.insertRow();
       for (const cell of row) {
@@ -141,14 +146,12 @@
   const shown = {
     table,
     block: (text) => scrolled(make("pre", text.replace(/\n$/, "")), "Lines"),
-    title: (text) => make("p", text, "title"),
     legend: (text) => make("p", text.trim(), "legend"),
-    fact: (text) => make("p", text, "fact"),
-    text: (text) => make("p", text.trim()),
   };
+  const plain = ["title", "fact", "text"]; // the others say how it went
   const tell = (name, { passed, labels, parts: said, certificate }) => {
     report.replaceChildren(
-      ...said.map(([kind, content]) => (shown[kind] ? shown[kind](content) : make("p", content, `head ${kind}`)))
+      ...said.map(([kind, content]) => (shown[kind] ? shown[kind](content) : worded(content, plain.includes(kind) ? kind : `head ${kind}`)))
     );
     const line = said.map(([, content]) => /\bline (\d+)/.exec(content)).find(Boolean);
     number(line ? Number(line[1]) : 0);
@@ -225,18 +228,19 @@
   });
 
   // ---- the task, as the exercise's own page has it
+  const heading = (name) => make("h2", `${exercises[name].number}. ${name.replaceAll("_", " ")}: ${exercises[name].title}`);
   const task = async (name) => {
     const address = here(`exercises/${exercises[name].page}`);
     const link = make("a", "The task on a page of its own");
     link.href = address;
-    at("task").replaceChildren(make("h2", exercises[name].title), make("p", "The task stands at the top of your file."), link);
+    at("task").replaceChildren(heading(name), make("p", "The task stands at the top of your file."), link);
     if (location.protocol === "file:") return;
     const page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
     if (name !== current) return;
     const text = page.querySelector("article section");
     for (const left of text.querySelectorAll("h1, #your-file, .notation, .to-code, .headerlink")) left.remove();
     for (const each of text.querySelectorAll("[href]")) each.href = new URL(each.getAttribute("href"), address).href;
-    at("task").replaceChildren(make("h2", exercises[name].title), ...text.childNodes, link);
+    at("task").replaceChildren(heading(name), ...text.childNodes, link);
   };
 
   // ---- which exercise
