@@ -22,12 +22,13 @@ import numpy as np
 import pytest
 from conftest import LONG, ROOT
 
-from scratchnn.exercises import commands, progress, terminal, trial, verdict
+from scratchnn.exercises import commands, progress, telling, terminal, verdict
 from scratchnn.exercises import watch as watching
 from scratchnn.exercises.__main__ import exercise, main
 from scratchnn.exercises.__main__ import run as command
 from scratchnn.exercises.commands import ExerciseError
 from scratchnn.exercises.exercise import ladder, path_of, solution, stub, upper
+from scratchnn.exercises.here import try_here
 from scratchnn.exercises.progress import STATE, Progress, file_of
 from scratchnn.exercises.road import STEPS
 from scratchnn.exercises.verdict import SHOWN, Verdict, try_answer
@@ -229,7 +230,7 @@ def test_the_map_has_a_character_for_every_kind_of_entry():
     kink[1, 2] = True
     analytic = np.array([[1.0, 2.5, 2.5], [0.0, 5.0, 9.0]])
     array = ArrayReport("dx", analytic, NumericGradient(value, np.full((2, 3), 1e-9), kink, np.where(kink, "kink", "")))
-    assert terminal.map_of(array) == ". + -\n0 . ?"
+    assert telling.map_of(array) == ". + -\n0 . ?"
 
 
 def test_dots_are_a_state_and_not_an_error(tmp_path):
@@ -282,12 +283,7 @@ def tried_here(tmp_path: Path, text: str) -> Verdict:
     """The same without a process of its own, as long as it does not end that."""
     file = tmp_path / "03_linear.py"
     file.write_text(text, encoding="utf-8")
-    answer = trial.Trial("linear", file, 10.0, io.BytesIO(), io.BytesIO())
-    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(printed):
-        reply = answer.reply({"do": "load"})
-        if "sentence" not in reply:
-            reply = answer.reply({"do": "report", "seed": 0})
-    return Verdict(sentence=reply["sentence"], written=reply.get("written", True), printed=printed.getvalue())
+    return try_here("linear", file)
 
 
 @pytest.mark.parametrize("what", BAD)

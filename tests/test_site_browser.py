@@ -36,7 +36,7 @@ FLAGS = [
 KINDS = [
     "index.html", "start.html", "learn/index.html", "learn/layers/dense.html", "learn/vae.html",
     "exercises/index.html", "exercises/e14_bottleneck.html", "gallery/index.html", "gallery/elbo_tour.html",
-    "explore.html", "teach.html", "findings.html", "results.html", "mistakes.html", "diagnosis.html",
+    "explore.html", "practice.html", "teach.html", "findings.html", "results.html", "mistakes.html", "diagnosis.html",
     "reference/index.html", "reference/scratchnn.gradcheck.html", "files/examples/tiny_vae.py.html", "search.html",
     "es/index.html", "es/start.html", "es/gallery/elbo_tour.html",
 ]  # fmt: skip

@@ -8,6 +8,7 @@
     lectures.py    the lectures as sphinx-gallery takes them
     extension.py   formula lines in two notations, by KaTeX
     katex.py       KaTeX, from npm
+    practice.py    the exercises in the browser, and the wheel beside them
     joins.py       which formulas have their lines of code
     links.py       where the links of the built pages lead
     conf.py        the settings of Sphinx

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from scratchnn.scripts import cli
-from website import katex, stage
+from website import katex, practice, stage
 from website.links import links
 from website.places import BUILD, HERE, LANGUAGES, SOURCE
 
@@ -25,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.fresh:
         for path in BUILD.glob("*"):
-            if path.name != "npm":
+            if path.name not in ("npm", "pyodide"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     try:
         katex.install()
@@ -43,6 +43,7 @@ def main() -> int:
         status = sphinx(language, str(folder))
         if status:
             return status
+    practice.put_beside(out)
     # a template of the theme, and a record of the settings, with paths of this machine: no pages
     for left in [*out.rglob("_static/webpack-macros.html"), *out.rglob(".buildinfo")]:
         left.unlink()

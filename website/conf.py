@@ -73,7 +73,7 @@ if language != "en":
     suppress_warnings += ["toc.excluded"]
 
 # ---- HTML
-WIDE = ("learn/", "exercises/", "files/", "index")  # no list of headings beside them
+WIDE = ("learn/", "exercises/", "files/", "index", "practice")  # no list of headings beside them
 html_theme = "pydata_sphinx_theme"
 html_title = "scratchnn"
 html_favicon = str(HERE / "static" / "favicon.svg")

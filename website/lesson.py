@@ -134,6 +134,7 @@ def exercise_page(path: Path, names: Names) -> str:
     numbers = trimmed(rows, [*range(start, begin + 1), *range(end + 1, teacher)])
     page += ["Your file", "-" * 9, ""]
     page += [f"``scratchnn exercises start`` writes it, ``scratchnn exercises check {name}`` says whether it is right."]
+    page += [f"You can also write it `in the browser <../practice.html?{name}>`__."]
     page += ["", *raw(listing(path, numbers, lines, f"the file of {name}", {begin: turn}))]
     page += ["Hints", "-" * 5, ""]
     for k, hint in enumerate(task.hints, 1):

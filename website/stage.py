@@ -12,7 +12,7 @@ import scratchnn
 from formulas.find import PACKAGE, ladder, lesson
 from scratchnn.exercises import exercise, road
 from scratchnn.scripts import explore_page
-from website import lectures
+from website import lectures, practice
 from website.code import listing, raw
 from website.lesson import exercise_page, lesson_page
 from website.places import EXTRA, HERE, ROOT, SOURCE
@@ -50,6 +50,7 @@ def stage(short: bool) -> None:
     for module in PUBLIC:
         write(f"reference/{module}.rst", reference_page(module))
     write("reference/index.rst", reference_index())
+    write("practice.md", (SOURCE / "practice.md").read_text(encoding="utf-8").replace("PRACTICE", practice.known()))
     write("explore.md", (SOURCE / "explore.md").read_text(encoding="utf-8") + explorers())
 
 
@@ -152,7 +153,8 @@ def exercise_index() -> str:
     page += ["You write backward passes and more; a check says whether they are right, and if not, why not::", ""]
     commands = ('python -m pip install -e ".[exercises]"', "scratchnn exercises start", "scratchnn exercises watch")
     page += [f"   {command}" for command in commands]
-    page += ["", ":doc:`What the check recognises </diagnosis>` is said on a page of its own.", ""]
+    page += ["", "Or without installing anything, :doc:`in the browser </practice>`.", ""]
+    page += [":doc:`What the check recognises </diagnosis>` is said on a page of its own.", ""]
     entries = []
     for part, steps in road.PARTS.items():
         page += [part, "-" * len(part), "", ".. list-table::", "   :widths: 30 70", ""]
@@ -162,7 +164,7 @@ def exercise_index() -> str:
             page += [f"   * - :doc:`{step.name.replace('_', ' ')} <{entry}>`", f"     - {title}"]
             entries.append(f"   {entry}")
         page.append("")
-    return "\n".join([*page, ".. toctree::", "   :hidden:", "", *entries]) + "\n"
+    return "\n".join([*page, ".. toctree::", "   :hidden:", "", "   /practice", *entries]) + "\n"
 
 
 def reference_page(module: str) -> str:

@@ -34,7 +34,8 @@ from scratchnn.exercises.exercise import (
 )  # fmt: skip
 from scratchnn.exercises.judge import examined, judge
 from scratchnn.exercises.progress import HINTS, file_of
-from scratchnn.exercises.terminal import cells, heads, hints_for
+from scratchnn.exercises.telling import cells, heads
+from scratchnn.exercises.terminal import hints_for
 from scratchnn.exercises.trial import NotWrittenError, check_forward, sentence, supervised
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.exercises.yours import load

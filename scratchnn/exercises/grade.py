@@ -35,7 +35,7 @@ from scratchnn.exercises.judge import judge
 from scratchnn.exercises.progress import DamagedError, Progress, load, state_of
 from scratchnn.exercises.road import step_of
 from scratchnn.exercises.trial import check_forward
-from scratchnn.exercises.verdict import SHOWN, Answer, NoAnswerError, Verdict, apart, confirmed
+from scratchnn.exercises.verdict import SHOWN, Apart, NoAnswerError, Verdict, apart, confirmed
 from scratchnn.gradcheck.problem import GradientError
 
 SECONDS = 5.0  # that all calls of an answer together may take; a right one takes some hundredths of a second
@@ -141,7 +141,7 @@ def file_name(name: str) -> str:
 
 
 class Visitor:
-    """The answer's process as its judge has it: what of subprocess.Popen an `Answer` uses."""
+    """The answer's process as its judge has it: what of subprocess.Popen an `Apart` uses."""
 
     def __init__(self, door: socket.socket, stdin: Any, stdout: Any) -> None:
         self.door, self.stdin, self.stdout = door, stdin, stdout
@@ -161,7 +161,7 @@ class Visitor:
         return self.status
 
 
-class Graded(Answer):
+class Graded(Apart):
     """An answer in the room. Its calls together have the seconds that elsewhere each of them has."""
 
     def __init__(self, name: str, file: Path, visitor: Visitor, output: Path, seconds: float, known: Verdicts) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from scratchnn.exercises import exercise, ladder, sandbox
-from scratchnn.exercises.trial import Limited, Trial
+from scratchnn.exercises.trial import Limited, Served
 from scratchnn.exercises.verdict import FLOOD
 from scratchnn.exercises.wire import line
 
@@ -101,6 +101,6 @@ def serve(
         shut(PRINTED)
         sandbox.watched(tell, forbidden)
         file, seconds = Path(request["file"]), float(request["seconds"])
-        Trial(request["name"], file, seconds, os.fdopen(requests, "rb"), os.fdopen(replies, "wb")).serve()
+        Served(request["name"], file, seconds, os.fdopen(requests, "rb"), os.fdopen(replies, "wb")).serve()
     finally:
         os._exit(0)

@@ -9,21 +9,16 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from scratchnn.exercises.exercise import Finding, path_of, reference, solution
+from scratchnn.exercises.exercise import path_of, reference, solution
 from scratchnn.exercises.progress import HINTS, Progress
 from scratchnn.exercises.road import PARTS, STEPS, step_of
+from scratchnn.exercises.telling import Part, told
 from scratchnn.exercises.verdict import Verdict
-from scratchnn.gradcheck.report import ArrayReport, Report, explanation
 from scratchnn.machinery.extras import missing
 
-LARGEST_MAP = 20
-LEGEND = "  . right   + yours too large   - too small   0 zero where it should not be"
-ON_A_KINK = "   ? on a kink"
 STYLES = {"solved": "green", "current": "bold cyan", "skipped": "yellow", "ok": "green", "WRONG": "bold red"}
 
 Pieces = Sequence[tuple[str, str]]  # a line: texts, each with its style
@@ -107,32 +102,39 @@ def show_list(progress: Progress) -> None:
 # ---- the verdict
 
 
+LOOK: Mapping[str, tuple[str, str]] = {  # of each kind of part: what comes before it, and its style
+    "right": ("", "bold green"), "wrong": ("", "bold red"), "error": ("", "red"), "unwritten": ("", "yellow"),
+    "title": ("\n", ""), "legend": ("", "dim"), "fact": ("\n", "bold"), "text": ("", ""),
+}  # fmt: skip
+
+
 def show_verdict(name: str, file: Path, verdict: Verdict) -> None:
-    if verdict.printed:
-        say("Your code printed:")
-        block(verdict.printed)
-    if verdict.findings:
-        show_findings(name, verdict.findings)
-    elif verdict.report is None:
-        say(f"{file.name}: {verdict.sentence.removeprefix(name + ': ')}", "yellow" if not verdict.written else "red")
-    else:
-        show_report(verdict.report)
+    for kind, content in told(name, file.name, verdict, on_one_screen):
+        if kind == "table":
+            table(content)
+        elif kind == "block":
+            block(content)
+        else:
+            before, style = LOOK[kind]
+            say(before + content, style)
     if verdict.passed:
         show_solution(name, "The library's solution, to compare with yours:")
 
 
-def show_findings(name: str, findings: Sequence[Finding]) -> None:
-    """What the answer was tried on; and of the first that went wrong, why."""
-    right = sum(finding.right for finding in findings)
-    if right == len(findings):
-        say(f"{name}: right, all {right} of them", "bold green")
-    else:
-        say(f"{name}: {right} of {len(findings)} right", "bold red")
-    table([["ok" if finding.right else "WRONG", finding.what] for finding in findings])
-    wrong = next((finding for finding in findings if not finding.right), None)
-    if wrong:
-        say(f"\n{wrong.what}:", "bold")
-        say(wrong.why)
+def on_one_screen(parts: Sequence[Part]) -> bool:
+    """Whether all of a report is seen at once in a terminal; a pipe has room for anything."""
+    if not sys.stdout.isatty():
+        return True
+    width, height = shutil.get_terminal_size()
+    lines = 3  # two below it, and the prompt
+    for kind, content in parts:
+        if kind == "table":
+            lines += sum(-(-len("".join(row)) // width) for row in padded(content))
+        elif kind == "block":
+            lines += len(content.split("\n")) + 1
+        else:
+            lines += len(LOOK[kind][0]) + len(textwrap.wrap(content, width))
+    return lines <= height
 
 
 def show_solution(name: str, title: str) -> None:
@@ -172,82 +174,3 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
 def show_hints(name: str, hints: Sequence[str]) -> None:
     for level, hint in enumerate(hints, 1):
         say(f"{name}, hint {level} of {HINTS}: {hint}")
-
-
-def show_report(report: Report) -> None:
-    wrong = [array for array in report.arrays if not array.passed]
-    if wrong:
-        say(f"{report.subject}: {', '.join(array.name for array in wrong)} wrong", "bold red")
-    else:
-        say(f"{report.subject}: right, every entry of {', '.join(a.name for a in report.arrays)}", "bold green")
-    table([heads(report.subject), *map(cells, report.arrays)])
-    mapped, causes = what_fits(report, [array for array in wrong if worth_a_map(array)])
-    for array in mapped:
-        say(f"\nWhere {array.name} is wrong:")
-        block(map_of(array))
-    if mapped:
-        say(LEGEND + ON_A_KINK * any((~array.judged).any() for array in mapped), "dim")
-    if report.line:
-        say("\n" + report.line, "bold")
-    for fact, *rest in causes:
-        say("\n" + fact, "bold")
-        for sentence in rest:
-            say(sentence)
-
-
-def what_fits(report: Report, mapped: list[ArrayReport]) -> tuple[list[ArrayReport], list[list[str]]]:
-    """The maps and the causes to be shown: as many as let all of the report be seen at once in a terminal."""
-    causes = [explanation(*found) for found in report.diagnoses()]
-    first, others = causes[:1], causes[1:]
-    short = [cause[:1] for cause in others]
-    later = [[f"When this is mended, look at {', '.join(cause[0].partition(':')[0] for cause in others)} again."]]
-    choices = [(mapped, causes), ([], causes), ([], first + short), ([], first + later)]
-    if not sys.stdout.isatty():
-        return choices[0]
-    width, height = shutil.get_terminal_size()
-    rows = padded([heads(report.subject), *map(cells, report.arrays)])
-    table = sum(-(-len("".join(row)) // width) for row in rows)
-    for maps, shown in choices:
-        paragraphs = [part for part in ([report.line] * bool(report.line), *shown) if part]
-        texts = sum(1 + sum(len(textwrap.wrap(text, width)) for text in part) for part in paragraphs)
-        pictures = sum(3 + len(array.errors) for array in maps) + bool(maps)
-        if table + 4 + pictures + texts <= height:  # a line above, two below, and the prompt
-            return maps, shown
-    return choices[-1]
-
-
-def worth_a_map(array: ArrayReport) -> bool:
-    """Whether it fits the screen, and some of its entries are right."""
-    fits = array.errors.ndim == 2 and max(array.errors.shape) <= LARGEST_MAP
-    return fits and bool((array.excess <= 0).any())
-
-
-def heads(name: str) -> list[str]:
-    """What stands above the columns of `cells`."""
-    other = "numeric" if reference(name).EXERCISE.function == "backward" else "right"
-    return ["", "shape", "", "error", "worst at", "yours", other, ""]
-
-
-def cells(array: ArrayReport) -> list[str]:
-    """One line of the table of a report."""
-    wrong, kinks, size = int((array.excess > 0).sum()), int((~array.judged).sum()), array.errors.size
-    notes = [f"{wrong} of {size} wrong"] if wrong else []
-    notes += [f"{kinks} of {size} on a kink, where any slope between the two is right"] if kinks else []
-    notes += ["all zero, which says little"] if not wrong and not array.analytic.any() else []
-    return [
-        array.name,
-        str(array.errors.shape),
-        "WRONG" if wrong else "ok",
-        f"{array.errors.max():.1e}",
-        str(list(array.worst)),
-        f"{float(array.analytic[array.worst]): .6g}",
-        f"{float(array.numeric.value[array.worst]): .6g}",
-        "; ".join(notes),
-    ]
-
-
-def map_of(array: ArrayReport) -> str:
-    """A wrong 2-D gradient, one character per entry."""
-    wrong = array.excess > 0
-    kinds = [~array.judged, ~wrong, array.analytic == 0, array.analytic > array.numeric.value]
-    return "\n".join(" ".join(row) for row in np.select(kinds, ["?", ".", "0", "+"], "-"))

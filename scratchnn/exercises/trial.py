@@ -60,36 +60,21 @@ def main(name: str, path: str, output: str, seconds: str, terminal: str = "") ->
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
     sys.stdout = sys.stderr = Limited(sys.stdout)
-    trial = Trial(name, Path(path), float(seconds), requests, replies, terminal)
+    trial = Served(name, Path(path), float(seconds), requests, replies, terminal)
     sys.breakpointhook = trial.stop
     trial.serve()
 
 
 class Trial:
-    """The learner's file, and the two streams of messages."""
+    """The learner's file, and how to call a function on the other side: with a message, which brings another."""
 
-    def __init__(
-        self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO, terminal: str = ""
-    ) -> None:
-        self.name, self.file, self.seconds, self.requests, self.replies = name, file, seconds, requests, replies
-        self.terminal, self.stops = terminal, set[int]()
+    def __init__(self, name: str, file: Path, seconds: float, call: Callable[[dict[str, Any]], Any]) -> None:
+        self.name, self.file, self.seconds, self.call = name, file, seconds, call
         self.answer = ModuleType("answer")
         self.kept: list[tuple[Any, Any, Any]] = []  # what the answer's forward got, gave and keeps
 
-    def serve(self) -> None:
-        self.send({"started": True})
-        for text in self.requests:
-            self.send(self.reply(json.loads(text)))
-
-    def send(self, message: dict[str, Any]) -> None:
-        self.replies.write(line(message))
-        self.replies.flush()
-
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What comes of a request, in time or not."""
-        self.clock = threading.Timer(self.seconds, _thread.interrupt_main)
-        self.clock.daemon = True
-        self.clock.start()
+        """What comes of a request."""
         try:
             return self.done(request)
         except NotWrittenError:
@@ -102,26 +87,6 @@ class Trial:
             return {"rejected": str(error)}
         except BaseException as error:
             return {"sentence": sentence(error, self.file, self.seconds)}
-        finally:
-            self.clock.cancel()
-
-    def stop(self) -> None:
-        """breakpoint(): a debugger in the terminal, for which all clocks stop.
-
-        A check calls backward many times; in each line it stops at the first.
-        """
-        frame = sys._getframe(1)
-        if not self.terminal:
-            raise RuntimeError("breakpoint() stops where somebody can type: use `check`, in a terminal")
-        if frame.f_lineno in self.stops:
-            return
-        import pdb  # which takes long to load
-
-        self.stops.add(frame.f_lineno)
-        self.clock.cancel()
-        self.send({"stopped": True})
-        terminal = Path(self.terminal)
-        pdb.Pdb(stdin=terminal.open(), stdout=terminal.open("w")).set_trace(frame)
 
     def done(self, request: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked; raises whatever the learner's code raises."""
@@ -165,16 +130,67 @@ class Trial:
         return supervised(getattr(self.answer, function))(**values), values
 
     def remote(self, number: int) -> Callable[..., Any]:
-        """A function that runs in the other process."""
+        """A function that runs on the other side."""
 
         def called(*arguments: Any) -> Any:
-            self.send({"call": number, "arguments": encoded(arguments, [])})
-            reply = json.loads(self.requests.readline())
+            reply = self.call({"call": number, "arguments": encoded(arguments, [])})
             if "error" in reply:
                 raise ValueError(reply["error"])
             return decoded(reply["value"], self.remote)
 
         return called
+
+
+class Served(Trial):
+    """The same with streams of messages, a clock, and a terminal for breakpoint(); "" if nobody is there."""
+
+    def __init__(
+        self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO, terminal: str = ""
+    ) -> None:
+        super().__init__(name, file, seconds, self.asked)
+        self.requests, self.replies, self.terminal = requests, replies, terminal
+        self.stops = set[int]()
+
+    def serve(self) -> None:
+        self.send({"started": True})
+        for text in self.requests:
+            self.send(self.in_time(json.loads(text)))
+
+    def in_time(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What comes of a request, or of its being interrupted."""
+        self.clock = threading.Timer(self.seconds, _thread.interrupt_main)
+        self.clock.daemon = True
+        self.clock.start()
+        try:
+            return self.reply(request)
+        finally:
+            self.clock.cancel()
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.replies.write(line(message))
+        self.replies.flush()
+
+    def asked(self, message: dict[str, Any]) -> Any:
+        self.send(message)
+        return json.loads(self.requests.readline())
+
+    def stop(self) -> None:
+        """breakpoint(): a debugger in the terminal, for which all clocks stop.
+
+        A check calls backward many times; in each line it stops at the first.
+        """
+        frame = sys._getframe(1)
+        if not self.terminal:
+            raise RuntimeError("breakpoint() stops where somebody can type: use `check`, in a terminal")
+        if frame.f_lineno in self.stops:
+            return
+        import pdb  # which takes long to load
+
+        self.stops.add(frame.f_lineno)
+        self.clock.cancel()
+        self.send({"stopped": True})
+        terminal = Path(self.terminal)
+        pdb.Pdb(stdin=terminal.open(), stdout=terminal.open("w")).set_trace(frame)
 
 
 def gone(name: str, file: Path, function: str) -> GradientError:

@@ -4,7 +4,8 @@ Whatever the file does, loop or print without end, crash, exit, it does to its o
 output are watched here. Time counts from where the learner's code begins: a busy computer may take long to start
 Python. What else the process may do is said in one place, the arguments of `apart`. That is against slips; code that
 means harm has all the rights of its user. Why a backward pass is wrong is looked for where the answer runs, since that
-reads its code; whether it is right is decided here.
+reads its code; whether it is right is decided here. A page in a browser, which is a sandbox itself, does the same
+without another process (here.py).
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ class NoAnswerError(Exception):
         super().__init__(sentence)
         self.written = written
 
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(sentence=str(self), written=self.written)
+
 
 class StaleError(Exception):
     """The file was saved again while it was tried."""
@@ -101,25 +106,30 @@ def try_answer(
     """
     if not file.is_file():
         return Verdict(sentence=f"there is no file {file}; `start` writes it again")
-    exercise = reference(name).EXERCISE
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
         output.touch()
         try:
-            with running(name, file, output, seconds or exercise.seconds, terminal) as answer:
+            with running(name, file, output, seconds or reference(name).EXERCISE.seconds, terminal) as answer:
                 answer.stale = stale
-                answer.ask({"do": "load"})
-                if isinstance(exercise, Judged):
-                    verdict = Verdict(findings=tuple(exercise.judge(answer, seed)))
-                else:
-                    verdict = confirmed(Verdict(reported(answer.ask({"do": "report", "seed": seed}))), answer, seed)
+                verdict = judged(answer, seed)
         except NoAnswerError as error:
-            verdict = Verdict(sentence=str(error), written=error.written)
+            verdict = error.verdict
         with output.open(encoding="utf-8", errors="replace") as stream:
-            printed = stream.read(SHOWN + 1)
-        if len(printed) > SHOWN:
-            printed = f"{printed[:SHOWN]}\n… (cut at {SHOWN:,} characters)"
-        return replace(verdict, printed=printed)
+            return replace(verdict, printed=cut(stream.read(SHOWN + 1)))
+
+
+def cut(printed: str) -> str:
+    return printed if len(printed) <= SHOWN else f"{printed[:SHOWN]}\n… (cut at {SHOWN:,} characters)"
+
+
+def judged(answer: Answer, seed: int) -> Verdict:
+    """The verdict on an answer; NoAnswerError if there is none."""
+    exercise = reference(answer.exercise).EXERCISE
+    answer.ask({"do": "load"})
+    if isinstance(exercise, Judged):
+        return Verdict(findings=tuple(exercise.judge(answer, seed)))
+    return confirmed(Verdict(reported(answer.ask({"do": "report", "seed": seed}))), answer, seed)
 
 
 def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
@@ -140,12 +150,71 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
         given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)
         if len(given) != len(as_tuple(right)):
             return Verdict(sentence=f"{exercise.function} returned {len(given)} arrays, not {len(as_tuple(right))}")
-        for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=True):
+        names = [array.name for array in verdict.report.arrays] if verdict.report else []
+        for key, ours, theirs in zip(names, as_tuple(right), given, strict=True):
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, 1e-6, 1e-9 * np.abs(ours).max()):
                 return Verdict(
                     sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?"
                 )
     return verdict
+
+
+# ---- what an answer is to its judge
+
+
+class Answer:
+    """The functions of a learner's file: `answer.f(x)` runs f(x) where the file runs, which a subclass says.
+
+    Functions among the arguments run here, whenever they are called there.
+    """
+
+    def __init__(self, exercise: str, file: Path) -> None:
+        self.exercise, self.file = exercise, file
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        if function.startswith("__"):
+            raise AttributeError(function)
+        return lambda *arguments, **named: self.ask(
+            {"do": "call", "function": function, "arguments": arguments, "named": named}
+        )
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """What comes back; AssertionError if the function raised that, else NoAnswerError."""
+        functions: list[Callable[..., Any]] = []
+        reply = self.exchange({key: encoded(value, functions) for key, value in request.items()}, functions)
+        if "sentence" in reply:
+            raise NoAnswerError(str(reply["sentence"]), bool(reply.get("written", True)))
+        if "rejected" in reply:
+            raise AssertionError(str(reply["rejected"]))
+        return reply["report"] if "report" in reply else self.value(reply.get("value"))
+
+    def exchange(self, request: dict[str, Any], functions: list[Callable[..., Any]]) -> dict[str, Any]:
+        """Sends a request, whose functions are those in the list; the reply to it."""
+        raise NotImplementedError
+
+    def called(self, message: dict[str, Any], functions: list[Callable[..., Any]]) -> dict[str, Any]:
+        """What one of the functions says when it is called from there."""
+        try:
+            arguments = self.value(message["arguments"])
+            return {"value": encoded(functions[message["call"]](*arguments), functions)}
+        except NoAnswerError:
+            raise
+        except Exception as error:  # of a function that got what it cannot take
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def beside(self, name: str, seed: int) -> Verdict:
+        """The verdict on another exercise in the same folder."""
+        return try_answer(name, self.other(name), seed=seed)
+
+    def other(self, name: str) -> Path:
+        """The learner's file of another exercise."""
+        return self.file.with_name(path_of(name).name.removeprefix("e"))
+
+    def value(self, sent: Any) -> Any:
+        try:
+            return decoded(sent, lambda number: lambda *arguments: None)
+        except WireError as error:
+            raise NoAnswerError(f"the answer's process sent {error}") from error
 
 
 # ---- the process of the answer
@@ -169,10 +238,10 @@ def apart(
 
 
 @contextmanager
-def running(name: str, file: Path, output: Path, seconds: float, terminal: str = "") -> Iterator[Answer]:
+def running(name: str, file: Path, output: Path, seconds: float, terminal: str = "") -> Iterator[Apart]:
     """The answer's process, until it is no longer needed."""
     arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds), terminal]
-    answer = Answer(name, file, apart([sys.executable, *arguments]), output, seconds)
+    answer = Apart(name, file, apart([sys.executable, *arguments]), output, seconds)
     answer.may_stop = bool(terminal)
     try:
         answer.message(None)  # the one that says that Python has started
@@ -181,14 +250,12 @@ def running(name: str, file: Path, output: Path, seconds: float, terminal: str =
         answer.end()
 
 
-class Answer:
-    """The functions of a learner's file: `answer.f(x)` runs f(x) in the answer's process.
-
-    Functions among the arguments run here, whenever they are called there.
-    """
+class Apart(Answer):
+    """The functions of a file that runs in a process of its own."""
 
     def __init__(self, exercise: str, file: Path, process: subprocess.Popen[bytes], output: Path, seconds: float):
-        self.exercise, self.file, self.process, self.output, self.seconds = exercise, file, process, output, seconds
+        super().__init__(exercise, file)
+        self.process, self.output, self.seconds = process, output, seconds
         self.left = seconds  # that the next request may take
         self.may_stop = False  # at a breakpoint, for as long as somebody looks at it
         self.stale: Callable[[], bool] = never
@@ -209,47 +276,17 @@ class Answer:
                 with suppress(OSError):  # what was not sent yet has no reader any more
                     stream.close()
 
-    def beside(self, name: str, seed: int) -> Verdict:
-        """The verdict on another exercise in the same folder."""
-        return try_answer(name, self.file.with_name(path_of(name).name.removeprefix("e")), seed=seed)
-
-    def __getattr__(self, function: str) -> Callable[..., Any]:
-        if function.startswith("__"):
-            raise AttributeError(function)
-        return lambda *arguments, **named: self.ask(
-            {"do": "call", "function": function, "arguments": arguments, "named": named}
-        )
-
-    def ask(self, request: dict[str, Any]) -> Any:
-        """What the answer's process returns; AssertionError if the function raised that, else NoAnswerError."""
-        functions: list[Callable[..., Any]] = []
+    def exchange(self, request: dict[str, Any], functions: list[Callable[..., Any]]) -> dict[str, Any]:
         deadline: float | None = time.monotonic() + self.left + GRACE
-        self.send({key: encoded(value, functions) for key, value in request.items()})
+        self.send(request)
         while True:
             reply = self.message(deadline)
             if "stopped" in reply and self.may_stop:
                 deadline = None
-                continue
-            if "call" not in reply:
-                break
-            try:
-                arguments = self.value(reply["arguments"])
-                self.send({"value": encoded(functions[reply["call"]](*arguments), functions)})
-            except NoAnswerError:
-                raise
-            except Exception as error:  # of a function that got what it cannot take
-                self.send({"error": f"{type(error).__name__}: {error}"})
-        if "sentence" in reply:
-            raise NoAnswerError(str(reply["sentence"]), bool(reply.get("written", True)))
-        if "rejected" in reply:
-            raise AssertionError(str(reply["rejected"]))
-        return reply["report"] if "report" in reply else self.value(reply.get("value"))
-
-    def value(self, sent: Any) -> Any:
-        try:
-            return decoded(sent, lambda number: lambda *arguments: None)
-        except WireError as error:
-            raise NoAnswerError(f"the answer's process sent {error}") from error
+            elif "call" in reply:
+                self.send(self.called(reply, functions))
+            else:
+                return reply
 
     def send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None

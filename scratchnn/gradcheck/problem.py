@@ -7,13 +7,13 @@ what the diagnosis wants to know about a gradient that is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.notebook import shown_error
@@ -145,11 +145,22 @@ class Problem:
     def numeric(self, upstreams: Sequence[Array]) -> dict[str, NumericGradient]:
         """By finite differences, with a progress bar if it takes more than two seconds."""
         entries = sum(array.size for array in self.arrays.values())
-        with tqdm(total=entries, unit="entry", desc=self.subject, delay=2, leave=False, disable=None) as bar:
+        with progress(entries, self.subject) as count:
             return {
-                name: numeric_gradient(self.forward, array, upstreams, bar.update)
-                for name, array in self.arrays.items()
+                name: numeric_gradient(self.forward, array, upstreams, count) for name, array in self.arrays.items()
             }
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[], object]]:
+    """Draws what is counted as a bar, if it takes long. Where there is no tqdm, in a browser, there is no bar."""
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        yield lambda: None
+        return
+    with tqdm(total=total, unit="entry", desc=what, delay=2, leave=False, disable=None) as bar:
+        yield bar.update
 
 
 def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, Array]]:
