@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Finding, Judged, outputs_of, path_of, reference, values_of
+from scratchnn.exercises.exercise import Finding, Judged, path_of, reference, values_of
 from scratchnn.exercises.wire import WireError, decoded, encoded, line
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
@@ -140,7 +140,8 @@ def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
         given = [*given.values()] if isinstance(given, dict) else given if isinstance(given, list) else as_tuple(given)
         if len(given) != len(as_tuple(right)):
             return Verdict(sentence=f"{exercise.function} returned {len(given)} arrays, not {len(as_tuple(right))}")
-        for key, ours, theirs in zip(outputs_of(name), as_tuple(right), given, strict=True):
+        names = [array.name for array in verdict.report.arrays] if verdict.report else []
+        for key, ours, theirs in zip(names, as_tuple(right), given, strict=True):
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, 1e-6, 1e-9 * np.abs(ours).max()):
                 return Verdict(
                     sentence=f"{key} is not what {exercise.function} gave a moment before: does it keep state?"
