@@ -184,7 +184,7 @@ class Clips(Layer):
     ("backward", "message"),
     [
         (lambda dy, x: (2 * dy).T, r"gives dx the shape \(3, 5\), it must be \(5, 3\)"),
-        (lambda dy, x: (2 * dy).astype(int), "gives dx as int64: a gradient is made of floats"),
+        (lambda dy, x: (2 * dy).astype(int), "gives dx as int64: it must be made of floats"),
         (lambda dy, x: 2 * dy * np.nan, "gives NaN or infinite values in dx"),
     ],
 )

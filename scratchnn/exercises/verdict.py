@@ -26,7 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Finding, Judged, outputs_of, path_of, reference, values_of
+from scratchnn.exercises.exercise import Finding, Judged, path_of, reference, values_of
 from scratchnn.exercises.wire import WireError, decoded, encoded, line
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
