@@ -210,6 +210,7 @@ def conv_seeds() -> dict[str, tuple[dict, tuple[str, ...]]]:
     settings = {"data": "fashion-mnist", "epochs": 15, "classifier_epochs": 30, "batch_size": 100}
     for start, n, seed in [("lecun", n, seed) for n in (64, 128, 256) for seed in (0, 1, 2)] + [("pytorch", 64, 0)]:
         classifier = {"test_accuracy": 0.90 + seed / 100, "test_cross_entropy": 0.375,
+                      "classes_never_found": int((n, seed) == (256, 0)),
                       "last_five": {"test_accuracy": 0.895}, "best": {"test_accuracy": 0.915}}  # fmt: skip
         kinds = ("as-printed", "logits") if start == "lecun" else ("as-printed",)
         content = summary(
@@ -666,10 +667,13 @@ def test_the_document_s_accuracies_are_placed_among_the_runs(here):
     )
     found = rows(parts(page)["conv-classifier-seeds"])
     usual, others = "N(0, 1/fan-in)", ("89.50 ± 0.00", "91.50 ± 0.00", "0.3750 ± 0.0000")
-    assert [usual, "as-printed", "64", "3", "90.43", "91.00 ± 1.00", "yes, −0.6 σ", *others] in found
-    assert [usual, "logits", "128", "3", "91.41", "91.00 ± 1.00", "yes, +0.4 σ", *others] in found
-    assert ["PyTorch's", "as-printed", "64", "1", "90.43", "90.00", "one run, spread unknown", "89.50", "91.50",
-            "0.3750"] in found  # fmt: skip
+    all_found = ("0", "", "", *others)
+    assert [usual, "as-printed", "64", "3", "90.43", "91.00 ± 1.00", "yes, −0.6 σ", *all_found] in found
+    assert [usual, "logits", "128", "3", "91.41", "91.00 ± 1.00", "yes, +0.4 σ", *all_found] in found
+    assert [usual, "logits", "256", "3", "90.70", "91.00 ± 1.00", "yes, −0.3 σ", "1", "91.50 ± 0.71", "yes, −1.1 σ",
+            *others] in found  # fmt: skip
+    assert ["PyTorch's", "as-printed", "64", "1", "90.43", "90.00", "one run, spread unknown", "0", "", "",
+            "89.50", "91.50", "0.3750"] in found  # fmt: skip
     assert not [row for row in found if row[:2] == ["PyTorch's", "logits"]]
     assert [usual, "64", "ours, 3 seeds", "0.0533", "0.0506 ± 0.0000", "19–21"] in found
     assert ["PyTorch's", "64", "ours, one seed", "0.0533", "0.0506", "19"] in found
