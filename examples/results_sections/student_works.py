@@ -419,7 +419,8 @@ def conv_classifier_seeds(sources: Sources) -> Written:
     name, starts = "conv-classifier-seed", {"lecun": "N(0, 1/fan-in)", "pytorch": "PyTorch's"}
     errors: list[Sequence[Any]] = []
     accuracies: list[Sequence[Any]] = []
-    short, figures = [], []
+    short: list[Sequence[str]] = []
+    figures: list[str] = []
     for start, what in starts.items():
         for n in (64, 128, 256):
             wanted = {**settings, "initial_values": start, "code": n}
