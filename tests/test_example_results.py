@@ -450,11 +450,11 @@ def test_the_importance_weighted_bound_is_compared_with_more_training_by_the_old
     )
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")][2:]
     assert rows == [
-        ["the VAE", "800", "84.00", "86.25", "86.50", "86.76", "-0.26", "12"],
+        ["the VAE", "800", "84.00", "86.25", "86.50", "86.76", "−0.26", "12"],
         ["trained on by the ELBO", "50", "83.00", "85.25", "86.00", "", "", "12"],
         ["trained on by L_K, K = 5", "50", "82.00", "84.25", "85.75", "85.54", "+0.21", "12"],
         ["trained on by L_K, K = 50", "50", "81.00", "83.25", "85.50", "84.78", "+0.72", "12"],
-        ["L_K from the start, K = 5", "200", "80.00", "82.25", "85.25", "85.54", "-0.29", "12"],
+        ["L_K from the start, K = 5", "200", "80.00", "82.25", "85.25", "85.54", "−0.29", "12"],
     ]
     assert "K = 5 is 0.75 and K = 50 1.00 below the VAE; training on by the ELBO makes\n0.50 of it" in text
     short = [

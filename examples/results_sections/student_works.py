@@ -421,7 +421,10 @@ def conv_classifier_seeds(sources: Sources) -> Written:
     accuracies: list[Sequence[Any]] = []
     short: list[Sequence[str]] = []
     figures: list[str] = []
-    for start, what in starts.items():
+    made_here = []
+    for (start, what), command in zip(starts.items(), CONV_SEEDS_COMMANDS, strict=True):
+        if matching(sources.runs, name, **settings, initial_values=start):
+            made_here.append(command)
         for n in (64, 128, 256):
             wanted = {**settings, "initial_values": start, "code": n}
             if start != "lecun" and not matching(sources.runs, name, **wanted):
@@ -460,7 +463,7 @@ def conv_classifier_seeds(sources: Sources) -> Written:
                         "curves-as-printed": "Classifiers as printed: mean over the seeds"}  # fmt: skip
             figures += [sources.show(series, of, f"{text}; initial values: {what}") for of, text in captions.items()]
     text = CONVOLUTION_SEEDS.format(
-        commands="` and `".join(CONV_SEEDS_COMMANDS), cross_entropy=runs[0].document["cross_entropy"]["64"],
+        commands="` and `".join(made_here), cross_entropy=runs[0].document["cross_entropy"]["64"],
         errors=table(("initial values", "N", "", "document", "test error", "dead numbers"), errors),
         accuracies=table(
             ("initial values", "classifier", "N", "runs", "document", "last epoch", "document within 2 σ of it?",

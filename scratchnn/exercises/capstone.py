@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Finding, path_of
+from scratchnn.exercises.exercise import Finding, file_name
 from scratchnn.exercises.terminal import say
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.machinery.files import written_whole
@@ -29,8 +29,7 @@ def pieces(answer: Any, names: Sequence[str], seed: int) -> list[Finding]:
 def piece(name: str, verdict: Verdict) -> Finding:
     wrong = [array for array in verdict.report.arrays if not array.passed] if verdict.report else []
     why = verdict.sentence or "; ".join(a.diagnosis.fact if a.diagnosis else f"{a.name} is wrong" for a in wrong)
-    file = path_of(name).name.removeprefix("e")
-    return Finding(f"your {file}", verdict.passed, f"look at the exercise {name} first: {why}")
+    return Finding(f"your {file_name(name)}", verdict.passed, f"look at the exercise {name} first: {why}")
 
 
 def progress(step: int, loss: float) -> None:

@@ -35,7 +35,7 @@ from scratchnn.exercises.exercise import (
 from scratchnn.exercises.judge import examined, judge
 from scratchnn.exercises.progress import HINTS, file_of
 from scratchnn.exercises.telling import cells, heads
-from scratchnn.exercises.terminal import hints_for
+from scratchnn.exercises.terminal import hints_for, padded
 from scratchnn.exercises.trial import NotWrittenError, check_forward, sentence, supervised
 from scratchnn.exercises.verdict import Verdict
 from scratchnn.exercises.yours import load
@@ -191,7 +191,7 @@ class Outcome:
 
     def __str__(self) -> str:
         line = self.verdict.report.line if self.verdict.report else ""
-        parts = [[self.head, *aligned(self.rows[1:] and self.rows)], [line] * bool(line), *self.causes]
+        parts = [[self.head, *map("".join, padded(self.rows[1:] and self.rows))], [line] * bool(line), *self.causes]
         if self.passed:
             parts += [["The derivation:", derivation(self.name)]]
             parts += [["The library's solution, to compare with yours:", indent(solution(self.name), "    ")]]
@@ -208,13 +208,6 @@ class Outcome:
             shown += f"<p>The derivation:</p><pre>{escape(derivation(self.name))}</pre>"
             shown += f"<p>The library's solution, to compare with yours:</p><pre>{escape(solution(self.name))}</pre>"
         return shown + self.certificate.partition("</style>")[2].partition("</html>")[0]
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines, in columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [f"  {line}" for line in lines]
 
 
 # ---- a docstring as HTML

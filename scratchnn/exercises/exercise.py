@@ -172,6 +172,11 @@ def solution(name: str) -> str:
     )
 
 
+def file_name(name: str) -> str:
+    """What the learner's file is called: 03_linear.py for e03_linear.py."""
+    return path_of(name).name.removeprefix("e")
+
+
 def outputs_of(name: str) -> list[str]:
     """The names that the solution assigns, in the order in which they are returned."""
     match = SOLUTION.search(upper(name))

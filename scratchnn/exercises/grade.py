@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.exercises import exercise, sandbox
-from scratchnn.exercises.exercise import Judged, ladder, path_of, reference, stub
+from scratchnn.exercises.exercise import Judged, file_name, ladder, path_of, reference, stub
 from scratchnn.exercises.judge import judge
 from scratchnn.exercises.progress import DamagedError, Progress, load, state_of
 from scratchnn.exercises.road import step_of
@@ -74,7 +74,7 @@ def furnish(base: Path) -> None:
         (copy / "exercises" / "ladder" / path_of(name).name).write_text(text, encoding="utf-8")
     for path in (base / "package").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    base.chmod(0o711)  # nobody finds it who is not told
+    base.chmod(0o711)  # its folders cannot be listed
     (base / "package").chmod(0o755)
 
 
@@ -134,10 +134,6 @@ def unused() -> int:
     """The number of a user that there is not."""
     taken = {account.pw_uid for account in pwd.getpwall()}
     return next(number for number in range(sandbox.USERS + os.getpid() % 500, 2**16) if number not in taken)
-
-
-def file_name(name: str) -> str:
-    return path_of(name).name.removeprefix("e")
 
 
 class Visitor:

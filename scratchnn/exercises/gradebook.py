@@ -29,8 +29,8 @@ from tqdm import tqdm
 from scratchnn import __version__
 from scratchnn.exercises import sandbox
 from scratchnn.exercises.commands import ExerciseError
-from scratchnn.exercises.exercise import ladder, reference
-from scratchnn.exercises.grade import Mark, Room, RoomError, Submission, file_name, furnish, graded, plain
+from scratchnn.exercises.exercise import file_name, ladder, reference
+from scratchnn.exercises.grade import Mark, Room, RoomError, Submission, furnish, graded, plain
 from scratchnn.exercises.road import PARTS, step_of
 from scratchnn.exercises.terminal import say, table
 from scratchnn.machinery.files import written_whole

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import ladder, path_of, reference, stub
+from scratchnn.exercises.exercise import file_name, ladder, path_of, reference, stub
 from scratchnn.exercises.telling import told
 from scratchnn.exercises.trial import Limited, Trial
 from scratchnn.exercises.verdict import Answer, NoAnswerError, Verdict, cut, judged
@@ -67,7 +67,7 @@ def exercises() -> dict[str, dict[str, Any]]:
         name: {
             "number": int(path_of(name).name[1:3]),
             "title": reference(name).EXERCISE.title,
-            "file": path_of(name).name.removeprefix("e"),
+            "file": file_name(name),
             "page": f"{path_of(name).stem}.html",
             "stub": None if writes_its_own(name) else stub(name),
             "seconds": reference(name).EXERCISE.seconds,
@@ -97,8 +97,8 @@ def check(name: str, sources: Mapping[str, str], folder: Path, seed: int = 0) ->
     folder.mkdir(parents=True, exist_ok=True)
     for each in ladder():
         source = sources.get(each) or stub(each)
-        (folder / path_of(each).name.removeprefix("e")).write_text(source, encoding="utf-8", newline="\n")
-    file = folder / path_of(name).name.removeprefix("e")
+        (folder / file_name(each)).write_text(source, encoding="utf-8", newline="\n")
+    file = folder / file_name(name)
     page = file.with_suffix(".html")
     page.unlink(missing_ok=True)
     verdict = try_here(name, file, seed)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from scratchnn.exercises import exercise
-from scratchnn.exercises.exercise import ladder, path_of, stub
+from scratchnn.exercises.exercise import file_name, ladder, stub
 from scratchnn.exercises.verdict import try_answer
 from scratchnn.machinery.files import written_whole
 
@@ -31,8 +31,8 @@ class DamagedError(Exception):
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """The learner's file: 03_linear.py for e03_linear.py."""
-    return folder / path_of(name).name.removeprefix("e")
+    """The learner's file."""
+    return folder / file_name(name)
 
 
 @dataclass

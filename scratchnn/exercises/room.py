@@ -39,7 +39,7 @@ def main(folder: str, door: str, user: str, *forbidden: str) -> None:
     """folder/package holds the copy and is the working folder, folder/answer will hold the submission."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the judge ends this
     sys.dont_write_bytecode = True
-    os.environ.clear()  # nobody's secrets
+    os.environ.clear()  # which may hold keys and passwords
     for name in USUAL.split():
         importlib.import_module(name)
     for path in exercise.LADDER.glob("e*.py"):

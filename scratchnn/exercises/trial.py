@@ -142,7 +142,7 @@ class Trial:
 
 
 class Served(Trial):
-    """The same with streams of messages, a clock, and a terminal for breakpoint(); "" if nobody is there."""
+    """The same with streams of messages, a clock, and a terminal for breakpoint(), which is "" if there is none."""
 
     def __init__(
         self, name: str, file: Path, seconds: float, requests: BinaryIO, replies: BinaryIO, terminal: str = ""

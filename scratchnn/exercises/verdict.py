@@ -26,7 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from scratchnn.exercises.exercise import Finding, Judged, path_of, reference, values_of
+from scratchnn.exercises.exercise import Finding, Judged, file_name, reference, values_of
 from scratchnn.exercises.wire import WireError, decoded, encoded, line
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.numeric import NumericGradient
@@ -72,7 +72,7 @@ class Verdict:
 
 
 class NoAnswerError(Exception):
-    """The answer's process had nothing to give but a sentence."""
+    """There is no verdict but a sentence: the answer ended, took too long, or raised an error."""
 
     def __init__(self, sentence: str, written: bool = True) -> None:
         super().__init__(sentence)
@@ -101,7 +101,7 @@ def try_answer(
 ) -> Verdict:
     """The verdict on the learner's file.
 
-    `terminal` is where breakpoint() reads and writes; "" if nobody is there. As soon as `stale()` says that the file
+    `terminal` is where breakpoint() reads and writes; "" if there is none. As soon as `stale()` says that the file
     is another one by now, a StaleError ends the trial.
     """
     if not file.is_file():
@@ -208,7 +208,7 @@ class Answer:
 
     def other(self, name: str) -> Path:
         """The learner's file of another exercise."""
-        return self.file.with_name(path_of(name).name.removeprefix("e"))
+        return self.file.with_name(file_name(name))
 
     def value(self, sent: Any) -> Any:
         try:
@@ -257,7 +257,7 @@ class Apart(Answer):
         super().__init__(exercise, file)
         self.process, self.output, self.seconds = process, output, seconds
         self.left = seconds  # that the next request may take
-        self.may_stop = False  # at a breakpoint, for as long as somebody looks at it
+        self.may_stop = False  # at a breakpoint, for as long as the learner stays there
         self.stale: Callable[[], bool] = never
         self.messages: queue.Queue[bytes] = queue.Queue(WAITING)
         self.listener = threading.Thread(target=self.listen, args=[process.stdout], daemon=True)

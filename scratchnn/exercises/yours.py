@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scratchnn.exercises.exercise import path_of
+from scratchnn.exercises.exercise import file_name, path_of
 
 
 def yours(file: str, *names: str) -> list[Any]:
@@ -22,7 +22,7 @@ def yours(file: str, *names: str) -> list[Any]:
 def load(file: Path, name: str) -> ModuleType:
     path = path_of(name)
     if file.parent != path.parent:
-        path = file.parent / path.name.removeprefix("e")
+        path = file.parent / file_name(name)
     source = cell_of(file.parent, name) if file.suffix == ".ipynb" else path.read_text(encoding="utf-8")
     module = ModuleType(name)
     vars(module)["__file__"] = str(path)

@@ -12,7 +12,7 @@ from scratchnn.machinery.parameters import Array, Gradient, Parameter
 
 
 def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[Any, ...]) -> tuple[Array, Array]:
-    """mean and var (C,) of a batch, over the axes `rest`; ValueError where a unit has one number, OverflowError."""
+    """mean and var (C,) of x (N, C) or (N, C, H, W) over the axes `rest`; ValueError where a unit has one number."""
     m = x.size // layer.n_units
     if m < 2:
         raise ValueError(

@@ -254,7 +254,7 @@
     const { stub, file } = exercises[name];
     const text = kept.get(`source ${name}`) ?? stub;
     source.disabled = text === null;
-    source.value = text ?? "# Written anew every day: it appears as soon as Python has been loaded.";
+    source.value = text ?? "# Another one every day: it appears as soon as Python has been loaded.";
     at("file").textContent = file;
     report.replaceChildren();
     number();

@@ -6,8 +6,8 @@ Three words first; they are used in every exercise.
   - What comes after y makes one number of it, the loss. It is what training makes small.
   - If some number q on the way to the loss grows a little, the loss grows by so many times as much. This factor,
     ∂loss/∂q, is called dq. So dq means ∂loss/∂q, for every q. It has the shape of q.
-  - dy, which you are given, is called the upstream gradient: how the loss depends on y. Nobody tells you what comes
-    after y, and you need not know.
+  - dy, which you are given, is called the upstream gradient: how the loss depends on y. What comes after
+    y you are not told, and need not know.
 
 You are given dy (N,). Return dx (N,).
 

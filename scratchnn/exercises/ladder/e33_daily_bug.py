@@ -1,6 +1,6 @@
 """Find the bug of the day.
 
-This file is written anew every day, with another bug; see `stub` below. Above the line stands only what all have.
+This file is another one every day, with another bug; see `stub` below. Above the line stands only what all have.
 """
 
 

@@ -1,7 +1,7 @@
 """The bound, term by term, where everything can be worked out: log p(x) = ELBO + gap.
 
 Why is there a bound at all? A model with hidden z gives x the probability p(x) = ∫ p(z) p(x|z) dz, and in a network
-nobody can do this integral. Here one can: z and x are single numbers,
+this integral has no closed form. Here it has: z and x are single numbers,
 
     p(z) = N(z; 0, 1)      p(x|z) = N(x; z, 1)      q(z|x) = N(z; mean, σ²)   with σ² = e^(log_var)
 

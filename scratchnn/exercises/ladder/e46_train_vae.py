@@ -163,7 +163,7 @@ def judge(answer: Any, seed: int) -> list[Finding]:
              "of which KL": f"{rate:.2f}",
              "parameters": str(sum(p.size for p in trained)),
              "steps of Adam": str(STEPS), "seed": str(seed)},
-            png(samples, (8, 8), 15), "Sixty digits that nobody has written: drawn from the decoder.",
+            png(samples, (8, 8), 15), "Sixty new digits, drawn from the decoder.",
         )  # fmt: skip
     return findings
 
