@@ -193,6 +193,18 @@ def test_what_is_no_gradient_is_called_so(backward, message) -> None:
         check_function(lambda x: (2 * x, x), backward, {"x": X})
 
 
+def test_right_gradients_in_another_order_are_told_from_a_wrong_shape() -> None:
+    inputs = {"x": X, "W": np.ones((3, 7))}
+
+    def forward(x, W):
+        return x @ W, (x, W)
+
+    with pytest.raises(GradientError, match=r"dx has the shape of dW, \(3, 7\). The order is dx, dW$"):
+        check_function(forward, lambda dy, cache: (cache[0].T @ dy, dy @ cache[1].T), inputs)
+    with pytest.raises(GradientError, match=r"gives dW the shape \(7, 3\), it must be \(3, 7\)"):
+        check_function(forward, lambda dy, cache: (dy @ cache[1].T, dy.T @ cache[0]), inputs)
+
+
 def test_a_layer_may_not_write_into_its_parameters() -> None:
     with pytest.raises(GradientError, match="backward writes into W, which is not its own"):
         check_layer(Clips(), X, constants={"mask": MASK}, names={"weight_update": "W"})

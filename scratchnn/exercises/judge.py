@@ -25,6 +25,7 @@ from scratchnn.gradcheck.problem import (
     as_tuple,
     check_contract,
     require_gradient,
+    require_order,
 )
 from scratchnn.gradcheck.report import ArrayReport, Report
 from scratchnn.gradcheck.shapes import misfit
@@ -173,6 +174,7 @@ def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, E
     for key, value in before.items():
         if np.any(values[key] != value):
             raise GradientError(f"{name}: {exercise.function} writes into {key}; make a new array instead")
+    require_order(name, answers, dict(zip(names, right, strict=True)), exercise.function)
     for key, wanted in zip(names, right, strict=True):
         require_gradient(name, key, answers[key], wanted, exercise.function)
     facts = exercise.facts(SimpleNamespace(**exercise.sizes[which], **values))

@@ -7,6 +7,7 @@ what the diagnosis wants to know about a gradient that is wrong.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -207,6 +208,7 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
             f"{subject}: backward writes into the upstream gradient it was given, which is not its own: "
             "make a new array instead of changing it with *=, += or out="
         )
+    require_order(subject, answer, arrays)
     for name, array in arrays.items():
         require_gradient(subject, name, answer.get(name), array)
     own("backward")
@@ -269,6 +271,21 @@ def require_float64(what: str, array: Any) -> None:
         f"a gradient check needs float64, and {what} is {dtype}: float32 has no digits to spare for differences. "
         "Convert the inputs with x.astype(np.float64) and the model with model.astype(np.float64)"
     )
+
+
+def require_order(
+    subject: str, answers: Mapping[str, Any], arrays: Mapping[str, Array], function: str = "backward"
+) -> None:
+    """GradientError if the arrays have the shapes that they should have, but in another order."""
+    shapes = {name: getattr(answers.get(name), "shape", None) for name in arrays}
+    wanted = {name: array.shape for name, array in arrays.items()}
+    if shapes != wanted and Counter(shapes.values()) == Counter(wanted.values()):
+        name = next(name for name in arrays if shapes[name] != wanted[name])
+        other = next(other for other in arrays if wanted[other] == shapes[name])
+        raise GradientError(
+            f"{subject}: what {function} gives has the right shapes in another order: {name} has the shape of {other}, "
+            f"{shapes[name]}. The order is {', '.join(arrays)}"
+        )
 
 
 def require_gradient(subject: str, name: str, gradient: Any, array: Array, function: str = "backward") -> None:

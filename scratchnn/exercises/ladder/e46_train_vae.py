@@ -158,7 +158,7 @@ def judge(answer: Any, seed: int) -> list[Finding]:
         certificate(
             answer, "A variational autoencoder of digits", "Trained with backward passes written by hand: linear, "
             "tanh, the reparameterisation, the KL divergence and Adam.",
-            {"loss of 300 digits never seen, in nats": f"{loss:.2f}",
+            {"loss of 300 digits never seen, drawn black or white, in nats": f"{loss:.2f}",
              "of which reconstruction": f"{reconstruction:.2f}",
              "of which KL": f"{rate:.2f}",
              "parameters": str(sum(p.size for p in trained)),
