@@ -213,8 +213,13 @@ def as_nobody(place: Place, made: Path) -> Iterator[Place]:
 
 
 def copied(folder: Path, to: Path) -> Path:
-    left_out = (".git", ".venv", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis", "build", "dist", "runs")
-    return shutil.copytree(folder, to, ignore=shutil.ignore_patterns(*left_out))
+    everywhere = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis")
+    made = shutil.ignore_patterns("build", "dist", "runs")  # in the folder itself: docs/runs belongs to the tree
+
+    def left_out(inside: str, names: list[str]) -> set[str]:
+        return everywhere(inside, names) | (made(inside, names) if Path(inside) == folder else set())
+
+    return shutil.copytree(folder, to, ignore=left_out)
 
 
 def requirements(option: str) -> list[str]:

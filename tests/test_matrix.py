@@ -229,3 +229,12 @@ def test_the_tests_and_their_script_leave_the_choice_of_the_kernel_alone():
     assert [path.name for path in files if "OPENBLAS_CORETYPE" in path.read_text(encoding="utf-8")] == [
         "test_training.py"
     ]
+
+
+def test_a_copy_leaves_out_what_is_made_in_the_folder_and_nothing_of_the_tree(tmp_path):
+    tree, kept = tmp_path / "tree", ["docs/runs/a.json", "docs/build/b.txt", "tests/c.py"]
+    for name in [*kept, "runs/d.npz", "build/e.html", "dist/f.whl", ".git/g", "tests/__pycache__/h.pyc"]:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    copy = matrix.copied(tree, tmp_path / "copy")
+    assert sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()) == sorted(kept)
