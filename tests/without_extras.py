@@ -23,6 +23,7 @@ EXTRAS = (
     "rich",
     "scipy",
     "sklearn",
+    "yaml",
 )
 
 
