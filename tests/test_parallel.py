@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import PACKAGE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -572,8 +573,9 @@ if child:
 print(trainer.model.params.sum())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, cwd=Path(__file__).parent
-    )
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     of_child, of_parent = done.stdout.split()
     assert of_child == of_parent
