@@ -23,7 +23,7 @@ from hostile_answers import HOSTILE, RIGHT, linear
 
 grade = pytest.importorskip("scratchnn.exercises.grade", reason="answers of others are run on Linux alone")
 
-from scratchnn.exercises import commands, exercise, handout, road, sandbox  # noqa: E402
+from scratchnn.exercises import commands, exercise, gradebook, handout, road, sandbox  # noqa: E402
 from scratchnn.exercises.__main__ import run as command  # noqa: E402
 from scratchnn.exercises.exercise import ladder, reference, solution, upper  # noqa: E402
 from scratchnn.exercises.gradebook import harmless  # noqa: E402
@@ -245,6 +245,31 @@ def test_a_cell_is_no_formula():
     )
 
 
+def test_a_page_tells_what_is_wrong_what_was_refused_and_what_was_printed(room, tmp_path):
+    texts = {
+        "linear": linear(SLIPS["a factor"]) + "\nprint('<b>mine</b>')\n",
+        "relu": upper("relu"),
+        "sizes": exercise.stub("sizes").replace("...", "1", 1),
+        "modes_counted": exercise.stub("modes_counted"),
+        "tanh": "import socket\nsocket.socket()\n",
+    }
+    for name, text in texts.items():
+        file_of(tmp_path, name).write_text(text, encoding="utf-8")
+    (tmp_path / STATE).write_text("spoilt", encoding="utf-8")
+    submission = grade.graded(room, "A & B", tmp_path, list(texts), seed=5)
+    page = gradebook.page(submission, 5)
+    assert "<h1>A &amp; B: 1 of 5 right</h1>" in page and "the seed 5.<br>the record of progress is damaged" in page
+    states = dict(re.findall(r"<tr><td>(?:<a [^>]*>)?(\w+)(?:</a>)?</td><td><span class=\"([a-z ]+)\">", page))
+    assert states == {
+        "linear": "wrong", "relu": "right", "sizes": "wrong", "modes_counted": "not written", "tanh": "wrong",
+    }  # fmt: skip
+    parts = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page, re.DOTALL))
+    assert parts.keys() == {"linear", "sizes", "tanh"}
+    assert "SCALE:1/N" in [mark.label for mark in submission.marks]
+    assert "It printed:</p><pre>&lt;b&gt;mine&lt;/b&gt;" in parts["linear"] and "<b>mine" not in page
+    assert "<li><strong>WRONG</strong>: " in parts["sizes"] and "<strong>Refused:</strong>" in parts["tanh"]
+
+
 # ---- the command
 
 
@@ -316,8 +341,8 @@ def test_an_interrupted_class_is_gone_on_with(tmp_path):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    told = process.communicate()[0]
-    assert process.returncode == 130 and "are left: --resume goes on" in told
+    told, errors = process.communicate()
+    assert process.returncode == 130 and "are left: --resume goes on" in told, (told, errors)
     assert "ann" in [each["student"] for each in json.loads(results.read_text(encoding="utf-8"))["students"]]
     again = subprocess.run([*arguments, "--resume", "--json"], env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
@@ -426,3 +451,24 @@ def test_a_handout_has_the_task_and_the_answers_only_if_wanted(tmp_path, monkeyp
     monkeypatch.setattr(handout, "BROWSERS", ())
     with pytest.raises(SystemExit, match=r"^error: a PDF is printed by Chromium or Chrome"):
         command(["handout", "--pdf"])
+
+
+BROWSER = """\
+#!/bin/sh
+for each; do case "$each" in --print-to-pdf=*) echo "$@" > "${each#*=}";; esac; done
+"""
+
+
+def test_a_handout_is_printed_by_a_browser_or_one_sentence_says_why_not(tmp_path, monkeypatch, capsys):
+    """By a program that prints what it was asked to print, and by one that prints nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("prints", BROWSER), ("fails", "#!/bin/sh\necho some >&2; echo no display >&2; exit 1\n")):
+        Path(name).write_text(text, encoding="utf-8")
+        Path(name).chmod(0o755)
+    monkeypatch.setattr(handout, "BROWSERS", (str(tmp_path / "prints"),))
+    assert command(["handout", "linear", "--pdf"]) == 0
+    asked = Path("handouts/linear.pdf").read_text(encoding="utf-8").split()
+    assert asked[-1] == (tmp_path / "handouts/linear.html").as_uri() and "--headless" in asked
+    monkeypatch.setattr(handout, "BROWSERS", (str(tmp_path / "fails"),))
+    with pytest.raises(SystemExit, match=r"^error: fails did not print handouts.relu\.html: no display; open the page"):
+        command(["handout", "relu", "--pdf"])
