@@ -42,7 +42,7 @@ from scratchnn.training import (
     same_bits,
     set_learning_rate,
 )
-from scratchnn.training.after_epoch import falling
+from scratchnn.training.after_epoch import falling, set_beta, warm_up
 from scratchnn.training.checkpoints import FORMAT, read_checkpoint, write_checkpoint
 from scratchnn.training.loop import describe
 
@@ -64,6 +64,15 @@ def state(t: Trainer) -> list:
     return [
         t.model.params.tobytes(), optimiser, history, t.iteration_losses, snapshots, t.rng.bit_generator.state,
     ]  # fmt: skip
+
+
+def test_the_weight_of_the_kl_rises_by_one_step_an_epoch_and_is_recorded():
+    weight = warm_up(4.0, epochs=4)
+    assert [weight(epoch) for epoch in range(1, 8)] == [0, 1, 2, 3, 4, 4, 4]
+    t = trainer()
+    t.model.beta = weight(1)
+    t.fit(X, epochs=3, batch_size=10, after_epoch=[set_beta(t.model, weight)])
+    assert [record["beta"] for record in t.history] == [0, 1, 2] and t.model.beta == 3
 
 
 def test_one_seed_gives_the_same_bits_and_another_others():
