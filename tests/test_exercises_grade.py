@@ -459,7 +459,7 @@ for each; do case "$each" in --print-to-pdf=*) echo "$@" > "${each#*=}";; esac; 
 """
 
 
-def test_a_handout_is_printed_by_a_browser_or_one_sentence_says_why_not(tmp_path, monkeypatch, capsys):
+def test_a_handout_is_printed_by_a_browser_or_one_sentence_says_why_not(tmp_path, monkeypatch):
     """By a program that prints what it was asked to print, and by one that prints nothing."""
     monkeypatch.chdir(tmp_path)
     for name, text in (("prints", BROWSER), ("fails", "#!/bin/sh\necho some >&2; echo no display >&2; exit 1\n")):

@@ -203,6 +203,9 @@ def test_right_gradients_in_another_order_are_told_from_a_wrong_shape() -> None:
         check_function(forward, lambda dy, cache: (cache[0].T @ dy, dy @ cache[1].T), inputs)
     with pytest.raises(GradientError, match=r"gives dW the shape \(7, 3\), it must be \(3, 7\)"):
         check_function(forward, lambda dy, cache: (dy @ cache[1].T, dy.T @ cache[0]), inputs)
+    square = {"x": X, "W": np.ones(X.T.shape)}
+    with pytest.raises(GradientError, match="is a transpose missing, or one too many"):
+        check_function(forward, lambda dy, cache: ((dy @ cache[1].T).T, (cache[0].T @ dy).T), square)
 
 
 def test_a_layer_may_not_write_into_its_parameters() -> None:

@@ -276,10 +276,14 @@ def require_float64(what: str, array: Any) -> None:
 def require_order(
     subject: str, answers: Mapping[str, Any], arrays: Mapping[str, Array], function: str = "backward"
 ) -> None:
-    """GradientError if the arrays have the shapes that they should have, but in another order."""
+    """GradientError if the arrays have the shapes that they should have, but in another order.
+
+    Where each could as well be the transpose of the right one, `require_gradient` asks for that.
+    """
     shapes = {name: getattr(answers.get(name), "shape", None) for name in arrays}
     wanted = {name: array.shape for name, array in arrays.items()}
-    if shapes != wanted and Counter(shapes.values()) == Counter(wanted.values()):
+    others = Counter(shapes.values()) == Counter(wanted.values())
+    if others and any(sorted(shapes[name] or ()) != sorted(wanted[name]) for name in arrays):
         name = next(name for name in arrays if shapes[name] != wanted[name])
         other = next(other for other in arrays if wanted[other] == shapes[name])
         raise GradientError(
