@@ -26,7 +26,7 @@ from scratchnn.training import evaluate, load_model, runs
 
 EXAMPLES = """\
   python examples/rate_distortion.py                                 embedded digits
-  python examples/rate_distortion.py --data mnist                    50 epochs for each of seven weights: some hours
+  python examples/rate_distortion.py --data mnist                    50 epochs for each of seven weights: an hour
   python examples/rate_distortion.py --data mnist --epochs 2 --betas 0.5 1 2    to see how it goes
 """
 
@@ -91,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for beta in args.betas:
         rows.append(one_weight(beta, args, images))
         print(f"finished: β = {beta:g}", flush=True)
+    for above, row in zip([None, *rows], rows, strict=False):
+        row["saved_by_a_nat"] = above and saved_by_a_nat(above, row)
     print(table(rows, args))
     names = ("data", "binarisation", "epochs", "batch_size", "latent", "hidden", "betas")
     settings = {name: getattr(args, name) for name in names}
@@ -115,8 +117,8 @@ def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
         f"{'β':>8}" + f"{'rate':>8}{'distortion':>12}{'−ELBO':>8}{'saved':>8}{'rate':>8}{'distortion':>12}{'−ELBO':>8}"
         + f"   active of {args.latent}",
     ]  # fmt: skip
-    for above, row in zip([None, *rows], rows, strict=False):
-        saved = "" if above is None else f"{slope(above, row):.2f}"
+    for row in rows:
+        saved = "" if row["saved_by_a_nat"] is None else f"{row['saved_by_a_nat']:.2f}"
         seen, unseen = ([row[f"{who}_{name}"] for name in ("rate", "distortion", "negative_elbo")]
                        for who in ("train", "test"))  # fmt: skip
         cells = [f"{rate:8.2f}{distortion:12.2f}{total:8.2f}" for rate, distortion, total in (seen, unseen)]
@@ -124,10 +126,10 @@ def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def slope(a: dict[str, Any], b: dict[str, Any]) -> float:
-    """Distortion saved by a nat of rate between two networks, on training images; NaN where they have the same rate."""
+def saved_by_a_nat(a: dict[str, Any], b: dict[str, Any]) -> float | None:
+    """Distortion that a nat of rate saves on the way from b to a, on training images; None if they have one rate."""
     rate = a["train_rate"] - b["train_rate"]
-    return (b["train_distortion"] - a["train_distortion"]) / rate if rate else float("nan")
+    return (b["train_distortion"] - a["train_distortion"]) / rate if rate else None
 
 
 def labels(places: Array, rows: Sequence[dict[str, Any]]) -> list[tuple[Array, str]]:

@@ -33,7 +33,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from results_sections import gans, missing_pixels, optimisers, pictures_of_data, student_works, thesis
+from results_sections import gans, missing_pixels, optimisers, pictures_of_data, rate_distortion, student_works, thesis
 from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, keep, row, runs_under, table
 from results_sections.stale import why_stale
 
@@ -42,8 +42,8 @@ from scratchnn.scripts import cli
 from scratchnn.training.runs import OptionError, OutputError, write_json, write_text
 
 SECTIONS = (
-    *pictures_of_data.SECTIONS, *thesis.SECTIONS, *optimisers.SECTIONS, *missing_pixels.SECTIONS,
-    *student_works.SECTIONS, *gans.SECTIONS,
+    *pictures_of_data.SECTIONS, *thesis.SECTIONS, *rate_distortion.SECTIONS, *optimisers.SECTIONS,
+    *missing_pixels.SECTIONS, *student_works.SECTIONS, *gans.SECTIONS,
 )  # fmt: skip
 HEADER = table(("", "document", "ours", "why"), [])  # of the README's table
 

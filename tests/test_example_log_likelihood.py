@@ -15,7 +15,7 @@ from shared import log_likelihood
 from scratchnn import VAE, Adam, Classifier, Dense, Sequential, data
 from scratchnn.evaluation import importance_weighted, latent_use
 from scratchnn.scripts import train
-from scratchnn.training import Trainer, evaluate, load_model
+from scratchnn.training import Trainer, blas, evaluate, load_model
 
 SMALL = ["--hidden", "12", "--batch-size", "200"]
 
@@ -35,9 +35,11 @@ def grey_run(tmp_path_factory):
     return folder
 
 
-def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, capsys):
+def test_the_figures_are_those_of_the_functions_they_name(grey_run, tmp_path, capsys, monkeypatch):
+    kept: list[bool] = []
+    monkeypatch.setattr(blas, "keep_freed_memory", lambda: kept.append(True))
     log_likelihood.main([str(grey_run), "--samples", "7", "1", "7", "--images", "90", "--out", str(tmp_path)])
-    assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "bound.png"}
+    assert kept == [True] and {path.name for path in tmp_path.iterdir()} == {"summary.json", "bound.png"}
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     model, _ = load_model(grey_run)
     images = data.binarise_held_out(data.load("digits").test, "fixed")[:90]  # grey in training: made binary here

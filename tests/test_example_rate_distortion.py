@@ -41,6 +41,7 @@ def test_the_table_is_that_of_the_networks(tmp_path):
             assert row[f"{who}_negative_elbo"] == losses["loss"]
     a, b = rows
     saved = (b["train_distortion"] - a["train_distortion"]) / (a["train_rate"] - b["train_rate"])
+    assert a["saved_by_a_nat"] is None and b["saved_by_a_nat"] == saved
     (line,) = (line for line in printed.splitlines() if line.split()[:1] == ["4"])
     assert [float(cell) for cell in line.split()] == [
         4, *(round(b[f"train_{name}"], 2) for name in ("rate", "distortion", "negative_elbo")), round(saved, 2),
@@ -53,6 +54,11 @@ def test_points_that_coincide_have_one_label():
     places = np.array([[20.0, 2.0], [5.0, 12.0], [0.02, 24.0], [0.01, 24.1]])
     rows = [{"beta": beta} for beta in (0.1, 1.0, 4.0, 10.0)]
     assert [name for _, name in rate_distortion.labels(places, rows)] == ["β = 0.1", "β = 1", "β = 4, 10"]
+
+
+def test_networks_of_one_rate_have_no_slope():
+    row = {"train_rate": 3.0, "train_distortion": 70.0}
+    assert rate_distortion.saved_by_a_nat(row, row) is None
 
 
 def test_a_mistake_is_one_sentence(tmp_path):

@@ -6,6 +6,7 @@
     gans.py             generative adversarial networks beside a VAE, and convolutional ones
     missing_pixels.py   missing and noisy pixels, filled in by a VAE
     optimisers.py       gradient descent, momentum and Adam on the thesis's network
+    rate_distortion.py  the VAE with other weights of the KL
     pictures_of_data.py the data
     stale.py            which figures of the page have to be drawn again
 
