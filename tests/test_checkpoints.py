@@ -513,6 +513,11 @@ def test_a_text_from_a_file_has_one_line_and_an_end():
     assert one_line(1000 * "x") == 1000 * "x" and one_line(1001 * "x") == 1000 * "x" + " …"
 
 
+def test_a_name_that_no_file_can_have_is_one_sentence():
+    with pytest.raises(CheckpointError, match=r"a{300} cannot be read: File name too long"):
+        load_model("a" * 300)
+
+
 def test_a_folder_in_the_place_of_a_file_is_no_checkpoint(tmp_path):
     (tmp_path / "checkpoint.npz").mkdir()
     with pytest.raises(CheckpointError, match="is no file: choose another folder"):

@@ -322,9 +322,12 @@ def take_parameters(model: Stored, path: Path, alike: Sequence[str]) -> dict[str
 
 
 def checkpoint_of(path: str | Path) -> Path:
-    """The checkpoint itself, given that or the folder of the run that wrote it."""
+    """The checkpoint itself, given that or the folder of the run that wrote it; CheckpointError for too long a name."""
     path = Path(path)
-    return path / "checkpoint.npz" if path.is_dir() else path
+    try:
+        return path / "checkpoint.npz" if path.is_dir() else path
+    except OSError as error:  # too long a name
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
