@@ -33,7 +33,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from results_sections import gans, missing_pixels, optimisers, pictures_of_data, rate_distortion, student_works, thesis
+from results_sections import (
+    collapsing_code,
+    conv_autoencoders,
+    dense_autoencoders,
+    gans,
+    missing_pixels,
+    optimisers,
+    pictures_of_data,
+    rate_distortion,
+    stacked_autoencoders,
+    thesis,
+)
 from results_sections.runs import MissingRunsError, Run, Section, Sources, Written, keep, row, runs_under, table
 from results_sections.stale import why_stale
 
@@ -43,7 +54,8 @@ from scratchnn.training.runs import OptionError, OutputError, write_json, write_
 
 SECTIONS = (
     *pictures_of_data.SECTIONS, *thesis.SECTIONS, *rate_distortion.SECTIONS, *optimisers.SECTIONS,
-    *missing_pixels.SECTIONS, *student_works.SECTIONS, *gans.SECTIONS,
+    *missing_pixels.SECTIONS, *dense_autoencoders.SECTIONS, *stacked_autoencoders.SECTIONS, *conv_autoencoders.SECTIONS,
+    *collapsing_code.SECTIONS, *gans.SECTIONS,
 )  # fmt: skip
 HEADER = table(("", "document", "ours", "why"), [])  # of the README's table
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import results
 import scipy.stats
+from results_sections.conv_autoencoders import within
 from results_sections.runs import verdict
-from results_sections.student_works import within
 from scripts import fails
 
 ROOT = Path(__file__).parent.parent

@@ -2,7 +2,8 @@
 
     runs.py             finding runs, choosing among them, and what they become on the page
     thesis.py           the thesis's variational autoencoders and classifiers
-    student_works.py    the four student works' autoencoders and classifiers
+    dense_autoencoders.py, stacked_autoencoders.py, conv_autoencoders.py, collapsing_code.py
+                        the four student works, 003, 000, 004 and 001
     gans.py             generative adversarial networks beside a VAE, and convolutional ones
     missing_pixels.py   missing and noisy pixels, filled in by a VAE
     optimisers.py       gradient descent, momentum and Adam on the thesis's network

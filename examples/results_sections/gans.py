@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from results_sections.runs import (
+    FASHION,
     NAMES,
     Run,
     Section,
@@ -21,7 +22,6 @@ from results_sections.runs import (
 )
 from scratchnn.training.runs import mean_and_std
 
-FASHION = "fashion-mnist"
 CONV = ("VAE, convolutional", "GAN, convolutional")
 
 

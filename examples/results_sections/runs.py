@@ -14,6 +14,7 @@ from scipy import stats
 from scratchnn.training.runs import OutputError, mean_and_std, write_text
 
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+FASHION = "fashion-mnist"
 
 
 class MissingRunsError(Exception):
@@ -223,6 +224,17 @@ def at_default(script: str, *data: str) -> list[str]:
 
 def values(runs: Sequence[Run], name: str) -> list[float]:
     return [run.figures[name] for run in runs]
+
+
+def each(counts: Sequence[int]) -> str:
+    """Counts run by run; one number if they are all the same."""
+    return ", ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
+
+
+def between(numbers: Sequence[float], decimals: int = 1) -> str:
+    """The smallest and the largest of some numbers; one number if they are the same."""
+    ends = [f"{end:,.{decimals}f}" for end in (min(numbers), max(numbers))]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
 
 
 def verdict(document: float, ours: Sequence[float]) -> str:
