@@ -103,8 +103,8 @@ def main() -> None:
     new_loss = loss_at(W1 - LR * dw1, W2 - LR * dw2, B - LR * db)
     print(f"  the loss was {loss:.6f} and is {new_loss:.6f} (lr = {LR})")
     print(f"  it fell by {loss - new_loss:.6f}")
-    foretold = LR * (dw1**2 + dw2**2 + db**2)
-    print(f"  the slopes foretell lr·(dw1² + dw2² + db²) = {foretold:.6f}: the smaller lr, the closer")
+    predicted = LR * (dw1**2 + dw2**2 + db**2)
+    print(f"  the slopes predict lr·(dw1² + dw2² + db²) = {predicted:.6f}: the smaller lr, the closer")
 
     print("\n6. The same with layers. A row is an example, here the only one; W stands in a column, (2, 1).")
     neuron = Sequential([Dense(2, 1, np.random.default_rng(0), dtype=np.float64), Tanh()])

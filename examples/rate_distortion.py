@@ -1,6 +1,6 @@
 """What does a nat of rate buy? The network of examples/vae.py with weights β of the KL from 0.1 to 10, and their table.
 
-The rate is the mean KL, what it costs to send z; the distortion is −E_q[log p(x|z)], what is still to be sent of x.
+The rate is the mean KL, the net cost of sending z; the distortion is −E_q[log p(x|z)], what is still to be sent of x.
 Minimised is distortion + β·rate; the sum of both, which is −ELBO, compares the networks whatever their β. The slope of
 the curve between two neighbours should lie between their β (examples/lectures/rate_and_distortion.py says why).
 
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
     lines = [
         "\nnats per image, by the final parameters; −ELBO = rate + distortion, with β = 1 for all. Saved: what a nat",
-        "of rate saves of distortion on the way from the row above, on training images; to be compared with the two β",
+        "of rate saves of distortion on the way to the row above, on training images; to be compared with the two β",
         f"{'':8}{'training images':^28}{'':8}{'test images':^28}",
         f"{'β':>8}" + f"{'rate':>8}{'distortion':>12}{'−ELBO':>8}{'saved':>8}{'rate':>8}{'distortion':>12}{'−ELBO':>8}"
         + f"   active of {args.latent}",

@@ -31,7 +31,7 @@ class ContinuousBernoulli(Likelihood):
     """For pixels anywhere in [0, 1]: Bernoulli's formula λ^x (1 − λ)^(1 − x), divided by its integral over x.
 
     On grey pixels, Bernoulli's loss lacks this divisor, which depends on λ, so it is no −log-likelihood, and −ELBO
-    bounds nothing.
+    bounds no −log p(x) of the grey image.
 
     Shapes
         outputs (N, D): the logits l; x (N, D) in [0, 1]; log_prob (N,).
@@ -81,9 +81,9 @@ class ContinuousBernoulli(Likelihood):
 def mean_pixel(logits: Array) -> Array:
     """mean(l) = 1/(1 − e^(−l)) − 1/l, the slope of A(l) = log((e^l − 1)/l), between 0 and 1; ½ at l = 0.
 
-    mean(l) = 1 − mean(−l), and with a = |l| the lesser, mean(−a) = 1/a − 1/(e^a − 1), is enough. Where a is small its
-    two terms nearly cancel. With t = a/2 it is also ½ − ½ (coth t − 1/t), and in Lambert's continued fraction (DLMF
-    4.39.1) nothing is subtracted:
+    mean(l) = 1 − mean(−l), so with a = |l| the lesser of the two, mean(−a) = 1/a − 1/(e^a − 1), is enough. Where a is
+    small its two terms nearly cancel. With t = a/2 it is also ½ − ½ (coth t − 1/t), and in Lambert's continued fraction
+    (DLMF 4.39.1) nothing is subtracted:
 
         coth t − 1/t = t/(3 + t²/(5 + t²/(7 + …)))      up to 17: 16 digits for t up to 1
     """

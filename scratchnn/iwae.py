@@ -2,15 +2,16 @@
 
 *Why nearer.* For a z drawn from q(z|x), w = p(x|z) p(z) / q(z|x) is the *importance weight*, and its mean is p(x): that
 is the integral in vae.py. The ELBO is E[log w], and the more w varies from draw to draw, the more Jensen's inequality
-loses. The mean of K weights has the same mean and a K-th of the variance, so its logarithm loses less:
+loses. The mean of K weights has the same mean and varies less, with a K-th of the variance if w has one, so
+its logarithm loses less:
 
     L_K = E[log((1/K) Σ_k w_k)]  ≤  log E[(1/K) Σ_k w_k] = log p(x)      z_1, …, z_K from q(z|x)
 
 L_1 is the ELBO, and L_(K+1) ≥ L_K: leave one of K + 1 weights out, each in turn; the mean of the K + 1 means of the
-others is the mean of all, and Jensen says that its logarithm is no less than the mean of their logarithms. Where w is
-bounded, L_K reaches log p(x) in the limit.
+others is the mean of all, and Jensen says that its logarithm is no less than the mean of their logarithms. Where the
+ELBO is finite, L_K reaches log p(x) in the limit.
 
-*Not the L draws of a VAE.* There the log w are averaged, which is the same bound with less noise. Here the w are
+*Not the L draws of a VAE.* There log p(x|z) is averaged, which is the same bound with less noise. Here the w are
 averaged, inside the logarithm, and the bound is another one. A single good draw of the K makes it high, while each bad
 draw costs the ELBO: q(z|x) need not avoid every z that explains x badly.
 
@@ -19,9 +20,9 @@ parameters, and one draw of it gives an unbiased gradient. For a parameter θ, �
 
     ∂/∂θ log((1/K) Σ_k w_k) = Σ_k ∂w_k/∂θ / Σ_j w_j = Σ_k s_k ∂log w_k/∂θ   with s_k = w_k / Σ_j w_j
 
-a mean of the K draws' gradients, weighted by how well each explains x. The shares s are the softmax of the log w. These
-lie near −90 for a digit of MNIST, and near −550 before training, while e^(log w) is 0 in float32 below −104. So the
-largest is taken out of all first, which changes no share, and is added to the logarithm afterwards.
+a mean of the K draws' gradients, weighted by their shares of the sum of weights. The shares s are the softmax of the
+log w. These lie near −90 for a digit of MNIST, and near −550 before training, while e^(log w) is 0 in float32 below
+−104. So the largest is taken out of all first, which changes no share, and is added to the logarithm afterwards.
 
 The objective and its gradient are those of Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", 2015.
 """
@@ -83,9 +84,9 @@ class IWAE(VAE):
         The rest is that of VAE, draw by draw. z is used twice, by the decoder and in the KL; log_var as well, for z
         and in the KL; mean for z alone. What the K draws of an image send back to its mean and log_var is added up.
     Watch
-        For K = 1 this is the ELBO with the KL estimated by the one draw, not in closed form: the same expectation, loss
-        and gradient, from another estimate. So a loss is to be compared with one of the same K, and with a VAE's not at
-        all; −log p(x) is estimated in the same way for both (evaluation/bounds.py).
+        For K = 1 this is the ELBO with the KL estimated by the one draw, not in closed form: loss and gradient have the
+        same expectation. For a larger K a loss can only be compared with one of the same K, not with a VAE's;
+        −log p(x) is estimated in the same way for both (evaluation/bounds.py).
         The larger K, the nearer the bound is to log p(x), whatever q is: the gradient of the encoder falls as 1/K, its
         noise as 1/√K alone (Rainforth et al., "Tighter variational bounds are not necessarily better", 2018). Part of
         that noise comes by way of log q and can be avoided (Tucker et al., "Doubly reparameterized gradient estimators

@@ -19,13 +19,13 @@ independent dimensions (approximation), and one encoder for all images need not 
 
 *Three readings.* The first term asks that x can be reconstructed from its z; the second pulls the q(z|x) of every
 image towards N(0, I), from which new images are drawn: a regularised autoencoder. As a message, in nats (natural
-logarithms), KL is what it costs to send z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the
+logarithms), KL is the net cost of sending z, the rate, and −E_q[log p(x|z)] what is still to be sent of x, the
 distortion; a weight β of KL is the price of rate. And it is EM (expectation maximisation): the best q for a given
 decoder is the posterior, which closes the gap (E-step); a decoder that raises the bound for this q raises log p(x) at
 least as much (M-step). Here both take a step at once.
 
-*What KL measures.* With q(z) for the mean of all q(z|x), its mean is what z says about x, the mutual information, plus
-how far q(z) is from the prior:
+*What KL measures.* With q(z) for the mean of all q(z|x), the mean KL is what z says about x, the mutual information,
+plus how far q(z) is from the prior:
 
     mean KL(q(z|x) ‖ p(z)) = I(x; z)  +  KL(q(z) ‖ p(z))
 
@@ -38,7 +38,8 @@ reconstruction, −log p(x|z) of that draw, plus KL is an unbiased estimate of �
 
     ∂/∂mean E_q[f(z)] = ∂/∂mean E_eps[f(mean + σ eps)] = E_eps[∂f(mean + σ eps)/∂mean]
 
-and the derivative of one draw is an unbiased estimate of the gradient. This is the reparameterisation trick.
+and, for f without jumps, the derivative of one draw is an unbiased estimate of the gradient: the reparameterisation
+trick.
 
 The equations are those of Kingma & Welling, "Auto-Encoding Variational Bayes", 2014 (AEVB); its φ and θ are
 `vae.encoder.params` and `vae.decoder.params`, two consecutive slices of `params`. We minimise −ELBO, in nats.
@@ -68,9 +69,9 @@ class Reparameterise(Module):
             dmean    = dz
             dlog_var = dz · eps · σ/2   with σ = e^(log_var/2)
     Watch
-        Backward must use the eps of forward, not draw again. A σ² in place of σ passes every gradient check, since
-        backward then differentiates the wrong forward correctly; only the moments of z show it. Without
-        a derivative here the encoder learns from the KL alone.
+        Backward must use forward's eps, not draw again. With σ² in place of σ, forward and backward, every gradient
+        check passes: the right derivative of the wrong z. Only the moments of z show it. Without a derivative here the
+        encoder learns from the KL alone.
     """
 
     def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:

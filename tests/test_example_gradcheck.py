@@ -77,11 +77,11 @@ def test_the_lecture_s_gradients_equal_differences_and_the_library_s(lecture):
     assert [by_hand == layers for by_hand, layers in numbers(r"by hand # +layers #\n", lecture)] == [True, True]
 
 
-def test_the_lecture_s_step_does_what_the_gradient_foretells(lecture):
+def test_the_lecture_s_step_does_what_the_gradient_predicts(lecture):
     ((before, after),) = numbers("the loss was # and is #", lecture)
     ((fell,),) = numbers("it fell by #", lecture)
-    ((foretold,),) = numbers(r"foretell .* = #", lecture)
-    assert fell == pytest.approx(before - after, abs=2e-6) and fell == pytest.approx(foretold, rel=0.05)
+    ((predicted,),) = numbers(r"predict .* = #", lecture)
+    assert fell == pytest.approx(before - after, abs=2e-6) and fell == pytest.approx(predicted, rel=0.05)
 
 
 def test_the_best_steps_are_where_theory_has_them(tour, folder):

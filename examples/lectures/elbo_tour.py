@@ -41,7 +41,7 @@ train(Trainer(model, Adam(model), rng), images, EPOCHS)
 
 # %%
 # **log p(x), by adding up.** p(x|z) p(z) at 241 × 241 points z between −8 and 8, times the area that a point stands
-# for. The same sum over every second point only shows how far the digits can be trusted: those in which both agree.
+# for. The same sum over only every second point shows which decimals can be trusted: those in which both agree.
 
 grid = on_grid(model, x, POINTS)
 log_p = grid.log_p

@@ -66,7 +66,7 @@ print(f"   entropy of a coin that is white with probability x: {entropy(np.array
 
 # %%
 # **A black pixel**, x = 0, has no best logit: the further down, the better. Bernoulli's loss goes to 0. That of the
-# continuous Bernoulli falls by log 10 whenever the logit is ten times as far: it has no floor either.
+# continuous Bernoulli falls by log 10 whenever the logit is ten times as far: like the Gaussian's, it has no floor.
 
 far = np.array([[-10.0], [-100.0], [-1000.0]])
 black = {name: losses_of(candidates[name][0], far, 0) for name in ("Bernoulli", "continuous Bernoulli")}

@@ -1,9 +1,9 @@
 """How large the first weights should be, and how long a step: what decides whether a network learns at all.
 
-A network with the right layers and the right gradients can still stand still. If its weights are too small, signals die
-on their way up and gradients on their way down; if a step is too long, it overshoots. Both are a matter of sizes that
-can be worked out beforehand, and measured. The formulas are in scratchnn/init.py and scratchnn/optim.py; half a minute
-on the digits that come with the library.
+A network with the right layers and the right gradients can still stand still. If its weights are too small, signals
+vanish on the way up and gradients on the way down; if a step is too long, it overshoots. Both are a matter of sizes
+that can be worked out beforehand, and measured. The formulas are in scratchnn/init.py and scratchnn/optim.py; half a
+minute on the digits that come with the library.
 """
 
 # %%
@@ -98,8 +98,8 @@ for gain in (1, 2):
 #
 # Adam divides the mean of the gradients by the root of the mean of their squares, for each parameter. Where a gradient
 # keeps its sign and size, the quotient is ±1, and the step is lr, however steep it is there. So the scale of the loss
-# drops out, and that of each *parameter* too. A ravine that does not run along an axis has no scale of each parameter,
-# and there Adam has less to offer; gradient descent and momentum make the same way in any direction.
+# drops out, and how steep it is along each *parameter* too. A ravine that does not run along an axis has no steepness
+# of each parameter, and there Adam has less to offer; gradient descent and momentum take the same steps, only turned.
 
 KAPPA = 100.0
 
@@ -183,9 +183,9 @@ for name, optimiser in CONTESTANTS.items():
     curves[name] = [record["train_loss"] for record in trainer.history]
 
 # %%
-# **In one picture.** Left: each layer halves the mean square with v = 1/m, in both directions. Middle: Adam is fast
-# where the ravine runs along an axis, and slow where it does not. Right: the trainings of 4; thick lines are those with
-# the best rate.
+# **In one picture.** Left: each layer halves the mean square with v = 1/m, in both directions. Middle: Adam with a rate
+# of 0.03 is fast where the ravine runs along an axis, and slow where it does not. Right: the trainings of 4; thick
+# lines are those with the best rate.
 
 figure = figures.new_figure(10, 3.8, "Sizes decide: of the first weights (left), of a step (middle, right)")
 left, middle, right = figure.subplots(1, 3)

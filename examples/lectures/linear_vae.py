@@ -1,10 +1,10 @@
 """A linear VAE is probabilistic PCA: the bound reaches log p(x), and with much noise the best model is a collapsed one.
 
-Where encoder and decoder are linear, the highest log p(x) that training could ever reach is known: a formula in the
-eigenvalues of the data's covariance. So a trained VAE can be held against the truth: its ELBO, its noise, and each of
-its latent dimensions. And it can be said why a dimension *collapses*, that is, why its q(z_j|x) becomes the prior for
-every x and tells nothing of x: the noise is larger than its eigenvalue. 20 seconds on the digits that come with the
-library.
+Where encoder and decoder are linear and the noise is Gaussian, with one σ² for all pixels, the highest log p(x) that
+training could ever reach is known: a formula in the eigenvalues of the data's covariance. So a trained VAE can be held
+against the truth: its ELBO, its noise, and each of its latent dimensions. And it can be said why a dimension
+*collapses*, that is, why its q(z_j|x) becomes the prior for every x and tells nothing of x: the noise is larger than
+its eigenvalue. 20 seconds on the digits that come with the library.
 
 The papers: Tipping & Bishop, "Probabilistic principal component analysis", 1999, and, on the VAE, Lucas, Tucker,
 Grosse, Norouzi, "Don't blame the ELBO! A linear VAE perspective on posterior collapse", 2019.

@@ -322,9 +322,9 @@ for epoch in (EPOCHS // 8, EPOCHS // 4, EPOCHS // 2, EPOCHS):
     print(f"   after {epoch:>3} epochs{'':<18}" + "".join(f"{cell:<18}" for cell in cells).rstrip())
 
 # %%
-# **Which to use.** Pathwise wherever f has a derivative and z can be written as a differentiable function of noise: it
-# is what `VAE` does. The score function where that fails (z is discrete; f is a step, a simulator, a reward that is
-# known by its value only), and then with a baseline.
+# **Which to use.** Pathwise wherever f has a derivative and no jumps, and z can be written as a function of noise
+# that has derivatives by the parameters: it is what `VAE` does. The score function where that fails (z is discrete; f
+# is a step, a simulator, a reward that is known by its value only), and then with a baseline.
 #
 # **In one picture.** Left: single draws of one number, the derivative by the first mean of the first image, on a
 # logarithmic scale.

@@ -1,9 +1,9 @@
 """A VAE in scikit-learn's pipelines and searches: codes as features, the bound as a score, and what labels are worth.
 
-scikit-learn has one grammar for all that learns: `fit`, `transform`, `score`, settings with names. What speaks it can
-stand in a pipeline, and a grid search finds its settings. `VAETransformer` (scratchnn/estimators.py) is the library's
-VAE in this grammar: its codes are means of q(z|x), its score is a lower bound on log p(x), which needs no labels. On
-the digits that come with the library it takes half a minute.
+scikit-learn has one interface for all that learns: `fit`, `transform`, `score`, settings with names. What has it can be
+used in a pipeline, and a grid search finds its settings. `VAETransformer` (scratchnn/estimators.py) is the library's
+VAE with this interface: its codes are means of q(z|x), its score is a lower bound on log p(x), which needs no labels.
+On the digits that come with the library it takes half a minute.
 """
 
 # %%
@@ -78,10 +78,10 @@ print(f"   the classifier's pipeline on test images: {100 * by_accuracy.score(X_
 # from those few that have a label: always the same one, on all pixels, or on two or five numbers. The labelled images
 # are drawn REPEATS times, in equal numbers from the classes.
 #
-# A code this small is where a VAE has its point. As many principal components are a linear map of the pixels, and worth
-# less at every number of labels. With very few labels the five numbers hold their own against all 64 pixels; with more,
+# A code this small is where a VAE is useful. As many principal components are a linear map of the pixels, and worth
+# less at every number of labels. With very few labels the five numbers are about as good as all 64 pixels; with more,
 # the pixels are better, and a linear classifier finds them easy here. That codes made without labels help is often
-# hoped for; each case wants its measurement.
+# hoped for, and has to be measured in each case.
 
 coders = {"pixels": binary}
 for n in SMALL:

@@ -13,8 +13,8 @@ of z instead of one, the average that stands inside the logarithm,
 
 has the mean p(x), if q(z|x) > 0 wherever p(x, z) > 0: each quotient is an *importance weight*, which corrects for
 drawing from q instead of the prior. So by Jensen E[log p̂(x)] ≤ log p(x): too low on average, though a single estimate
-may lie above. For K = 1 the left side is the ELBO; it never falls as K grows, and if the weights p(x, z)/q(z|x) are
-bounded it reaches log p(x) in the limit (Burda, Grosse, Salakhutdinov, "Importance weighted autoencoders", 2015).
+may lie above. For K = 1 the left side is the ELBO; it never falls as K grows (Burda, Grosse, Salakhutdinov, "Importance
+weighted autoencoders", 2015), and if the ELBO is finite it reaches log p(x) in the limit.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def mean_image_loss(images: Images) -> float:
 class ImportanceWeighted:
     """Estimates of log p(x) from K = `n_samples` draws of z an image, in nats.
 
-    The errors are those of the draws that were made. They know nothing of a rare z with a large weight that no draw has
-    hit, nor of the bound's distance from log p(x): as long as the estimate still rises with K, both are larger.
+    The errors are those of the draws that were made, and suppose that the weights have a variance. They know nothing of
+    a rare z with a large weight that no draw has hit, nor of the bound's distance from log p(x): as long as the
+    estimate still rises with K, the true error is larger than they say.
 
     log_p (N,): log p̂(x) of every image; too low on average. error (N,): the standard error that the
     draws leave in each, NaN for a single draw, which says nothing about its own spread. `is_likelihood` is False for

@@ -89,7 +89,7 @@ def split_rate(model: VAE, images: Any, n_draws: int = 10, seed: int = 0) -> Rat
     mean, log_var = (part.astype(np.float64) for part in encode(model, images))
     rate = float(0.5 * np.sum(mean**2 + np.expm1(log_var) - log_var) / len(mean))
     precision = np.exp(-log_var)
-    # log q(z|x_m) + ½ n_z log 2π = −½ Σ_j (z_j² − 2 z_j mean_mj + mean_mj²) precision_mj + log_var_mj
+    # log q(z|x_m) + ½ n_z log 2π = −½ Σ_j [(z_j² − 2 z_j mean_mj + mean_mj²) precision_mj + log_var_mj]
     constant = np.sum(mean**2 * precision + log_var, axis=1)
     rng, rows = np.random.default_rng(seed), max(1, 4_000_000 // len(mean))  # at once: 32 MB
     information = np.empty((n_draws, len(mean)))
@@ -154,7 +154,7 @@ def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
 
 
 def t_sne(images: DataSet, n: int, seed: int) -> Array:
-    """The first n test images in two dimensions (n, 2), from their first 50 principal components."""
+    """The first n test images in two dimensions (n, 2), from 50 principal components of the training images."""
     from threadpoolctl import threadpool_limits
 
     try:

@@ -5,10 +5,10 @@ For up to three latent dimensions the integral over all z is a sum that can be c
     p(x) = ∫ p(x|z) p(z) dz ≈ Σ_m p(x|z_m) p(z_m) h^(n_z),      z_m on a grid of spacing h
 
 and then everything that a bound leaves open has a value: log p(x), the posterior p(z|x) = p(x|z) p(z) / p(x) at every
-point of the grid, and how far a Gaussian q(z) is from it. The grid reaches from −8 to 8 in each dimension: what the
-prior has outside is below 10⁻¹⁴. For a smooth integrand the error falls faster than any power of h once h is below the
-width of its narrowest peak; at the kinks of a ReLU network it falls like h². The sum with every second point tells how
-large it is (`coarser`).
+point of the grid, and how far a Gaussian q(z) is from it. The grid reaches from −8 to 8 in each dimension, where the
+prior has all but 10⁻¹⁴ of its mass; the posterior must have next to nothing outside as well. For a smooth integrand the
+error falls faster than any power of h once h is below the width of its narrowest peak; at the kinks of a ReLU network
+it falls like h². The sum with every second point tells how large it is (`coarser`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOLERANCE = 1e-10  # how far a sum over q may be from 1
 
 
 class QuadratureError(ValueError):
-    """A grid that cannot hold what is asked of it; the message says what would."""
+    """A grid that cannot hold what is asked of it; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class OnGrid:
                 raise QuadratureError(
                     f"the grid from {-REACH:g} to {REACH:g}, spacing {self.spacing:g}, does not hold q(z|x) of image "
                     f"{n}: it adds up to {q.sum():.10f} instead of 1, with mean {np.round(mean[n], 2).tolist()} and "
-                    f"σ {np.round(np.exp(log_var[n] / 2), 3).tolist()}; take more points"
+                    f"σ {np.round(np.exp(log_var[n] / 2), 3).tolist()}; take more points, unless "
+                    "q reaches beyond the grid"
                 )
             found["log_likelihood"].append(q @ self.log_likelihood[n])
             found["jensen"].append(q @ (log_joint[n] - log_q))
