@@ -196,7 +196,7 @@ def dense_seeds() -> dict[str, tuple[dict, tuple[str, ...]]]:
                           dead_code_numbers={"at_the_end": seed})  # fmt: skip
         made[f"seeds/8-seed{seed}"] = documented(content, first_loss=3808.1067, last_loss=1755.8175), ()
     for seed, start, k, end, dead in (
-        (5, "live", 13, 2840.0, 0), (11, "live", 15, 2850.0, 0), (12, "live", 45, None, 0), (0, "dead", 40, None, 0),
+        (5, "live", 13, 2840.0, 0), (11, "live", 15, 2850.0, 0), (12, "live", 45, None, 0), (0, "dead", 40, 2990.0, 0),
         (1, "dead", None, None, 1),
     ):  # fmt: skip
         settings = {"data": "mnist", "code": 2, "batch_size": 256, "epochs": 80, "seed": seed}
@@ -650,7 +650,8 @@ def test_live_starts_are_laid_beside_the_document_and_dead_ones_are_not(here):
         ["5", "13", "2840.0"], ["11", "15", "2850.0"], ["12", "45", "—"],
     ]  # fmt: skip
     assert "Of the seeds 0 to 9 1 are live; with more, chosen because they are live, 3 of 5." in text
-    assert "of the 2 networks with a dead start 1 had such a number then" in text
+    assert "1 of the 2 networks with a dead start had such a number then, and 2 of the 3 with a live one" in text
+    assert "Of the dead starts 1 have an epoch k + 39 as well: 2990.0." in text
     assert "Of the 2 dead starts 1 have both numbers alive after the last epoch" in text
     # 2840 and 2850: mean 2845, s = 7.07, and one more lies within 12.71 s √1.5 = 110.04
     assert ["ours, 2 seeds", "2842.8", "2845.0 ± 7.1", "−2.22: yes, one run in 20 is further than ±110.04",

@@ -70,8 +70,9 @@ The document's network is on a picture that its text does not hold, so this one 
 
 {classes}
 
-**The code of two numbers.** Epochs: {epochs}; {runs}; mean squared error of a pixel from 0 to 1. *relu-code*
-is the printed network, a ReLU behind its code, *linear-code* the same without that ReLU, and *collapsed* the printed
+**The code of two numbers.** Epochs: {epochs}; {runs}; mean squared error of a pixel from 0 to 1. *relu-code* is the
+printed network, a ReLU behind its code, with an output layer of ours, since the printed decoder breaks off before one
+(nor are loss, optimiser and epochs printed); *linear-code* is the same without that ReLU, and *collapsed* the printed
 one again, from the first start with a dead number.
 
 {codes}

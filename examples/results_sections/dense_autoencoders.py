@@ -97,7 +97,10 @@ def dense_autoencoder_seeds(sources: Sources) -> Written:
         raise MissingRunsError("a run with 2 numbers whose start is live and which has an epoch k + 39")
     ends = values(ended, "loss_at_k_plus_39")
     woken = [run for run in by_start["dead"] if run.figures["dead_code_numbers"]["at_the_end"] == 0]
+    late = [end_of(run) for run in by_start["dead"] if run.figures["loss_at_k_plus_39"] is not None]
     text = DENSE_SEEDS.format(
+        late=f"Of the dead starts {len(late)} have an epoch k + 39 as well: {', '.join(late)}." if late
+        else "No dead start has an epoch k + 39.",
         commands="` and `".join(DENSE_SEEDS_COMMANDS),
         eight=table(
             ("8 numbers", "document", "ours, epoch 20", "smallest to largest", "document − ours: a matter of the seed?",
@@ -113,6 +116,7 @@ def dense_autoencoder_seeds(sources: Sources) -> Written:
         ),
         mean_image=whole.figures["mean_image_mse"], first=document[2]["first_loss"], last=document[2]["last_loss"],
         before=sum(run.figures["dead_code_numbers"]["untrained"] > 0 for run in by_start["dead"]),
+        before_live=sum(run.figures["dead_code_numbers"]["untrained"] > 0 for run in by_start["live"]),
         first_ten=sum(run.settings["seed"] < 10 for run in by_start["live"]),
         n=len(two), n_live=len(by_start["live"]), n_dead=len(by_start["dead"]), n_woken=len(woken),
         live=table(
@@ -132,7 +136,7 @@ def dense_autoencoder_seeds(sources: Sources) -> Written:
          in_brief(mean_and_std(losses, 1), len(eight))),
         ("MNIST, dense autoencoder, 2 numbers, live starts: train error where the document's epochs end",
          f"{document[2]['last_loss']:.1f}", in_brief(mean_and_std(ends, 1), len(ends)),
-         "its 40 epochs come [on top of others](docs/errata.md)"),
+         "its 40 epochs most likely come [on top of others](docs/errata.md)"),
     ]  # fmt: skip
     return Written(text, short)
 
@@ -156,22 +160,26 @@ batches of an epoch.
 
 With 2 numbers there are two kinds of starts. A start is *dead* if, after the first epoch, one of the two numbers is 0
 for more than 99 of 100 images, and *live* otherwise. Of the seeds 0 to 9 {first_ten} are live; with more, chosen
-because they are live, {n_live} of {n}. Before training it cannot be seen: of the {n_dead} networks with a dead start
-{before} had such a number then. From the smallest to the largest loss:
+because they are live, {n_live} of {n}. Before training a part of it can be seen: {before} of the {n_dead} networks with
+a dead start had such a number then, and {before_live} of the {n_live} with a live one. From the smallest to the largest
+loss:
 
 {two}
 
-A dead start rests on a plateau, for some epochs or to the end. Its other number makes one picture brighter or darker,
-and many pixels of that are dead as well, so one mean image for all has a smaller error, {mean_image:.1f}. Of the
-{n_dead} dead starts {n_woken} have both numbers alive after the last epoch.
+A dead start rests on a plateau for some epochs. Its other number makes one picture brighter or darker, and many pixels
+of that are dead as well, so one mean image for all has a smaller error, {mean_image:.1f}. Of the {n_dead} dead starts
+{n_woken} have both numbers alive after the last epoch.
 
-The document's first printed loss is {first:.1f}, and no run has such a loss in its first epoch. Its 40 epochs come on
-top of others: in a notebook a cell that is run again goes on with the weights that are there. k is the epoch in which a
-run first passes {first:.1f}, and the document's last loss, {last:.1f}, belongs beside that of epoch k + 39:
+The document's first printed loss is {first:.1f}, and no run has such a loss in its first epoch. Most likely its 40
+epochs come on top of others: in a notebook a cell that is run again goes on with the weights that are there. k is the
+epoch in which a run first passes {first:.1f}, and the loss of epoch k + 39 belongs beside the document's last one,
+{last:.1f}:
 
 {live}
 
 {ends}
+
+{late} What kind of start the document's was is not known.
 
 {figures}
 """

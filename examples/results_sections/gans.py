@@ -1,4 +1,4 @@
-"""The generative adversarial networks, which the thesis and two student works describe in words, beside VAEs."""
+"""The generative adversarial networks, which the thesis and two student works describe without code, beside VAEs."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ def made_by_vae(run: Run) -> str:
 ADVERSARIES = """## Generative adversarial networks beside a VAE
 
 {commands}
-one seed. The thesis (Annex B) and two student works (000, 001) describe such networks in words, without code or
-figures, so the networks are ours. The two works claim: {claims}.
+one seed. The thesis (Annex B, with a borrowed drawing) and two student works (000, 001) describe such networks without
+code, so the networks are ours; 001 shows two images of its generative model after 300 epochs. The two works claim:
+{claims}.
 
 Of each, {samples} images are made, in evaluation mode, pixels from 0 to 1, and a classifier with a test accuracy of
 {accuracies} says which classes they are of; test images, seen the same way, give the
@@ -204,7 +205,8 @@ images that lie where they do. *Variety* is the distance between two images, as 
 
 {measured}
 
-*Test images* is the other half of them; what they reach, precision {test}, is all that can be asked of a generator.
+*Test images* is the other half of them; what they reach, precision {test}, is what real images reach. A higher
+precision is no better: such images keep to where real ones lie close together.
 *Training images* is what one gets that copies these: nothing here asks for new images. *Speckle* is test images in
 which {speckle} of the pixels have a random grey; it adds to the variety, and takes from the precision. In *noise* all
 pixels have one.

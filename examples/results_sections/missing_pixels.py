@@ -81,9 +81,10 @@ def with_error(found: Mapping[str, Any], method: str) -> str:
 TEXT = """## Missing pixels and noise
 
 {commands}
-one seed. The thesis names both as future work (7.2), two student works (000, 001) as uses of such networks; none of
-them tries. The VAE was trained on whole, clean images. Mean squared error of a pixel from 0 to 1, over {images} test
-images, ± the standard error by the choice of these images.
+one seed. The thesis names missing data, and noise in video and music, as future work (7.2); two student works name the
+removal of noise as a use of VAEs (000) and of GANs (001). None of them tries. The VAE was trained on whole, clean
+images. Mean squared error of a pixel from 0 to 1, over {images} test images, ± the standard error by the
+choice of these images.
 
 Half of the pixels are **missing**: each with the same probability, or the lower half. The error is that of the missing
 ones. *Fixed point*: the mean image is put where pixels are missing, the image is encoded and decoded, the pixels that

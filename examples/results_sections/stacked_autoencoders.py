@@ -136,10 +136,10 @@ QUANTITIES = {
 }
 PLANE_OF_CLOTHES = """## Fashion-MNIST in two dimensions: a tenth of the noise
 
-`{command}`, one seed. From the same work (000): a VAE 784-64-2-64-784,
-200 epochs of batches of 64, pixels / 255, grey, as Bernoulli targets; nats per image, 10,000 test images. The document
-draws z with noise of the standard deviation *sigma* = 0.1 where the KL divergence supposes 1, and prints pictures only.
-The floor is {floor:.2f}; one mean image for all costs {mean_image:.2f}.
+`{command}`, one seed. From the same work (000): a VAE 784-64-2-64-784, 200 epochs of batches of 64, pixels / 255, grey,
+as Bernoulli targets; nats per image, 10,000 test images. The document draws z with noise of the standard deviation
+*sigma* = 0.1 where the usual KL divergence, which it does not print, supposes 1, and prints pictures only. The floor is
+{floor:.2f}; one mean image for all costs {mean_image:.2f}.
 
 {losses}
 
