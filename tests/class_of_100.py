@@ -1,4 +1,4 @@
-"""Grades a class of a hundred: python -m tests.class_of_100 [--submissions 100] [--out FOLDER]
+"""Grades a class of a hundred: python -m tests.class_of_100 [--submissions 100]
 
 Most submissions are made of solutions, stubs and answers with one wrong line; one in four has solutions and a single
 answer that means harm (hostile_answers.py), and one has an endless loop in every file. What is printed are the time,

@@ -46,6 +46,13 @@ HOSTILE: dict[str, tuple[str, bool, str]] = {
         linear("import threading, time\nwhile 1:\n    threading.Thread(target=time.sleep, args=[9]).start()"), False,
         "can't start new thread",
     ),
+    "calls of the judge without end, and no look at what comes back": (
+        linear(
+            "import os, time\nfor end in range(3, 64):\n    try:\n"
+            "        os.write(end, 9999 * b'{\"call\": 0, \"arguments\": {\"tuple\": []}}\\n')\n"
+            "    except OSError:\n        pass\ntime.sleep(99)"
+        ), False, "is there an endless loop?",
+    ),
     "printing without end": (linear("while True:\n    print('spam ' * 100)"), False, "printing 1,000,000 characters"),
     "writing to its output without end": (
         linear("import os\nwhile True:\n    os.write(1, b'spam' * 1000)"), False, "",

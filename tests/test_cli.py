@@ -112,12 +112,25 @@ def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(other, tmp_pa
 
 
 def test_a_process_that_is_killed_leaves_no_lock_behind_and_what_it_was_writing_does_no_harm(other, tmp_path):
-    (tmp_path / f"checkpoint.npz.{other.pid}-0123abcd.part").write_bytes(b"half of")
+    for name in ("checkpoint.npz", "history.json", "summary.json"):
+        (tmp_path / f"{name}.{other.pid}-0123abcd.part").write_bytes(b"half of")
     other.kill()
     other.wait()
     assert (tmp_path / ".lock").exists()
     train(tmp_path, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.npz", "history.json"}
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="No locks available") as caught:
+        files.locked(tmp_path / ".lock")
+    assert caught.value.filename == str(tmp_path / ".lock")
 
 
 def test_a_lock_that_was_removed_by_its_owner_is_none(tmp_path, monkeypatch):

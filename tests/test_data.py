@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import downloads
@@ -146,6 +147,15 @@ def test_a_download_is_cached_and_not_repeated(here, monkeypatch):
     assert file().read() == file().read() == PAYLOAD
     assert mirrors.asked == ["https://a/images.gz"]
     assert [path.name for path in (here / "cache/set").iterdir()] == ["images.gz"]
+
+
+def test_what_a_killed_download_has_left_is_removed_and_what_another_is_writing_is_not(here, monkeypatch):
+    Mirrors(monkeypatch, {"https://a/images.gz": gzip.compress(PAYLOAD)})
+    for name, age in (("images.gz.1-0.part", 4000), ("images.gz.2-0.part", 10)):
+        place(here / "cache/set", name, b"half of")
+        os.utime(here / "cache/set" / name, 2 * (time.time() - age,))
+    file().read()
+    assert {path.name for path in (here / "cache/set").iterdir()} == {"images.gz", "images.gz.2-0.part"}
 
 
 def test_a_mirror_that_fails_or_answers_with_something_else_is_passed_over(here, monkeypatch):

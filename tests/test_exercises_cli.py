@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
 import json
 import os
 import queue
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +24,7 @@ import numpy as np
 import pytest
 from conftest import LONG, ROOT
 
-from scratchnn.exercises import commands, progress, telling, terminal, verdict
+from scratchnn.exercises import __main__, commands, progress, telling, terminal, verdict
 from scratchnn.exercises import watch as watching
 from scratchnn.exercises.__main__ import exercise, main
 from scratchnn.exercises.__main__ import run as command
@@ -605,6 +607,36 @@ def test_without_matplotlib_a_figure_is_one_sentence(tmp_path):
     assert done.stderr == 'error: drawing figures needs matplotlib: python -m pip install "scratchnn[examples]"\n'
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_where_less_memory_is_allowed_than_an_answer_may_have_it_is_tried_all_the_same(desk):
+    solve(desk, "linear")
+    limited = f"ulimit -v 3000000; exec {shlex.quote(sys.executable)} -m scratchnn.exercises check linear"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", limited], cwd=desk.folder.parent, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("error, said", [
+    (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1),
+    (OSError(errno.EMFILE, "Too many open files"), "error: Too many open files"),
+    (OSError(errno.ENOSPC, "No space left on device", "a"), "error: cannot read or write a (No space left on device)"),
+])  # fmt: skip
+def test_what_the_system_refuses_is_one_sentence(monkeypatch, error, said):
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(__main__, "main", refused)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # given back afterwards
+    if isinstance(said, int):
+        assert command([]) == said
+    else:
+        with pytest.raises(SystemExit) as stop:
+            command([])
+        assert stop.value.code == said
+
+
 # ---- the state
 
 
@@ -618,6 +650,7 @@ def state(**changed) -> str:
     [
         "", "{", "[]", "null", '"\\ud800"', "[" * 100_000, '{"current": 3}', state(current="gone"),
         state(done=["sum", 3]), state(done="sum"), state(hints={"sum": -5}), state(hints={"gone": 1}),
+        state(tried={"sum": 10**6}), state(tried={"sum": int("9" * 4300)}),
     ],
 )  # fmt: skip
 def test_a_damaged_state_is_kept_and_a_new_one_made_from_the_files(desk, capsys, monkeypatch, text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -29,6 +30,8 @@ from scratchnn.exercises.exercise import ladder, reference, solution, upper  # n
 from scratchnn.exercises.gradebook import harmless  # noqa: E402
 from scratchnn.exercises.judge import judge, problem  # noqa: E402
 from scratchnn.exercises.progress import STATE, Progress, file_of, write_stub  # noqa: E402
+from scratchnn.exercises.room import libraries  # noqa: E402
+from scratchnn.exercises.verdict import NoAnswerError  # noqa: E402
 from scratchnn.gradcheck.problem import GradientError  # noqa: E402
 
 try:
@@ -71,10 +74,22 @@ def test_a_hostile_answer_costs_its_own_score_and_is_named(room, tmp_path, monke
     assert room.process.pid == warm and not os.path.lexists(LEFT)
 
 
-def test_a_room_that_falls_in_is_built_again(room, tmp_path):
+def test_a_room_that_falls_in_is_built_again(room, tmp_path, monkeypatch):
+    """And the answer judged once more, since another may have brought it down; a second time is told."""
     room.process.kill()
     room.process.wait()
-    assert "not judged" in marked(room, tmp_path, "linear", linear(RIGHT)).why
+    assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
+    judged, fallen = grade.verdict_on, []
+
+    def verdict_on(*arguments):
+        fallen.append(room.process)
+        room.process.kill()
+        return judged(*arguments)
+
+    monkeypatch.setattr(grade, "verdict_on", verdict_on)
+    assert marked(room, tmp_path, "linear", linear(RIGHT)).why.startswith("it was not judged: the process in which")
+    assert len({process.pid for process in fallen}) == 2
+    monkeypatch.undo()
     assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
 
 
@@ -170,6 +185,41 @@ def test_a_slip_is_told_as_the_check_tells_it(room, tmp_path, what):
         assert (ours.diagnosis and ours.diagnosis.label) == (theirs.diagnosis and theirs.diagnosis.label)
         np.testing.assert_array_equal(ours.analytic, theirs.analytic)
     assert mark.label and mark.right == (sum(array.passed for array in wanted.arrays), 3)
+
+
+def test_all_calls_of_an_answer_together_have_its_seconds(room, tmp_path):
+    for seconds, sentence in ((0.0, "it was stopped after 0 seconds"), (5.0, "")):
+        file_of(room.answer, "linear").write_text(linear(RIGHT), encoding="utf-8")
+        (tmp_path / "output").touch()
+        with room.running("linear", tmp_path / "output", 5.0, {}) as answer:
+            answer.seconds, answer.left = seconds, seconds
+            try:
+                answer.ask({"do": "load"})
+                said = ""
+            except NoAnswerError as error:
+                said = str(error)
+        assert said.startswith(sentence) and bool(said) == bool(sentence)
+
+
+def test_what_an_answer_has_the_judge_do_takes_no_more_than_its_memory():
+    code = (
+        "import numpy as np\nfrom scratchnn.exercises import gradebook\ngradebook.bound(gradebook.MEMORY)\n"
+        "np.empty(gradebook.MEMORY // 2, np.uint8)\n"
+        "try:\n    np.empty(2 * gradebook.MEMORY, np.uint8)\nexcept MemoryError:\n    print('refused')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
+                           capture_output=True, text=True)  # fmt: skip
+    assert ended.stdout == "refused\n"
+
+
+def test_nothing_that_is_installed_beside_numpy_can_be_read():
+    """There may be solutions in it: another copy of this package, or exercises that a course has installed."""
+    readable = [path.resolve() for path in libraries()]
+    for name in ("tqdm", "pytest"):
+        installed = Path(importlib.util.find_spec(name).origin).resolve()
+        assert not any(installed.is_relative_to(path) for path in readable)
+    for module in (np, json):
+        assert any(Path(module.__file__).resolve().is_relative_to(path) for path in readable)
 
 
 def test_a_cause_that_is_found_by_changing_the_right_backward_is_found_here_too(room, tmp_path):
@@ -295,9 +345,21 @@ def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
     )
     assert said("a/ann", "b/ann").startswith("ann is there twice, as ")
     assert said("a/ann", "--out", "file/x").startswith("cannot read or write file")
-    Path("out/results.json").write_text("{}", encoding="utf-8")
+    results = Path("out/results.json")
+    results.write_text("{}", encoding="utf-8")
     assert "--resume goes on with it" in said("a/ann", "--out", "out")
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
+    results.write_text('{"seed": 1, "students": []}', encoding="utf-8")
+    assert "damaged" in said("a/ann", "--out", "out", "--resume")
+    results.write_text('{"seed": 1, "students": [], "exercises": ["linear"]}', encoding="utf-8")
+    assert "was begun with other exercises" in said("a/ann", "--out", "out", "--resume")
+    names = [name for name in ladder() if road.step_of(name).kind != 9]
+    results.write_text(json.dumps({"seed": 1, "students": [], "exercises": names}), encoding="utf-8")
+    assert "was begun with --seed 1" in said("a/ann", "--out", "out", "--resume", "--seed", 2)
+    name = os.fsdecode(b"M\xfcller")
+    Path("a/ann").rename(name)
+    assert said(name).startswith(r"the name of the folder 'M\udcfcller' is no text in UTF-8")
+    Path(name).rename("a/ann")
     monkeypatch.setattr(sandbox, "libraries", absent)
     assert said("a/ann").startswith("answers of others cannot be run safely here: this needs Landlock")
 
@@ -312,7 +374,23 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_an_interrupted_class_is_gone_on_with(tmp_path):
+def descendants(pid: int) -> set[int]:
+    found = set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        found |= {int(child)} | descendants(int(child))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one whose end has not been asked for has ended all the same."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_class_is_gone_on_with(tmp_path, number):
     """The whole command: three learners, stopped after the first, then gone on with. Two exercises, to be fast."""
     (tmp_path / "two").mkdir()
     for name in ("linear", "relu"):
@@ -340,9 +418,18 @@ def test_an_interrupted_class_is_gone_on_with(tmp_path):
         if results.exists() and json.loads(results.read_text(encoding="utf-8"))["students"]:
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    judges = descendants(process.pid)
+    assert judges
+    process.send_signal(number)
     told, errors = process.communicate()
-    assert process.returncode == 130 and "are left: --resume goes on" in told, (told, errors)
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 128 + number and "are left: --resume goes on" in told, (told, errors)
+    end = time.monotonic() + 60
+    while left := [pid for pid in judges if alive(pid)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
     assert "ann" in [each["student"] for each in json.loads(results.read_text(encoding="utf-8"))["students"]]
     again = subprocess.run([*arguments, "--resume", "--json"], env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr

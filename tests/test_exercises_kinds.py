@@ -281,6 +281,33 @@ def test_a_line_that_is_named_wrongly_is_told_what_it_is():
     assert "The mistake comes later" in bugs.found(2, 4, 6).why
     assert "passes on what a line above it got wrong" in bugs.found(6, 4, 6).why
     assert all("1 to 6" in bugs.found(said, 4, 6).why for said in (0, 7, "4", None, True))
+    assert bugs.found(np.int64(4), 4, 6).right is True and bugs.found(np.int64(2), 4, 6).right is False
+
+
+def says(said: str) -> str:
+    """The solution of `checker_of_several`, but that it says something else."""
+    return f"{upper('checker_of_several')}\n\ndef what_is_wrong(forward, backward, inputs):\n    return {said}\n"
+
+
+@pytest.mark.parametrize("said", ["['dW']", "None", "3", "[1.5]", "np.array([[1]])"])
+def test_what_is_no_list_of_numbers_is_a_wrong_answer(tmp_path, said):
+    verdict = tried(tmp_path, "checker_of_several", says(said))
+    assert verdict.findings and not any(finding.right for finding in verdict.findings)
+
+
+def test_numbers_in_an_array_are_as_good_as_in_a_list(tmp_path):
+    text = says("np.array(listed(forward, backward, inputs), int)").replace("what_is_wrong(", "listed(", 1)
+    assert tried(tmp_path, "checker_of_several", text).passed
+
+
+def test_what_a_judge_cannot_take_is_one_sentence(tmp_path):
+    loss = "def loss_and_gradients(*arguments):\n    return 1.0, None\n"
+    put(tmp_path, "linear", "relu", "softmax_cross_entropy", "adam")
+    stub_of_it = upper("train_digits")
+    verdict = tried(tmp_path, "train_digits", stub_of_it + "\n\n" + loss)
+    assert verdict.sentence.startswith("what it returned cannot be judged (TypeError: "), verdict
+    asserted = says("1").replace("return 1", "assert False, 'not yet'")
+    assert tried(tmp_path, "checker_of_several", asserted).sentence == "it ended with AssertionError: not yet"
 
 
 # ---- capstones

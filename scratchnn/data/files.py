@@ -118,6 +118,10 @@ class File:
                 f"{target.parent}, which cannot be made ({error.strerror}): put that right, or set SCRATCHNN_DATA to a "
                 f"folder that has {self.data_set}/{self.name}"
             ) from error
+        for left in target.parent.glob(f"{target.name}.*.part"):  # by a process that was killed an hour ago or earlier
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > 3600:
+                    left.unlink()
         failures = []
         for number, url in enumerate(self.urls):  # a name each: a mirror that was given up may still write
             partial = target.with_name(f"{target.name}.{os.getpid()}-{number}.part")

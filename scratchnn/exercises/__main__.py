@@ -7,6 +7,7 @@ import importlib.util
 import io
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from scratchnn.exercises.exercise import ladder, path_of, use
 from scratchnn.exercises.handout import write_handouts
 from scratchnn.exercises.watch import KEYS, watch
 from scratchnn.machinery.extras import MissingExtraError
+from scratchnn.training.signals import SIGNALS
 
 EXAMPLES = """examples:
   {0} start          write the exercises into ./exercises
@@ -173,14 +175,19 @@ def run(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Σ must not stop a terminal that has none
+    SIGNALS.listen()
     try:
         return main(arguments, program)
     except (ExerciseError, MissingExtraError) as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        sys.stdout = None  # the program that read the output has stopped: nothing more can be said
+        return 1
     except OSError as error:
-        sys.exit(f"error: cannot read or write {error.filename} ({error.strerror})")
-    except KeyboardInterrupt:
-        return 130
+        what = f"cannot read or write {error.filename} ({error.strerror})" if error.filename else error.strerror
+        sys.exit(f"error: {what}")
+    except KeyboardInterrupt as end:
+        return 128 + getattr(end, "number", signal.SIGINT)
 
 
 if __name__ == "__main__":

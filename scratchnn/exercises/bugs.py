@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
 from types import ModuleType
 from typing import Any
 
@@ -171,13 +172,14 @@ def bug(seed: str) -> Bug:
 
 def found(said: Any, line: int, count: int) -> Finding:
     """Whether the line is the one; if not, what is to be said of the line that was named."""
-    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= count:
+    is_number = isinstance(said, Integral) and not isinstance(said, bool)
+    if not is_number or not 1 <= said <= count:
         why = f"you say {said!r:.30}: the lines have the numbers 1 to {count}"
     elif said < line:
         why = f"line {said} is right: what it assigns has the right values. The mistake comes later"
     else:
         why = f"line {said} is right as it stands: it passes on what a line above it got wrong"
-    return Finding("the number of the wrong line", said == line and not isinstance(said, bool), why)
+    return Finding("the number of the wrong line", is_number and bool(said == line), why)
 
 
 def mended(

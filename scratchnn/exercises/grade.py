@@ -35,7 +35,7 @@ from scratchnn.exercises.judge import judge
 from scratchnn.exercises.progress import DamagedError, Progress, load, state_of
 from scratchnn.exercises.road import step_of
 from scratchnn.exercises.trial import check_forward
-from scratchnn.exercises.verdict import SHOWN, Apart, NoAnswerError, Verdict, apart, confirmed
+from scratchnn.exercises.verdict import LOOP, SHOWN, Apart, NoAnswerError, Verdict, apart, confirmed, found
 from scratchnn.gradcheck.problem import GradientError
 
 SECONDS = 5.0  # that all calls of an answer together may take; a right one takes some hundredths of a second
@@ -128,6 +128,8 @@ class Room:
             yield answer
         finally:
             answer.end()
+            if visitor.alone:
+                raise RoomError("the process in which answers run has ended")
 
 
 def unused() -> int:
@@ -142,6 +144,7 @@ class Visitor:
     def __init__(self, door: socket.socket, stdin: Any, stdout: Any) -> None:
         self.door, self.stdin, self.stdout = door, stdin, stdout
         self.status: int | None = None
+        self.alone = False  # is there no room any more?
 
     def kill(self) -> None:
         self.wait()
@@ -153,7 +156,7 @@ class Visitor:
                 self.door.send(b".")
                 self.status = int(self.door.recv(100))
             except (OSError, ValueError):
-                self.status = 1
+                self.status, self.alone = 1, True
         return self.status
 
 
@@ -167,6 +170,8 @@ class Graded(Apart):
     def ask(self, request: dict[str, Any]) -> Any:
         began = time.monotonic()
         try:
+            if self.left <= 0:
+                raise NoAnswerError(LOOP.format(self.seconds))
             return super().ask(request)
         finally:
             self.left = max(self.left - (time.monotonic() - began), 0.0)
@@ -283,11 +288,28 @@ class Mark:
 
 
 def judged(room: Room, name: str, seed: int, known: Verdicts) -> Mark:
-    """The mark of an answer that lies in the room; whatever it does, it does to itself."""
-    began = time.monotonic()
-    file = room.answer / file_name(name)
-    if not file.exists():
+    """The mark of an answer that lies in the room; whatever it does, it does to itself.
+
+    Where the room falls in, that may be for want of something that others have used up: it is judged once more.
+    """
+    if not (room.answer / file_name(name)).exists():
         return Mark(name, Verdict(sentence="there is no file of it", written=False))
+    try:
+        return marked(room, name, seed, known)
+    except RoomError:
+        room.close()
+        room.open()
+    try:
+        return marked(room, name, seed, known)
+    except RoomError as error:
+        room.close()
+        room.open()
+        return Mark(name, Verdict(sentence=f"it was not judged: {error}"))
+
+
+def marked(room: Room, name: str, seed: int, known: Verdicts) -> Mark:
+    """The mark of an answer; RoomError if the room has fallen in."""
+    began = time.monotonic()
     output = room.folder / "output"
     output.unlink(missing_ok=True)
     output.touch()
@@ -301,10 +323,8 @@ def judged(room: Room, name: str, seed: int, known: Verdicts) -> Mark:
                 tried = answer.tried
     except (NoAnswerError, GradientError) as error:
         verdict = Verdict(sentence=plain(str(error)), written=getattr(error, "written", True))
-    except RoomError as error:
-        room.close()
-        room.open()
-        verdict = Verdict(sentence=f"it was not judged: {error}")
+    except RoomError:
+        raise
     except Exception as error:  # of a judge that got what it cannot take
         what = plain(f"{type(error).__name__}: {error}")
         verdict = Verdict(sentence=f"what it returned cannot be judged ({what})")
@@ -317,7 +337,7 @@ def verdict_on(answer: Graded, name: str, seed: int) -> Verdict:
     task = reference(name).EXERCISE
     answer.ask({"do": "load"})
     if isinstance(task, Judged):
-        return Verdict(findings=tuple(task.judge(answer, seed)))
+        return found(task, answer, seed)
     here = as_if_here(answer)
     if hasattr(reference(name), "forward"):
         check_forward(name, here)

@@ -13,7 +13,9 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import secrets
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ from scratchnn.exercises.exercise import file_name, ladder, reference
 from scratchnn.exercises.grade import Mark, Room, RoomError, Submission, furnish, graded, plain
 from scratchnn.exercises.road import PARTS, step_of
 from scratchnn.exercises.terminal import say, table
+from scratchnn.exercises.verdict import MEMORY
 from scratchnn.machinery.files import written_whole
 
 RESULTS = "results.json"
@@ -56,6 +59,11 @@ def submissions(folders: Sequence[Path]) -> dict[str, Path]:
         folder = Path(os.path.normpath(given.absolute()))
         if not folder.is_dir():
             raise ExerciseError(f"there is no folder {given}")
+        if folder.name != folder.name.encode(errors="replace").decode():
+            raise ExerciseError(
+                f"the name of the folder {folder.name!a} is no text in UTF-8, and it is the learner's name in the "
+                "results: rename it"
+            )
         inner = folder / "exercises"
         places = [folder, inner] if inner.is_dir() and not inner.is_symlink() else [folder]
         place = next((place for place in places if files & {path.name for path in place.iterdir()}), None)
@@ -73,8 +81,9 @@ def submissions(folders: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def previous(out: Path, resume: bool) -> Record | None:
-    """The results that are there already; ExerciseError if they must not be, or cannot be read."""
+def previous(out: Path, resume: bool, names: Sequence[str], seed: int | None) -> Record | None:
+    """The results that are there already; ExerciseError if they must not be, cannot be read, or are of other exercises
+    or another seed than is asked for."""
     file = out / RESULTS
     if not file.exists():
         return None
@@ -84,8 +93,17 @@ def previous(out: Path, resume: bool) -> Record | None:
         results = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(results["seed"], int) or not all("student" in each for each in results["students"]):
             raise ValueError
+        exercises = results["exercises"]
     except (KeyError, TypeError, ValueError) as error:
         raise ExerciseError(f"{file} is damaged, so nothing can be gone on with: choose another --out") from error
+    if exercises != names:
+        raise ExerciseError(
+            f"{file} was begun with other exercises: give --exercises and --capstones as then, or another --out"
+        )
+    if seed not in (None, results["seed"]):
+        raise ExerciseError(
+            f"{file} was begun with --seed {results['seed']}: leave --seed out, or choose another --out"
+        )
     return dict(results)
 
 
@@ -206,10 +224,20 @@ ROOMS: list[Room] = []  # of this process: one, once it is open
 def work(base: Path, name: str, folder: Path, exercises: Sequence[str], seed: int) -> tuple[Record, str]:
     """One learner's record and page, made in a process that judges."""
     if not ROOMS:
+        sandbox.end_with_parent(signal.SIGTERM)
+        bound(MEMORY)  # an answer may call a function of the judge's on arrays of its own
         ROOMS.append(Room(base))
         Finalize(None, ROOMS[0].close, exitpriority=1)  # when this process ends: atexit is not asked then
     submission = graded(ROOMS[0], name, folder, exercises, seed)
     return record(submission), page(submission, seed)
+
+
+def bound(memory: int) -> None:
+    """Leaves this process so many bytes of addresses more than it has."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = int(pages) * resource.getpagesize() + memory
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
 def grade(
@@ -222,7 +250,7 @@ def grade(
         raise ExerciseError(f"answers of others cannot be run safely here: {error}") from None
     found = submissions(folders)
     names = [name for name in ladder() if capstones or step_of(name).kind != 9]
-    results = previous(out, resume) or {
+    results = previous(out, resume, names, seed) or {
         "scratchnn": __version__,
         "seed": secrets.randbelow(2**31) if seed is None else seed,
         "began": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -233,47 +261,49 @@ def grade(
     todo = {name: folder for name, folder in found.items() if name not in done}
     out.mkdir(parents=True, exist_ok=True)
     write(out, results)  # before hours of work
-    interrupted = run(todo, results, out, workers)
+    status = run(todo, results, out, workers)
     if as_json:
         print(json.dumps(results, indent=1, ensure_ascii=False))
     else:
         tell(results, out)
-    if interrupted:
-        say(f"Stopped. {len(found) - len(results['students'])} of {len(found)} are left: --resume goes on.")
-    return 130 if interrupted else 0
+    if status:
+        left = found.keys() - {each["student"] for each in results["students"]}
+        say(f"Stopped. {len(left)} of {len(found)} are left: --resume goes on.")
+    return status
 
 
-def run(todo: Mapping[str, Path], results: Record, out: Path, workers: int) -> bool:
-    """Judges what is to do, and writes after each; whether that was interrupted."""
+def run(todo: Mapping[str, Path], results: Record, out: Path, workers: int) -> int:
+    """Judges what is to do, and writes after each; 0, or the status of a command that a signal has ended."""
     exercises, seed = results["exercises"], results["seed"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         base = Path(folder)
-        furnish(base)
         bar = tqdm(total=len(todo) * len(exercises), unit="exercise", disable=None)
         context = multiprocessing.get_context("spawn")
         try:
+            furnish(base)
             with bar, ProcessPoolExecutor(min(workers, len(todo)) or 1, context) as pool:
                 try:
                     waiting = [pool.submit(work, base, *each, exercises, seed) for each in todo.items()]
                     for future in as_completed(waiting):
                         entry, text = future.result()
-                        results["students"] = sorted([*results["students"], entry], key=lambda each: each["student"])
+                        students = sorted([*results["students"], entry], key=lambda each: each["student"])
                         with written_whole(out / f"{entry['student']}.html") as file:
                             file.write(text.encode())
-                        write(out, results)
+                        write(out, {**results, "students": students})
+                        results["students"] = students
                         bar.update(len(exercises))
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     for process in multiprocessing.active_children():
                         process.terminate()
                     raise
-        except KeyboardInterrupt:
-            return True
+        except KeyboardInterrupt as end:
+            return 128 + getattr(end, "number", signal.SIGINT)
         except (RoomError, BrokenProcessPool) as error:
             raise ExerciseError(
                 f"grading has stopped: {error}; what is finished is kept, and --resume goes on"
             ) from error
-    return False
+    return 0
 
 
 def write(out: Path, results: Record) -> None:

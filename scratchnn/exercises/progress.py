@@ -114,7 +114,7 @@ def names(listed: list[str]) -> set[str]:
 
 def counts(counted: dict[str, int]) -> dict[str, int]:
     """Numbers from 0 on, by exercise; ValueError if there is something else in them."""
-    if not all(type(count) is int and count >= 0 for count in counted.values()):
+    if not all(type(count) is int and 0 <= count <= LARGEST for count in counted.values()):
         raise ValueError("it counts what cannot be counted")
     return {name: counted[name] for name in names(list(counted))}
 

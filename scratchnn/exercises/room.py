@@ -58,7 +58,7 @@ def main(folder: str, door: str, user: str, *forbidden: str) -> None:
         text, ends, *_ = socket.recv_fds(judge, 65536, 3)
         if not text:
             return
-        answer = os.fork()
+        answer = os.fork()  # where that fails, so does the room, and the judge opens another
         if answer == 0:
             judge.close()
             serve(json.loads(text), null, ends, shut, forbidden)
@@ -71,14 +71,12 @@ def main(folder: str, door: str, user: str, *forbidden: str) -> None:
 
 
 def libraries() -> Iterator[Path]:
-    """What Python and NumPy may still read, and no package of this name."""
+    """What Python and NumPy may still read. Of what else is installed nothing: there may be solutions in it."""
     paths = sysconfig.get_paths()
-    folders = {Path(paths["stdlib"]), Path(paths["platstdlib"]), Path(np.__file__).parents[1]}
-    for folder in folders:
+    for folder in {Path(paths["stdlib"]), Path(paths["platstdlib"])}:
         with suppress(OSError):
-            for path in folder.iterdir():
-                if not path.name.startswith(("scratchnn", "__editable__")) and path.resolve() not in folders:
-                    yield path
+            yield from (path for path in folder.iterdir() if path.name not in ("site-packages", "dist-packages"))
+    yield from Path(np.__file__).parents[1].glob("numpy*")
 
 
 def serve(

@@ -4,7 +4,7 @@ The kernel refuses, whatever the code does, and whoever has started it:
 
     Landlock   opens nothing but what may be read, and writes nothing; in newer kernels: no network, no signals
     seccomp    no other process is made, ended or looked into; nothing is sent; no mode, owner or date of a file changes
-    limits     what is printed, and how many files are open; of memory, `apart` in verdict.py
+    limits     what is printed; how many files are open and, as another user, threads; of memory, `apart` in verdict.py
     user       where this is root, a number that no account has
 
 None of these needs privileges but the last. `watched` tells what was tried. It is Python that says so, and what has got
@@ -25,6 +25,7 @@ from typing import Any
 
 ABSENT = "this needs {}: grade on Linux 5.13 or newer with libseccomp, or in a virtual machine that has both"
 FILES = 64  # open at a time
+THREADS = 200  # of the user of a room together
 USERS = 60600  # the first of the numbers that no account has (systemd's list of users and groups leaves them free)
 NO_NEW_PRIVILEGES, DEATH_OF_PARENT = 38, 1
 CREATE, ADD, RESTRICT = 444, 445, 446  # Landlock's system calls, the same numbers everywhere
@@ -128,10 +129,17 @@ def confine(readable: Iterable[Path], user: int | None) -> Callable[[int], None]
             (resource.RLIMIT_CORE, 0),
         ):
             resource.setrlimit(kind, (limit, limit))
-        expect(c.prctl(DEATH_OF_PARENT, signal.SIGKILL, 0, 0, 0) == 0, "prctl")
+        if user is not None:  # another's limit would count what else that user runs
+            resource.setrlimit(resource.RLIMIT_NPROC, (THREADS, THREADS))
+        end_with_parent(signal.SIGKILL)
         expect(seccomp.seccomp_load(context) == 0, "seccomp_load")
 
     return shut
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """From now on this process gets the signal when the one that has made it ends."""
+    expect(ctypes.CDLL(None, use_errno=True).prctl(DEATH_OF_PARENT, number, 0, 0, 0) == 0, "prctl")
 
 
 def expect(done: bool, call: str) -> None:

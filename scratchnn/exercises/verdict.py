@@ -33,7 +33,6 @@ from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import as_tuple
 from scratchnn.gradcheck.report import ArrayReport, Report
 
-SECONDS = 10.0
 GRACE = 2.0  # how much later a process is killed that could not be interrupted
 LOOK = 0.01  # seconds from one look at the process to the next
 FLOOD = 1_000_000  # characters; too many to be printed on purpose
@@ -41,12 +40,14 @@ MEMORY = 4 * 2**30  # bytes of addresses, of which Python with NumPy takes an ei
 # Limits itself, and becomes the command. Here, where other threads may run, nothing can safely be done after a fork.
 LIMITED = """\
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_AS, 2 * (int(sys.argv[1]),))
+limit, most = int(sys.argv[1]), resource.getrlimit(resource.RLIMIT_AS)[1]
+limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 os.execv(sys.argv[2], sys.argv[2:])
 """
 SHOWN = 2_000
 LONGEST = 8 * 2**20  # bytes of a message, ten times those of the largest that a right answer sends
-WAITING = 4  # messages that are read before they are asked for: what sends more than that has to wait
+WAITING = 4  # messages that wait on their way, in each direction: what sends more than that has to wait
 LOOP = "it was stopped after {:g} seconds: is there an endless loop?"
 FLOODED = f"it was stopped after printing {FLOOD:,} characters: is there a print inside a loop?"
 
@@ -128,8 +129,20 @@ def judged(answer: Answer, seed: int) -> Verdict:
     exercise = reference(answer.exercise).EXERCISE
     answer.ask({"do": "load"})
     if isinstance(exercise, Judged):
-        return Verdict(findings=tuple(exercise.judge(answer, seed)))
+        return found(exercise, answer, seed)
     return confirmed(Verdict(reported(answer.ask({"do": "report", "seed": seed}))), answer, seed)
+
+
+def found(exercise: Judged, answer: Answer, seed: int) -> Verdict:
+    """What the exercise's own judge finds; NoAnswerError if it gets from the answer what it cannot take."""
+    try:
+        return Verdict(findings=tuple(exercise.judge(answer, seed)))
+    except (NoAnswerError, StaleError):
+        raise
+    except AssertionError as error:  # which the answer has raised
+        raise NoAnswerError(f"it ended with AssertionError{f': {error}' if str(error) else ''}") from error
+    except Exception as error:
+        raise NoAnswerError(f"what it returned cannot be judged ({type(error).__name__}: {error})") from error
 
 
 def confirmed(verdict: Verdict, answer: Answer, seed: int) -> Verdict:
@@ -260,41 +273,52 @@ class Apart(Answer):
         self.may_stop = False  # at a breakpoint, for as long as the learner stays there
         self.stale: Callable[[], bool] = never
         self.messages: queue.Queue[bytes] = queue.Queue(WAITING)
+        self.letters: queue.Queue[bytes] = queue.Queue(WAITING)  # to the answer; an empty one is the last
         self.listener = threading.Thread(target=self.listen, args=[process.stdout], daemon=True)
+        self.writer = threading.Thread(target=self.write, args=[process.stdin], daemon=True)
         self.listener.start()
+        self.writer.start()
 
     def end(self) -> None:
         """Ends the process, and what is waiting here for it."""
         self.process.kill()
         self.process.wait()
+        with suppress(queue.Full):  # then it writes, and has no reader any more
+            self.letters.put_nowait(b"")
         deadline = time.monotonic() + GRACE
-        while self.listener.is_alive() and time.monotonic() < deadline:
+        while (self.listener.is_alive() or self.writer.is_alive()) and time.monotonic() < deadline:
             with suppress(queue.Empty):
                 self.messages.get(timeout=LOOK)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream and not (stream is self.process.stdout and self.listener.is_alive()):  # a child of it still runs
-                with suppress(OSError):  # what was not sent yet has no reader any more
+        for stream, thread in ((self.process.stdin, self.writer), (self.process.stdout, self.listener)):
+            if stream and not thread.is_alive():  # or else a child of it still runs
+                with suppress(OSError):  # what was not sent yet
                     stream.close()
 
     def exchange(self, request: dict[str, Any], functions: list[Callable[..., Any]]) -> dict[str, Any]:
         deadline: float | None = time.monotonic() + self.left + GRACE
-        self.send(request)
+        self.send(request, deadline)
         while True:
             reply = self.message(deadline)
             if "stopped" in reply and self.may_stop:
                 deadline = None
             elif "call" in reply:
-                self.send(self.called(reply, functions))
+                self.send(self.called(reply, functions), deadline)
             else:
                 return reply
 
-    def send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
+    def send(self, message: dict[str, Any], deadline: float | None) -> None:
+        """Gives a message to the thread that writes; NoAnswerError if the answer does not read."""
         try:
-            self.process.stdin.write(line(message))
-            self.process.stdin.flush()
-        except OSError:
-            pass  # it has ended; the next look at its messages says how
+            self.letters.put(line(message), timeout=None if deadline is None else max(deadline - time.monotonic(), 0))
+        except queue.Full:
+            raise NoAnswerError(LOOP.format(self.seconds)) from None
+
+    def write(self, stream: IO[bytes]) -> None:
+        """Passes on what is sent. A process that does not read holds up this thread alone."""
+        with suppress(OSError, ValueError):  # it has ended; the next look at its messages says how
+            while text := self.letters.get():
+                stream.write(text)
+                stream.flush()
 
     def message(self, deadline: float | None) -> dict[str, Any]:
         """The next message; NoAnswerError if the process ends, takes too long, or prints too much."""

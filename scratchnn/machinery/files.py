@@ -61,9 +61,14 @@ def locked(path: Path) -> IO[bytes] | None:
                 import fcntl
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
             file.close()  # the owner before has just removed it
         except (BlockingIOError, PermissionError):
             file.close()
             return None
+        except OSError as error:  # there are network file systems without locks
+            file.close()
+            error.filename = error.filename or str(path)
+            raise

@@ -104,8 +104,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         )
     with lock:
         try:
-            for left in folder.glob("checkpoint.npz.*.part"):  # by a process that was killed while it wrote
-                left.unlink(missing_ok=True)
+            for name in ("checkpoint.npz", "history.json", "summary.json"):
+                for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
+                    left.unlink(missing_ok=True)
             yield
         finally:
             with suppress(OSError):  # Windows removes no file that is open
