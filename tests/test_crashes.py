@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import tqdm
-from conftest import LONG, PACKAGE, ROOT
+from conftest import PACKAGE, ROOT
 from scripts import run
 from test_signals import ALONE, BATCHES, EPOCHS, content, trainer, training
 
@@ -280,14 +280,13 @@ ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_the_last_checkpoint(
     number, tmp_path, monkeypatch, recording, at_every_epoch
 ):
-    """At calls to the disk for the checkpoint of the third epoch: the first, every fifth (with SCRATCHNN_LONG=1 every
-    one), the last two. One of these gives the file its name, and the other syncs the folder, which is no error where it
-    cannot be done."""
+    """At every call to the disk for the checkpoint of the third epoch. The last but one gives the file its name, and the
+    last syncs the folder, which is no error where it cannot be done."""
     disk = recording(tmp_path / "undisturbed")
     run(training(tmp_path / "undisturbed", 1), [])
     expected, real = content(tmp_path / "undisturbed"), loop.write_checkpoint
     of_the_first = [name for _, name, *_ in disk.calls].index(".") + 1
-    for n in (0, 1, *range(2, of_the_first - 2, 1 if LONG else 5), of_the_first - 2, of_the_first - 1):
+    for n in range(of_the_first):
         folder = tmp_path / str(n)
         disk, saves = recording(folder), []
 
