@@ -280,8 +280,8 @@ ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_the_last_checkpoint(
     number, tmp_path, monkeypatch, recording, at_every_epoch
 ):
-    """At every call to the disk for the checkpoint of the third epoch. The last but one gives the file its name, the last
-    syncs the folder, which is no error where it cannot be done."""
+    """At every call to the disk for the checkpoint of the third epoch. The last but one gives the file its name,
+    the last syncs the folder, which is no error where it cannot be done."""
     disk = recording(tmp_path / "undisturbed")
     run(training(tmp_path / "undisturbed", 1), [])
     expected, real = content(tmp_path / "undisturbed"), loop.write_checkpoint
