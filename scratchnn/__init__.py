@@ -10,7 +10,7 @@ The order to read in; this first part is the lesson:
     vae.py                  reparameterisation, KL divergence, the ELBO: forward and its mirror image
     optim.py                from a gradient to a step: SGD, Adam
     gradcheck/              is a gradient right? numeric.py: finite differences with error bars
-    init.py                 how large initial weights should be
+    init.py                 the size of initial weights
     grey_likelihoods.py     likelihoods of grey pixels
     autoencoder.py          two networks with a narrow code between them
     classifier.py           a network, softmax and cross-entropy as one model
@@ -21,13 +21,13 @@ The order to read in; this first part is the lesson:
     layers/convolution.py   a dense layer on every window of an image, and its adjoint
     layers/pooling.py       images made smaller and larger
 
-What it stands on, and what is done with it:
+What it stands on, and what uses it:
 
     machinery/              one flat vector for all parameters; checks; images in memory
     compiled/               one loop in place of many passes through memory
     data/                   data sets: found, verified, split
     training/               the epoch loop; checkpoints; runs; several threads
-    evaluation/             what a loss is worth: floors, log p(x), active units
+    evaluation/             floors, log p(x), active units
     estimators.py           transformers for scikit-learn
     scripts/                the command line, figures, explorers, the thesis's training
     exercises/              backward passes to be written, and a judge

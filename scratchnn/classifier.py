@@ -43,7 +43,7 @@ class Classifier(Module):
         self.network.write_gradients(self.loss.backward(dloss))
 
     def loss_terms(self, batch: tuple[Array, Array], rng: np.random.Generator) -> dict[str, Array]:
-        """`forward` of a batch (x, labels), as the training loop wants it; nothing here is random."""
+        """`forward` of a batch (x, labels), as the training loop wants it; dropout draws for itself."""
         return {"cross_entropy": self.forward(*batch)}
 
     def probabilities(self, x: Array) -> Array:

@@ -259,8 +259,8 @@ class VAETransformer(CodeTransformer):
             log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x)
 
         On average over the draws it is at most log p(x), and rises towards it with K; K = 1 estimates the ELBO
-        (scratchnn/iwae.py). z_k = mean + σ eps_k with the same eps_k for every row, drawn once in `fit`'s way from
-        random_state: the score of a row is the same at every call, and does not depend on the other rows.
+        (scratchnn/iwae.py). z_k = mean + σ eps_k with the same eps_k for every row, drawn from a seed that `fit`
+        draws from random_state: the score of a row is the same at every call, and does not depend on the other rows.
         """
         X = self.scaled(self.modelled(self.validated(X)))
         size = self.whole("n_score_draws"), self.model_.n_z
@@ -347,8 +347,8 @@ class AutoencoderTransformer(CodeTransformer):
 
 def mean_and_scale(X: Array) -> tuple[Array, float]:
     """The mean of each feature (n_features,), and one scale for all, the root of their mean variance (1 for 0)."""
-    mean = X.mean(axis=0)
-    return mean, float(np.sqrt(np.mean((X - mean) ** 2))) or 1.0
+    mean = X.mean(axis=0, dtype=np.float64)
+    return mean.astype(X.dtype), float(np.sqrt(np.mean((X - mean) ** 2))) or 1.0
 
 
 def dense_network(sizes: list[int], rng: np.random.Generator) -> Layer:

@@ -2,7 +2,7 @@
 
 A decoder does not output an image but a distribution over images, p(x|z): a likelihood says which. It turns the outputs
 into log p(x|z) per example, summed over the pixels (which are independent given z). Training maximises the
-log-probability, so the loss carries a minus sign: it stands in scratchnn/vae.py and nowhere else.
+log-probability, so the loss carries a minus sign: it stands in the models, vae.py and iwae.py.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ the mean over the batch, L = (1/N) Σ_n loss_n. That 1/N enters the backward pas
 ∂L/∂loss_n = 1/N; every loss takes it as the upstream `dloss` (N,) and divides by nothing of its own.
 
 The cross-entropies work on *logits*, the outputs of the last dense layer, and not on probabilities: 1 − 10⁻⁹ is 1 in
-float32, and the logarithm of one minus it is −∞; the logit 20.7 behind it is harmless.
+float32, and the logarithm of one minus it is −∞; its logit, 20.7, is harmless.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def batch_mean(losses: Array, n: int | None = None) -> tuple[float, Array]:
 
     For some of a batch of `n` examples, N is that n, and the first result is what they add to the batch's mean.
     """
+    expect("batch_mean", "losses", losses, ("N",))
     n = len(losses) if n is None else n
     expect_some("batch_mean", n, "example")
     return float(losses.sum() / losses.dtype.type(n)), np.full_like(losses, 1 / n)
@@ -45,7 +46,7 @@ class MeanSquaredError(Loss):
     Shapes
         y and target (N, D), loss (N,).
     Forward
-        loss_n = (1/D) Σ_i (y_ni − target_ni)²      the one loss here that is a mean over the outputs and not a sum
+        loss_n = (1/D) Σ_i (y_ni − target_ni)²      the one loss here that is a mean over the outputs, not a sum
         Times D/2 it is the −log-likelihood of a Gaussian of variance 1, less a constant.
     Backward
         y_ni enters loss_n only, in a square:
@@ -88,7 +89,7 @@ class BinaryCrossEntropy(Loss):
 
             dlogits_ni = dloss_n (sigmoid(logits_ni) − target_ni)
     Watch
-        For a target strictly between 0 and 1 the smallest value is the entropy of t, reached at p = t.
+        For a target strictly between 0 and 1 an output's smallest value is the target's entropy, at p = target.
     """
 
     def forward(self, logits: Array, target: Array) -> Array:

@@ -1,11 +1,11 @@
 """Optimisers: how a gradient becomes a step.
 
-Each works on the one flat vector of a model, `model.params`, given `model.grads`, so the code is the algorithm of its
+Each works on a model's one flat vector, `model.params`, given `model.grads`, so the code is the algorithm of its
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes in blocks that stay in the processor's cache; threads can share them (training/parallel.py). With Numba, Adam
-is a single loop (compiled/). examples/optimisers.py compares them.
+step goes in blocks that stay in cache; threads can share them (training/parallel.py). With Numba, long
+trainings have Adam as one loop (compiled/). examples/optimisers.py compares them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Optimiser:
 
     def begin(self) -> None:
         """Once a step, before the first block."""
+        self.lr = float(self.lr)  # NumPy's would widen float32
 
     def update(self, block: slice) -> None:
         """Steps these entries of `params`, given those of `grads`."""
@@ -124,6 +125,7 @@ class Adam(Optimiser):
         self.m, self.v = np.zeros_like(model.params), np.zeros_like(model.params)
 
     def begin(self) -> None:
+        super().begin()
         self.t += 1
 
     @compilable

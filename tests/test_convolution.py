@@ -605,3 +605,10 @@ def test_another_dtype_is_refused(cls, rng):
         cls(1, 2, 3, rng).forward(np.ones((2, 1, 5, 5)))
     with pytest.raises(TypeError, match="floats, got an array of uint8"):
         cls(1, 2, 3, rng).forward(np.ones((2, 1, 5, 5), np.uint8))
+
+
+@pytest.mark.parametrize("padding", [((0, 1), (0, 1)), ((1, 1), (2, 2)), (0, 1), 2, ((1, 2), (3, 3)), "same"])
+def test_what_a_convolution_prints_makes_the_same_one(padding, rng):
+    layer = Conv2D(1, 1, 2, rng, padding=padding)
+    again = eval(repr(layer).replace(", 2", ", 2, rng", 1))
+    assert again.padding == layer.padding

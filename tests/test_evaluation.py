@@ -280,6 +280,9 @@ def test_classes_that_there_are_not_are_not_counted():
     for predicted, labels, name, found in ((one, three, "labels", "0 to 3"), (-one, one, "predicted", "-1 to -1")):
         with pytest.raises(ValueError, match=f"counts the classes 0 to 2, and {name} has {found}"):
             confusion_matrix(predicted, labels, 3)
+    for predicted, labels in ((one[:1], one), (one[None], one[None]), (one + 0.0, one), (one, one + 0.0)):
+        with pytest.raises(ValueError, match=r"one label for each|whole numbers"):
+            confusion_matrix(predicted, labels, 3)
 
 
 @pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])

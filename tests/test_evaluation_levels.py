@@ -90,7 +90,11 @@ def test_the_discretised_logistic_is_itself():
     rng = np.random.default_rng(0)
     outputs, x = rng.normal(size=(5, 6)), rng.integers(0, 17, (5, 3)) / 16
     likelihood = DiscretisedLogistic(17)
-    np.testing.assert_array_equal(log_prob_of_levels(likelihood, outputs, x, 17), likelihood.forward(outputs, x))
+    log_prob = log_prob_of_levels(likelihood, outputs, x, 17)
+    np.testing.assert_array_equal(log_prob, likelihood.forward(outputs, x))
+    log_prob_of_levels(likelihood, outputs, x, 17)
+    with pytest.raises(RuntimeError, match="call forward once"):  # what is asked in between is not differentiated
+        likelihood.backward(np.ones(5))
 
 
 @pytest.mark.parametrize("likelihood", [ContinuousBernoulli(), Gaussian(), DiscretisedLogistic(5)])

@@ -52,7 +52,7 @@ from scratchnn.gradcheck import GradientError, check_layer, check_model
 from scratchnn.layers import Elementwise, Layer, Module
 from scratchnn.layers.activations import sigmoid, softplus
 from scratchnn.likelihoods import Likelihood
-from scratchnn.losses import Loss
+from scratchnn.losses import Loss, batch_mean
 from scratchnn.machinery.logarithm import log1p, log_mean_exp
 
 ABSTRACT = {Module, Layer, Loss, Likelihood}
@@ -530,6 +530,29 @@ def test_the_logarithm_of_a_mean_is_scipy_s_where_exponentials_overflow(rng):
     x = rng.normal(0, 1000, (3, 4, 5))  # e^1000 overflows, and e^(−1000) is 0
     expected = scipy.special.logsumexp(x, axis=-1) - np.log(5)
     np.testing.assert_allclose(log_mean_exp(x), expected, rtol=1e-14)
+    np.testing.assert_array_equal(log_mean_exp(np.array([[-np.inf, -np.inf], [0, -np.inf]])), [-np.inf, -np.log(2)])
+
+
+@pytest.mark.parametrize("make", [
+    lambda n, rng: Dense(784, n, rng), lambda n, rng: Conv2D(n, 2 * n, 3, rng),
+    lambda n, rng: ConvTranspose2D(n, 2 * n, 3, rng), lambda n, rng: BatchNorm(n),
+])  # fmt: skip
+def test_a_size_may_be_a_number_of_numpy_s(make):
+    """As labels.max() + 1 is one, of eight bits: products of it wrap round."""
+    small, usual = make(np.uint8(100), np.random.default_rng(0)), make(100, np.random.default_rng(0))
+    np.testing.assert_array_equal(small.params, usual.params)
+    assert repr(small) == repr(usual)
+
+
+def test_identity_keeps_the_order_in_memory(rng):
+    x = rng.normal(size=(2, 3, 4, 5)).transpose(3, 0, 1, 2)
+    assert Identity().forward(x).strides == x.strides
+
+
+@pytest.mark.parametrize("losses", [np.array([1, 2, 3]), np.array([True, False]), np.ones((2, 3)), [1.0, 2.0]])
+def test_a_mean_over_the_batch_is_of_a_vector_of_floats(losses):
+    with pytest.raises((TypeError, ValueError), match="batch_mean expects losses"):
+        batch_mean(losses)
 
 
 @pytest.mark.parametrize(

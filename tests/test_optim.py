@@ -159,6 +159,21 @@ def test_sgd_with_momentum_by_hand():
         assert model.params[0] == theta
 
 
+@pytest.mark.parametrize("make", [Adam, lambda m: SGD(m, lr=0.1, momentum=0.9)])
+def test_a_rate_may_be_a_number_of_numpy_s(make, rng):
+    """As those of np.linspace are: the steps are those of Python's float."""
+    made = []
+    for lr in (0.0123, np.float64(0.0123)):
+        g = np.random.default_rng(0).normal(size=2040).astype(np.float32)
+        model = vectors(np.zeros(2040, np.float32), g)
+        optimiser = make(model)
+        optimiser.lr = lr
+        for _ in range(5):
+            optimiser.step()
+        made.append(model.params)
+    np.testing.assert_array_equal(*made)
+
+
 def test_without_momentum_sgd_is_gradient_descent(rng):
     model = vectors(rng.normal(size=9), rng.normal(size=9))
     expected = model.params - 0.1 * model.grads - 0.1 * model.grads

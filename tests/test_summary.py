@@ -79,6 +79,12 @@ def test_a_vae_is_two_chains(rng):
     assert text[-1] == ["8,404 parameters, float32"]
 
 
+def test_a_decoder_is_given_z_and_not_what_the_encoder_returns(rng):
+    decoder = Sequential([BatchNorm(2), ReLU(), Dense(2, 9, rng)])
+    text = lines(str(VAE(Sequential([Dense(9, 4, rng)]), decoder, Bernoulli(), 2)))
+    assert [row[1] for row in text[5:8]] == ["(N, 2)", "(N, 2)", "(N, 9)"]
+
+
 def test_chains_within_a_chain_have_rows_of_their_own(rng):
     inner = Sequential([Dense(6, 4, rng), Sequential([ReLU(), Flatten()])])
     model = Classifier(Sequential([inner, Dense(4, 3, rng)]))

@@ -29,8 +29,12 @@ def accuracy(predicted: Array, labels: Array) -> float:
 
 
 def confusion_matrix(predicted: Array, labels: Array, n_classes: int) -> Array:
-    """How often examples of one class are taken for another, counts (C, C): rows are the right class, columns ours."""
+    """How often examples of one class are taken for another, counts (C, C): rows are right, columns predicted."""
+    if predicted.shape != labels.shape or labels.ndim != 1:
+        raise ValueError(f"expected one label for each prediction, got {labels.shape} for {predicted.shape}")
     for name, classes in (("labels", labels), ("predicted", predicted)):
+        if classes.dtype.kind not in "iu":
+            raise ValueError(f"confusion_matrix counts classes, whole numbers, and {name} has {classes.dtype}")
         if classes.size and not 0 <= classes.min() <= classes.max() < n_classes:
             raise ValueError(
                 f"confusion_matrix counts the classes 0 to {n_classes - 1}, "

@@ -33,7 +33,8 @@ def log_prob_of_levels(likelihood: Likelihood, outputs: Array, x: Array, levels:
     if isinstance(likelihood, DiscretisedLogistic):
         if likelihood.levels != levels:
             raise ValueError(f"{likelihood!r} was given levels={levels}: ask for as many levels as it has")
-        return np.asarray(likelihood.forward(outputs, x))
+        with likelihood.evaluating():
+            return np.asarray(likelihood.forward(outputs, x))
     k = expect_levels(likelihood, x, levels)
     low, high = (k - 0.5) / last, (k + 0.5) / last
     if isinstance(likelihood, ContinuousBernoulli):

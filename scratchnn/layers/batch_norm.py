@@ -19,7 +19,7 @@ def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[An
             f"{layer!r} needs two numbers a unit or more to normalise, got {m}: train with batches of at least "
             "two examples, or use the network in evaluation mode"
         )
-    with np.errstate(over="ignore"):  # ∞ is refused
+    with np.errstate(over="ignore"):  # an overflow is refused; what x has of ∞ and NaN stays
         mean = x.mean(axis=rest)  # (C,)
         var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
         overflows = np.isinf(2 * var).any()  # 2 is the most that m / (m − 1) makes of it
@@ -34,7 +34,7 @@ def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[An
 class BatchNorm(Layer):
     """While the layers below learn, the mean and scale of what they send up change; here every unit keeps its own.
 
-    y = gamma x̂ + beta, where x̂ is x less its mean over the batch, by its standard deviation over the batch.
+    y = gamma x̂ + beta, where x̂ is x less its mean over the batch, divided by its standard deviation over the batch.
 
     Shapes
         x and y (N, C), or images (N, C, H, W); gamma and beta (C,). All m numbers of a unit c are normalised together:
@@ -50,7 +50,7 @@ class BatchNorm(Layer):
     Backward
         dgamma = Σ_i dy_i x̂_i     dbeta = Σ_i dy_i     with g_i = dy_i gamma      which is ∂L/∂x̂_i
 
-        Changing one x_j moves x̂_j by δ/√(var + eps), but also mean and var, and with them every x̂_i of the unit:
+        Changing one x_j by δ moves x̂_j by δ/√(var + eps), but also mean and var, and with them every x̂_i of the unit:
 
             ∂x̂_i/∂x_j = (1/√(var + eps)) · ([i = j] − 1/m − x̂_i x̂_j / m)
 
@@ -80,11 +80,11 @@ class BatchNorm(Layer):
         self.momentum, self.eps = as_float(momentum), expect_positive("eps", eps)
         if not 0 < self.momentum <= 1:
             raise ValueError(f"momentum, the newest batch's weight, must be above 0 and at most 1, got {momentum!r}")
-        super().__init__({"gamma": (n_units,), "beta": (n_units,)}, dtype=dtype)
+        super().__init__({"gamma": (self.n_units,), "beta": (self.n_units,)}, dtype=dtype)
         self.gamma = 1.0
         self.own_buffers = {
-            "mean": np.zeros(n_units, dtype),
-            "var": np.ones(n_units, dtype),
+            "mean": np.zeros(self.n_units, dtype),
+            "var": np.ones(self.n_units, dtype),
             "batches": np.zeros(1, dtype),  # how many the averages have seen
         }
 

@@ -235,8 +235,8 @@ class Conv2D(Layer):
         expect_generator("Conv2D", rng)
         self.kernel, self.stride = pair("Conv2D", "kernel", kernel), pair("Conv2D", "stride", stride)
         self.padding = read_padding(padding)
-        super().__init__({"W": (c_out, c_in, *self.kernel), "b": (c_out,)}, dtype=dtype)
-        self.W = lecun_normal(self.W.shape, c_in * self.kernel[0] * self.kernel[1], rng)
+        super().__init__({"W": (self.c_out, self.c_in, *self.kernel), "b": (self.c_out,)}, dtype=dtype)
+        self.W = lecun_normal(self.W.shape, self.c_in * self.kernel[0] * self.kernel[1], rng)
         self.b = b
 
     def forward(self, x: Array) -> Array:
@@ -330,9 +330,9 @@ class ConvTranspose2D(Layer):
         if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):
             wrong = f"output_padding={output_padding} and stride={stride}"
             raise ValueError(f"{name} needs an output_padding smaller than its stride, got {wrong}: room for an input")
-        super().__init__({"W": (c_in, c_out, *self.kernel), "b": (c_out,)}, dtype=dtype)
+        super().__init__({"W": (self.c_in, self.c_out, *self.kernel), "b": (self.c_out,)}, dtype=dtype)
         reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]  # inputs that feed one output
-        self.W = lecun_normal(self.W.shape, c_in * reach[0] * reach[1], rng)
+        self.W = lecun_normal(self.W.shape, self.c_in * reach[0] * reach[1], rng)
         self.b = b
 
     def forward(self, x: Array) -> Array:

@@ -33,8 +33,8 @@ class Dense(Layer):
         Each line sums over the index that its left side does not have; the transposes only line those sums up.
         The 1/N of a mean over the batch is already inside dy; nothing is divided here.
     Watch
-        dW comes out right in shape and wrong in value when n_in = n_out and a transpose is forgotten: check with
-        unequal sizes. db without the sum over n is right for a batch of one example only.
+        When n_in = n_out, dx = dy W and dW = dyᵀ x are wrong and have the right shape: check with unequal sizes. db
+        without the sum over n is right for a batch of one example only.
     """
 
     W, b = Parameter(), Parameter()
@@ -46,10 +46,10 @@ class Dense(Layer):
         """`b` holds the initial biases, a number or an array (n_out,); `rng` draws the weights."""
         self.n_in, self.n_out = expect_int("Dense", "n_in", n_in), expect_int("Dense", "n_out", n_out)
         expect_generator("Dense", rng)
-        super().__init__({"W": (n_in, n_out), "b": (n_out,)}, dtype=dtype)
-        self.W = lecun_normal((n_in, n_out), n_in, rng)
+        super().__init__({"W": (self.n_in, self.n_out), "b": (self.n_out,)}, dtype=dtype)
+        self.W = lecun_normal(self.W.shape, self.n_in, rng)
         self.b = b
-        self.input_shape = (n_in,)
+        self.input_shape = (self.n_in,)
 
     def forward(self, x: Array) -> Array:
         expect(self, "x", x, ("N", self.n_in))

@@ -40,7 +40,7 @@ def short(sizes: Any) -> Any:
     if not isinstance(sizes, tuple):
         return sizes
     first, second = map(short, sizes)
-    return first if first == second else sizes
+    return first if first == second and not isinstance(first, tuple) else sizes  # a pair alone is no pair of pairs
 
 
 def options(**given: tuple[Any, Any]) -> str:

@@ -22,6 +22,7 @@ def log1p(x: Array) -> Array:
 
 def log_mean_exp(x: Array) -> Array:
     """log of the mean of e^x over the last axis. The largest is taken out first, so that no exponential overflows."""
-    largest = x.max(axis=-1, keepdims=True)
-    result: Array = largest[..., 0] + np.log(np.exp(x - largest).mean(axis=-1))
+    largest = np.maximum(x.max(axis=-1, keepdims=True), np.finfo(x.dtype).min)  # −∞ less itself would be NaN
+    with np.errstate(divide="ignore"):  # where all are −∞, so is this
+        result: Array = largest[..., 0] + np.log(np.exp(x - largest).mean(axis=-1))
     return result

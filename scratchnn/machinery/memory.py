@@ -31,7 +31,7 @@ ALLOWANCE: ContextVar[float] = ContextVar("how many numbers new modules may have
 
 @contextmanager
 def learning_at_most(n: int) -> Iterator[None]:
-    """Modules made in the meantime learn n numbers in all, or ValueError, before any memory is taken for more."""
+    """Modules made in the meantime learn at most n numbers in all; ValueError before memory is taken for more."""
     before = ALLOWANCE.set(n)
     try:
         yield

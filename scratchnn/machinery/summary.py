@@ -33,6 +33,8 @@ def table(model: Any, shape: Shape | None) -> Iterator[tuple[str, str, str]]:
         for name, part in module.parts.items():
             if not is_layer(part):
                 continue
+            if name == "decoder" and hasattr(module, "n_z"):  # given z, and not what the encoder returns
+                shape = (module.n_z,)
             inner = indent
             if not name.isdecimal() or part.parts:  # the layers of a Sequential are numbered
                 yield f"{indent}{type(part).__name__ if name.isdecimal() else name}:", "", ""
