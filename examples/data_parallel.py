@@ -111,7 +111,7 @@ def prepare(
             f"with mpiexec -n {args.batch_size}, or raise --batch-size"
         )
     args.out = args.out or Path("runs") / f"vae-{args.data}-z{args.latent}-seed{args.seed}-ranks{comm.size}"
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "checkpoint.npz")
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     rng = np.random.default_rng(args.seed)

@@ -102,7 +102,7 @@ def one_run(n: int, seed: int, args: argparse.Namespace, train: data.Images, max
     """Trains the network with n numbers from a seed, or finds it ready, and writes its summary."""
     rng, batch_size = np.random.default_rng(seed), args.batch_size_of[n]
     model = dense_autoencoder("relu", n, train.pixels.shape[1], rng)
-    settings = {"data": args.data, "code": n, "batch_size": batch_size, "seed": seed}
+    settings = {"data": args.data, "images": "all", "code": n, "batch_size": batch_size, "seed": seed}
     optimiser = Adam(model, lr=DENSE_LEARNING_RATES[n], eps=KERAS_EPS)
     trainer = runs.trainer(1, model, optimiser, rng, settings, batch_size=batch_size)
     folder = args.out / f"{n}-seed{seed}"
@@ -164,7 +164,7 @@ def printed(data_set: str, n: int) -> dict[str, float]:
 
 def put_together(args: argparse.Namespace, train: data.Images) -> None:
     """The tables and the figure of all finished runs in the folder."""
-    found = finished(args.out)
+    found = finished(args)
     for n, of in found.items():
         print(f"\n{table(n, of)}")
     mean_image = reconstruction_error(principal_components(train, 0).reconstruct, train)
@@ -178,11 +178,16 @@ def put_together(args: argparse.Namespace, train: data.Images) -> None:
     print(f"\nwritten to {args.out}: summary.json, losses.png, and a folder for each run")
 
 
-def finished(folder: Path) -> dict[int, list[dict[str, Any]]]:
-    """The summaries of the finished runs, by the numbers in their code, in the order of their seeds."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*-seed*/summary.json")]
+def finished(args: argparse.Namespace) -> dict[int, list[dict[str, Any]]]:
+    """The summaries of the finished runs on the same data, in batches of the same size, for as many epochs, by the
+    numbers in their code, in the order of their seeds."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in args.out.glob("*-seed*/summary.json")]
     found.sort(key=lambda run: int(run["seed"]))
-    by_code = {n: [run for run in found if run["settings"]["code"] == n] for n in EPOCHS}
+    by_code: dict[int, list[dict[str, Any]]] = {}
+    for n in EPOCHS:
+        wanted = {"data": args.data, "code": n}
+        wanted |= {"batch_size": args.batch_size_of[n], "epochs": args.epochs_of[n]} if n in args.codes else {}
+        by_code[n] = [run for run in found if wanted.items() <= run["settings"].items()]
     return {n: of for n, of in by_code.items() if of}
 
 

@@ -277,7 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     shown = test[:SHOWN]
     panels |= {"PCA": pca["PCA-2"].encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)}
-    rows = {kind: models[names[-1]].reconstruct(shown[:10]) for kind, names in codes.items()}
+    of_seed = {kind: names[-1 if kind == "collapsed" else 0] for kind, names in codes.items()}
+    rows = {kind: models[name].reconstruct(shown[:10]) for kind, name in of_seed.items()}
     rows["PCA-2"] = np.clip(pca["PCA-2"].reconstruct(shown[:10]), 0, 1)
     rows["no narrow code"] = wide.reconstruct(shown[:10])
     of_codes = {kind: [histories[name] for name in names] for kind, names in codes.items()}

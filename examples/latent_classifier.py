@@ -304,7 +304,7 @@ def check_labels(args: argparse.Namespace, labels: Array) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume, "trainings.json")
+    runs.check_resume(args.out, args.resume, "**/trainings.json")
     images = data.load(args.data)
     n_all = len(images.train)
     runs.check_batch_size(args.batch_size, n_all)

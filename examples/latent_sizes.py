@@ -27,7 +27,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import shared
 from shared import log_likelihood
@@ -89,6 +88,10 @@ def of_one_data_set(args: argparse.Namespace, name: str) -> argparse.Namespace:
 def make_runs(todo: Sequence[Run], args: argparse.Namespace) -> Iterator[Path]:
     """Makes the runs, on this machine or on the workers of a Dask cluster; the folder of each as it is finished."""
     if args.dask is None:
+        try:
+            import joblib
+        except ModuleNotFoundError as error:
+            raise missing(error, "several runs at a time") from error
         yield from joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")(
             joblib.delayed(one_run)(*run) for run in todo
         )

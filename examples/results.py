@@ -144,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="with --renew: only say what would run")
     args = parser.parse_args(arguments)
+    if args.dry_run and args.renew is None:
+        parser.error("--dry-run says what --renew would run: give both")
     if args.renew is not None:
         renew(args)
     else:

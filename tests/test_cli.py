@@ -150,6 +150,13 @@ def test_a_lock_that_was_removed_by_its_owner_is_none(tmp_path, monkeypatch):
         assert files.locked(tmp_path / ".lock") is None
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="directory") as caught, files.written_whole(tmp_path / "a") as file:
+        file.write(b"one")
+    assert caught.value.filename == str(tmp_path / "a") and caught.value.filename2 is None
+
+
 def test_two_writers_of_a_file_do_each_other_no_harm(tmp_path):
     with files.written_whole(tmp_path / "a") as one:
         one.write(b"one")
@@ -210,7 +217,7 @@ def test_there_must_be_something_to_resume(tmp_path):
     train(tmp_path / "run/one", 1)
     runs.check_resume(resumed.out, resumed.resume)
     with pytest.raises(runs.OutputError, match="nothing to go on with"):
-        runs.check_resume(resumed.out, resumed.resume, "trainings.json")
+        runs.check_resume(resumed.out, resumed.resume, "**/trainings.json")
 
 
 @pytest.mark.parametrize("below", ["", "run", "run/of/many"])

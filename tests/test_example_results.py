@@ -877,6 +877,11 @@ def test_what_is_stale_is_said_with_its_cost_and_a_dry_run_runs_nothing(here, co
     assert "frey-face-leak: nothing is stale" in capsys.readouterr().out
 
 
+def test_a_dry_run_without_a_renewal_writes_nothing(here):
+    assert "--dry-run says what --renew would run: give both" in fails(results.main, "--dry-run")
+    assert (here / "docs/results.md").read_text(encoding="utf-8") == PAGE
+
+
 def test_a_command_is_run_once_and_the_longest_time_is_kept(here, commands):
     ran, _ = commands
     run(here)

@@ -385,6 +385,25 @@ def test_hints_come_one_level_at_a_time_and_survive_restarts(desk, capsys):
     assert progress.load(desk.folder).hints == {"linear": 5}
 
 
+@pytest.mark.parametrize("step", [["solution", "linear"], ["hint", "linear"]])
+def test_what_another_terminal_has_done_in_the_meantime_is_kept(desk, monkeypatch, step):
+    """While the question waits for its answer, or the answer is tried."""
+
+    def meanwhile(*_):
+        if not desk.read().solution_seen:
+            desk.progress.solution_seen.add("chain")
+            desk.progress.succeed("relu")
+            desk.save()
+        return Verdict(sentence="not tried")
+
+    monkeypatch.setattr(commands, "confirmed", lambda _: bool(meanwhile()))
+    monkeypatch.setattr(commands, "try_answer", meanwhile)
+    assert main(step) == 0
+    kept = progress.load(desk.folder)
+    assert "chain" in kept.solution_seen and "relu" in kept.done
+    assert "linear" in kept.solution_seen or kept.hints == {"linear": 1}
+
+
 def test_the_solution_asks_once_before_success(tmp_path):
     run(tmp_path, "start")
     for typed in ("n\n", ""):

@@ -482,6 +482,14 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
     assert file.read_text(encoding="utf-8").startswith('"""Affine: ') and "Read before" not in file.read_text(
         encoding="utf-8"
     )
+    assert command(["notebooks", "written", *mine]) == 0
+    notebook = json.loads(Path("written/1_mine.ipynb").read_text(encoding="utf-8"))
+    setup = next("".join(cell["source"]) for cell in notebook["cells"] if cell["id"] == "setup")
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{setup}\nprint(task('affine')._repr_html_())"], capture_output=True, text=True,
+        env={**os.environ, exercise.VARIABLE: "", "PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    assert "Affine" in ended.stdout
     assert command(["check", "7", *mine]) == 1
     file.write_text(file.read_text(encoding="utf-8").replace("dx = dW = db = ...", RIGHT), encoding="utf-8")
     capsys.readouterr()
@@ -503,6 +511,18 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
         room.close()
     assert [mark.label for mark in graded.marks] == ["", "NOT-WRITTEN"] and graded.progress.done == {"affine"}
     assert not mark.verdict.passed and mark.tried[0] == "opening the solution e07_affine.py"
+
+
+def test_two_exercises_of_one_name_are_one_sentence(own):
+    (own / "e09_affine.py").write_text("", encoding="utf-8")
+    with pytest.raises(SystemExit, match="two exercises in mine have the name affine: each needs one of its own"):
+        command(["status", "--exercises", "mine"])
+
+
+def test_a_seed_below_0_is_refused_and_no_answer_blamed(capsys):
+    with pytest.raises(SystemExit):
+        command(["grade", "ann", "--seed", "-1"])
+    assert "argument --seed: it must be a whole number from 0 on, not -1" in capsys.readouterr().err
 
 
 def test_a_folder_without_exercises_is_one_sentence(own):

@@ -43,6 +43,19 @@ def test_a_figure_carries_its_command_its_settings_and_its_code(tmp_path, monkey
     assert found["Code"] == provenance.fingerprint(provenance.figures_source(), "latent_use")
 
 
+@pytest.mark.parametrize("argv, typed", [
+    (["examples/vae.py", "--data", "mnist"], "python examples/vae.py --data mnist"),
+    (["elbo_tour.py"], "python examples/lectures/elbo_tour.py"),
+    (["scratchnn train", "--latent", "2"], "scratchnn train --latent 2"),
+    (["python -m scratchnn train"], "python -m scratchnn train"),
+    (["/usr/bin/scratchnn"], "scratchnn"),
+])  # fmt: skip
+def test_the_command_is_what_one_types_in_the_folder_of_the_project(argv, typed, monkeypatch):
+    monkeypatch.chdir(ROOT / "examples/lectures" if argv[0] == "elbo_tour.py" else ROOT)
+    monkeypatch.setattr(sys, "argv", argv)
+    assert provenance.command() == typed
+
+
 def test_the_figure_is_that_of_the_outer_function(rng):
     figure = figures.manifold(lambda z: np.zeros((len(z), 4)), (2, 2), "t", n=3)
     assert figure.get_gid().startswith("scripts/figures.py:manifold ")

@@ -135,7 +135,8 @@ def estimate(model: VAE, images: Any, k: int, args: argparse.Namespace) -> dict[
     result = importance_weighted(model, images, k, seed=args.seed, grey=args.grey)
     seconds = time.perf_counter() - began
     draws = "unknown" if k == 1 else f"{result.monte_carlo_error:.3f}"
-    print(f"{k:7,} {-result.mean:11.2f} {draws:>23} {result.sampling_error:27.2f} {seconds:9.1f}", flush=True)
+    choice = "unknown" if len(images) == 1 else f"{result.sampling_error:.2f}"
+    print(f"{k:7,} {-result.mean:11.2f} {draws:>23} {choice:>27} {seconds:9.1f}", flush=True)
     return {
         "n_samples": k,
         "nll": -result.mean,

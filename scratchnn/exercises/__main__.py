@@ -95,7 +95,9 @@ def parser(program: str) -> argparse.ArgumentParser:
     grade = command("grade", "judge the exercises of a class: a folder for each learner, each in a sandbox")
     grade.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="what `start` has written for a learner")
     grade.add_argument("--out", type=Path, default=Path("grades"), help="where results go (default: %(default)s)")
-    grade.add_argument("--seed", type=int, help="of the hidden problems (default: drawn, and written into the results)")
+    grade.add_argument(
+        "--seed", type=not_negative, help="of the hidden problems (default: drawn, and written into the results)"
+    )
     grade.add_argument("--capstones", action="store_true", help="the two trainings as well, some seconds each")
     count = os.cpu_count() or 1
     grade.add_argument("--workers", type=positive, default=count, help="judged at a time (default: %(default)s)")
@@ -121,6 +123,12 @@ def choose(arguments: Sequence[str] | None) -> str:
     except ValueError as error:
         raise ExerciseError(str(error)) from None
     return f" --exercises {shlex.quote(given)}"
+
+
+def not_negative(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"it must be a whole number from 0 on, not {text}")
+    return int(text)
 
 
 def positive(text: str) -> int:

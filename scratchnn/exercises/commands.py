@@ -194,9 +194,10 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def hint(desk: Desk, name: str) -> int:
-    shown_before = desk.progress.hints.get(name, 0)
+    hints = terminal.hints_for(name, try_answer(name, desk.file(name)))
+    shown_before = desk.read().hints.get(name, 0)  # not before the trial, which takes a while
     count = desk.progress.hint(name)
-    terminal.show_hints(name, terminal.hints_for(name, try_answer(name, desk.file(name)))[:count])
+    terminal.show_hints(name, hints[:count])
     desk.save()
     if shown_before == HINTS:
         say(f"There are no more hints; {desk.program} solution {name} shows the solution.", wrap=False)
@@ -209,7 +210,7 @@ def solution(desk: Desk, name: str, yes: bool) -> int:
         if not yes and not confirmed(f"You have not solved {name} yet. Show its solution? [y/N] "):
             say("Not shown. (--yes shows it without asking.)")
             return 1
-        progress.solution_seen.add(name)
+        desk.read().solution_seen.add(name)  # the answer may have taken long
         desk.save()
     terminal.show_solution(name, "The solution:")
     return 0

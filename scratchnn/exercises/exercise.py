@@ -112,6 +112,8 @@ def use(folder: Path) -> None:
     names = [path.stem.split("_", 1)[1] for path in sorted(folder.glob("e[0-9][0-9]_*.py"))]
     if not names:
         raise ValueError(f"there are no exercises in {folder}: their files are called e01_name.py, e02_other.py, …")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two exercises in {folder} have the name {twice[0]}: each needs one of its own")
     LADDER = folder.resolve()
     os.environ[VARIABLE] = str(LADDER)
     follow({LADDER.name: [Step(name, 0, "", "") for name in names]})

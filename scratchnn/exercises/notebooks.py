@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from scratchnn.exercises.cells import task
-from scratchnn.exercises.exercise import reference
+from scratchnn.exercises.exercise import VARIABLE, reference
 from scratchnn.exercises.road import PARTS, Step
 
 ABOUT = """\
@@ -41,7 +42,7 @@ def write_notebooks(folder: Path) -> tuple[list[str], list[str]]:
 
 def file_name(part: str) -> str:
     """1_one_number_changes.ipynb for "I. One number changes"."""
-    title = re.sub(r"\W+", "_", part.partition(". ")[2].lower())
+    title = re.sub(r"\W+", "_", (part.partition(". ")[2] or part).lower())
     return f"{1 + list(PARTS).index(part)}_{title}.ipynb"
 
 
@@ -49,6 +50,8 @@ def notebook(part: str) -> dict[str, Any]:
     """A part of the road in the format of notebooks, version 4.5."""
     steps = PARTS[part]
     setup = "from scratchnn.exercises import task\n"
+    if folder := os.environ.get(VARIABLE):
+        setup = f"import os\n\nos.environ[{VARIABLE!r}] = {folder!r}  # a teacher's own exercises\n{setup}"
     if any(hasattr(reference(step.name), "PIECES") for step in steps):
         setup += FILE.format(file=file_name(part))
     cells = [text("about", ABOUT.format(part=part, first=steps[0].name)), code("setup", setup)]

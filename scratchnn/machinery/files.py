@@ -28,8 +28,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         partial.replace(path)
         sync_names(path.parent)
     except OSError as error:
-        if error.errno and not error.filename:  # a full disk is reported without it
-            error.filename = str(path)
+        if error.errno and error.filename in (None, str(partial)):  # a full disk is reported without it
+            error.filename, error.filename2 = str(path), None
         raise
     finally:
         partial.unlink(missing_ok=True)

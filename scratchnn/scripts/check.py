@@ -253,11 +253,11 @@ def named(
 
 def drawn(text: str, file: File, what: str) -> Any:
     """Normal random numbers of the shape 5x3, or what Python makes of the text, in float64."""
-    if re.fullmatch(r"\d+(x\d+)*", text):
-        return file.rng.standard_normal([int(length) for length in text.split("x")])
     try:
+        if re.fullmatch(r"\d+(x\d+)*", text):
+            return file.rng.standard_normal([int(length) for length in text.split("x")])
         return np.array(file.value(text, what), np.float64)
-    except (TypeError, ValueError) as error:
+    except (MemoryError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(f"{what}{text}: {error}") from error
 
 

@@ -143,7 +143,7 @@ class LatentExplorer(Blitted):
         if image is not None:
             expect_number(image, images)
         expect_plane(model, dimensions)
-        if position is not None and not np.isfinite(position).all():
+        if position is not None and not np.isfinite(np.asarray(position).astype(model.params.dtype)).all():
             raise ExploreError(f"the point to start from must have finite coordinates, got {position}")
         try:
             means, _ = encode(model, images)

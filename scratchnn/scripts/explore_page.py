@@ -97,7 +97,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.prepare_folder(args.html.parent)
+    runs.prepare_folder(args.html.parent, "--html")
     models = []
     for run in args.runs:
         model, settings, points = load_trained(run)

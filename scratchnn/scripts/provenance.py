@@ -114,7 +114,12 @@ def text_of(figure: Any, settings: Mapping[str, Any]) -> dict[str, str]:
 def command() -> str:
     """The command that is running, as one types it in the folder of the project."""
     script = Path(sys.argv[0])
-    words = ["python", f"{script.parent.name}/{script.name}"] if script.suffix == ".py" else [script.name]
+    if script.suffix == ".py":
+        *above, name = script.resolve().parts
+        folders = above[above.index("examples") :] if "examples" in above else above[-1:]
+        words = ["python", "/".join([*folders, name])]
+    else:
+        words = [script.name] if script.is_absolute() else sys.argv[0].split()  # "scratchnn train", as command.py says
     return shlex.join([*words, *sys.argv[1:]])
 
 

@@ -157,7 +157,7 @@ def minimised(args: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "checkpoint.npz")
     rng = np.random.default_rng(args.seed)
     images = data.load(args.data, args.split)
     runs.check_batch_size(args.batch_size, len(images.train))

@@ -32,6 +32,11 @@ def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int
         raise CheckpointError(
             "the checkpoint does not say on which data set its model was trained, so none can be shown"
         )
+    if settings.get("images") == "all":  # examples/dense_autoencoder.py
+        raise CheckpointError(
+            "its model was trained on pixels from 0 to 255 (digits: 16), and what is shown here are pixels from 0 to "
+            "1: take another run"
+        )
     images = data.load(settings["data"], settings.get("split", "contiguous"))
     test = data.binarise_held_out(images.test, settings.get("binarisation", "none"))
     return test, images.image_shape, images.class_names

@@ -1,7 +1,7 @@
 """scratchnn weights RUN --out FILE: the trained model of a run in a small file of its own, by name and shape.
 
-The file holds the weights and nothing of the training: .npz, which np.load reads, or .safetensors. Whatever takes a RUN
-(scratchnn explore, examples/explore_latent.py) takes such a file as well, and so does this command, to write it in the
+The file holds the weights and nothing of the training: .npz, which np.load reads, or .safetensors. scratchnn explore
+and examples/explore_latent.py take such a file in the place of a run, and so does this command, to write it in the
 other form or in half precision. In code: scratchnn.training.save_weights and load_weights.
 """
 

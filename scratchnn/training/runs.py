@@ -68,16 +68,17 @@ def check_batch_size(batch_size: int, n_train: int) -> None:
         raise OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
 
 
-def check_resume(out: Path, resume: bool, left_behind: str = "checkpoint.npz") -> None:
+def check_resume(out: Path, resume: bool, left_behind: str = "**/checkpoint.npz") -> None:
     """OutputError for an --out folder that cannot be written into, or --resume where no earlier run has left such a
-    file in it or below it."""
+    file in it, by default in it or below it."""
     check_folder(out)
-    if resume and not any(out.glob(f"**/{left_behind}")):
+    if resume and not any(out.glob(left_behind)):
         raise OutputError(f"there is nothing to go on with in {out}: leave out --resume")
 
 
-def check_folder(out: Path) -> None:
-    """OutputError now, and not after an hour, if nothing can be written into the folder; leaves nothing behind."""
+def check_folder(out: Path, option: str = "--out") -> None:
+    """OutputError now, and not after an hour, if nothing can be written into the folder, which the option has named;
+    leaves nothing behind."""
     try:
         nearest = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
         if not nearest.exists():
@@ -85,12 +86,12 @@ def check_folder(out: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with --out") from error
+        raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with {option}") from error
 
 
-def prepare_folder(out: Path) -> None:
-    """Makes the folder; OutputError if nothing can be written into it."""
-    check_folder(out)
+def prepare_folder(out: Path, option: str = "--out") -> None:
+    """Makes the folder, which the option has named; OutputError if nothing can be written into it."""
+    check_folder(out, option)
     out.mkdir(parents=True, exist_ok=True)
 
 

@@ -186,12 +186,17 @@ class Panel {
     this.draw(this.picture, pixels);
     this.sliders.forEach(({ input, output }, k) => {
       input.value = this.c[k];
-      output.textContent = signed(this.c[k]);
+      output.textContent = signed(this.shown(k));
     });
     this.exact.textContent = `pixels within ${bound.toPrecision(1)} of the model's`;
     if (others) this.soon("tiling", () => this.drawTiles(), 150);
     this.soon("telling", () => this.tell(), 200);
     this.drawMap();
+  }
+
+  // Coordinate k as it is written: z itself where it has two, or else how far along a direction, from the centre.
+  shown(k) {
+    return this.n_z === 2 ? this.latent(this.c)[k] : this.c[k];
   }
 
   // Once nothing has asked for it again for some milliseconds.
@@ -202,7 +207,7 @@ class Panel {
 
   tell() {
     const where = this.n_z === 2 ? "z" : "directions 1 and 2";
-    const place = `${where} = (${signed(this.c[0])}, ${signed(this.c[1])})`;
+    const place = `${where} = (${signed(this.shown(0))}, ${signed(this.shown(1))})`;
     const like = this.lookalike(this.c);
     this.status.textContent = like ? `${place}; ${like}` : place;
     this.picture.setAttribute("aria-label", `The decoded image, ${this.status.textContent}`);
