@@ -41,7 +41,7 @@ their minimum it lies between the two β (`examples/lectures/rate_and_distortion
 −ELBO is smallest with β = {least["beta"]:g} on training images and with β = {best["beta"]:g} on test images. *Active*
 are latent dimensions whose mean varies by more than 0.01 over the test images.
 
-{sources.show(run, "curve", "The rate falls and the distortion rises with β, and latent dimensions fall silent")}
+{sources.show(run, "curve", "The rate falls and the distortion rises with β, and fewer latent dimensions are active")}
 
 {sources.show(run, "samples", "Decoded draws of z from N(0, I), by β")}
 """
