@@ -1097,3 +1097,26 @@ def test_a_size_that_is_written_as_a_number_has_a_line():
         check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 4))])
     with pytest.raises(GradientError, match=r"It is right for other inputs, x \(7, 4\)"):
         check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 3))])
+
+
+class Clipped(PlainModel):
+    """ReLU of b alone, which starts at 0: the kink is where it stands."""
+
+    def forward(self, x):
+        self.x = x
+        self.before = np.zeros_like(x) @ self.W + self.b
+        self.out = np.maximum(self.before, 0)
+        return (self.out**2 + self.out).mean(axis=1)
+
+    def backward(self, dloss):
+        d = dloss[:, None] * (2 * self.out + 1) * (self.before > 0) / self.out.shape[1]
+        self.dW, self.db = np.zeros_like(self.W), -17 * d.sum(axis=0) - 17
+
+
+def test_a_direction_on_a_kink_is_not_measured_and_no_answer_called_right(rng):
+    model = Clipped(rng)
+    model.b[...] = 0
+    report = check_model(model, rng.normal(size=(5, 3)), directions=3)
+    (db,) = [array for array in report.arrays if array.name.startswith("db")]
+    assert not db.measured.any()
+    assert re.search(r"^db .* not measured .*3 of 3 entries were not measured: they cross kinks", str(report), re.MULTILINE)

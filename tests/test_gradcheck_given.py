@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -211,3 +213,67 @@ def test_right_gradients_in_another_order_are_told_from_a_wrong_shape() -> None:
 def test_a_layer_may_not_write_into_its_parameters() -> None:
     with pytest.raises(GradientError, match="backward writes into W, which is not its own"):
         check_layer(Clips(), X, constants={"mask": MASK}, names={"weight_update": "W"})
+
+
+# ---- what forward and backward may do with inputs that the check has made up
+
+
+def interpolated(x):
+    """Between the entries of a table that ends at 5: further away there is an IndexError, as of a dict a KeyError."""
+    table = np.array([0.0, 1.0, 4.0, 2.0, 3.0, 5.0])
+    k = np.floor(x).astype(int)
+    return table[k] * (k + 1 - x) + table[k + 1] * (x - k), table[k + 1] - table[k]
+
+
+def test_where_forward_ends_with_any_error_it_is_left_out() -> None:
+    x = np.array([0.3, 1.6, 3.4, 4.7])
+    check_function(interpolated, lambda dy, slope: dy * slope, {"x": x})
+    with pytest.raises(GradientError, match=r"dx .*WRONG"):
+        check_function(interpolated, lambda dy, slope: dy * np.abs(slope), {"x": x})
+
+
+def test_a_backward_that_fails_at_other_sizes_is_told_that() -> None:
+    def backward(dy, cache):
+        assert cache[0].shape == X.shape, "my batch"
+        return dy @ cache[1].T, cache[0].T @ dy
+
+    with pytest.raises(GradientError, match=r"wrong for others of the same kind(?s:.*)It ends with AssertionError: my"):
+        check_function(lambda x, W: (x @ W, (x, W)), backward, {"x": X, "W": W})
+
+
+class Called:
+    def __call__(self, dy, cache):
+        return dy @ cache[1], None
+
+
+@pytest.mark.parametrize("backward", [functools.partial(lambda _, dy, cache: (dy @ cache[1], None), 0), Called()])
+def test_a_backward_without_code_of_its_own_fails_as_it_does(backward) -> None:
+    with pytest.raises(ValueError, match=r"mismatch|align|size"):
+        check_function(dense, backward, {"x": X, "W": W})
+
+
+@pytest.mark.parametrize("constants", [np.arange(5), "mean"])
+def test_constants_that_are_no_list_of_them_are_one_sentence(constants) -> None:
+    with pytest.raises(TypeError, match="constants are a tuple, a list or a dict of them, got a"):
+        check_function(masked, masked_backward, {"x": X, "W": W}, constants)
+
+
+class Scaled:
+    """A parameter without axes, and its gradient as NumPy's sum gives it."""
+
+    def __init__(self, factor: float) -> None:
+        self.alpha, self.factor = np.array(0.25), factor
+
+    def forward(self, x):
+        self.x = x
+        return self.alpha * x
+
+    def backward(self, dy):
+        self.dalpha = self.factor * np.sum(dy * self.x)
+        return self.alpha * dy
+
+
+def test_a_gradient_that_is_a_number_is_found() -> None:
+    assert [array.name for array in check_layer(Scaled(1.0), X).arrays] == ["dx", "dalpha"]
+    with pytest.raises(GradientError, match=r"dalpha .*WRONG"):
+        check_layer(Scaled(3.0), X)

@@ -11,6 +11,7 @@ import numpy as np
 
 from scratchnn.gradcheck.learned import spellings
 from scratchnn.gradcheck.problem import GradientError, require_float64
+from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
 Constants = Sequence[Any] | Mapping[str, Any]
@@ -24,6 +25,8 @@ class Given:
     """
 
     def __init__(self, inputs: Mapping[str, Any], constants: Constants, by_keyword: bool) -> None:
+        if isinstance(constants, str | np.ndarray):
+            raise TypeError(f"constants are a tuple, a list or a dict of them, got {type_name(constants)}")
         self.inputs, self.by_keyword = inputs, by_keyword
         self.arrays = {name: float_array(name, x) for name, x in flattened(inputs).items()}
         self.names = [f"d{name}" for name in self.arrays]

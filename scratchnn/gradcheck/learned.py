@@ -63,7 +63,7 @@ class Learned:
     def gradient_of(self, name: str) -> str:
         """The attribute with the gradient of another one, an array or None before backward has run; "" if none is."""
         attributes, spellings = vars(self.model), written(name, self.names)
-        return next((s for s in spellings if isinstance(attributes.get(s, False), np.ndarray | None)), "")
+        return next((s for s in spellings if isinstance(attributes.get(s, False), np.ndarray | np.floating | None)), "")
 
     def gradients(self) -> dict[str, Any]:
         """What backward wrote, by gradient name."""

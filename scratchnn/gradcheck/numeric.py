@@ -87,8 +87,10 @@ def numeric_projections(
 
         found.append(slope(forward, move, upstream, here, noise, 1.0, 1.0))
     value, error, trouble = map(np.array, zip(*found, strict=True))
-    # a direction that crosses several kinks has two slopes, and a right answer need not lie between them
-    return NumericGradient(value, np.where(trouble == "kink", np.inf, error), trouble == "kink", trouble)
+    # across several kinks a right answer need not lie between the two slopes
+    kinks = trouble == "kink"
+    trouble = np.where(kinks, "crosses kinks", trouble)
+    return NumericGradient(value, np.where(kinks, np.inf, error), np.zeros_like(kinks), trouble)
 
 
 def slope(
@@ -210,7 +212,7 @@ def noise_of(forward: Forward, array: Array) -> list[Array]:
                 for k in range(POINTS):
                     array[...] = start + k * direction
                     points.append(outputs_of(forward))
-        except (ArithmeticError, ValueError):
+        except Exception:
             continue
         finally:
             array[...] = start
@@ -230,7 +232,7 @@ def outputs_at(step: float, forward: Forward, move: Move) -> tuple[float, list[A
     try:
         with np.errstate(all="ignore"):
             return moved, outputs_of(forward)
-    except (ArithmeticError, ValueError):
+    except Exception:
         return moved, []
     finally:
         move(0.0)

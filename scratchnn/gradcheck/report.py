@@ -16,6 +16,7 @@ RELATIVE_TOLERANCE = 1e-8
 TROUBLES = {  # why an entry was not measured, as numeric.py calls it
     "noise": "are smaller than the rounding of forward lets them be measured",
     "bends too sharply": "were measured badly: forward bends too sharply there",
+    "crosses kinks": "were not measured: they cross kinks, as of ReLU at 0; check entry by entry, or other biases",
     "leaves the domain": "were not measured: forward gives no number on one side of them",
 }
 

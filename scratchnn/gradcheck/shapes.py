@@ -27,8 +27,9 @@ def misfit(error: Exception, backward: Any, arrays: Mapping[str, Array]) -> str:
 
     `arrays`: gradient name → the array that the gradient belongs to.
     """
-    found = raised_in(error, inspect.unwrap(backward).__code__.co_filename)
-    if not isinstance(error, ValueError) or not found or not any(word in str(error) for word in COMPLAINTS):
+    code = getattr(inspect.unwrap(backward), "__code__", None)  # an object that is called has none
+    found = code and raised_in(error, code.co_filename)
+    if not found or not any(word in str(error) for word in COMPLAINTS):
         return ""  # as of a singular matrix
     line, frame = found
     try:
