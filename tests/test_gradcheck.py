@@ -1119,4 +1119,29 @@ def test_a_direction_on_a_kink_is_not_measured_and_no_answer_called_right(rng):
     report = check_model(model, rng.normal(size=(5, 3)), directions=3)
     (db,) = [array for array in report.arrays if array.name.startswith("db")]
     assert not db.measured.any()
-    assert re.search(r"^db .* not measured .*3 of 3 entries were not measured: they cross kinks", str(report), re.MULTILINE)
+    assert re.search(
+        r"^db .* not measured .*3 of 3 entries were not measured: they cross kinks", str(report), re.MULTILINE
+    )
+
+
+class Holding:
+    """Layers in attributes, arrays in a list and in a dict; no gradient of these is found, right or wrong."""
+
+    def __init__(self, rng):
+        self.layer, self.params, self.scales = Plain(rng), {"V": rng.normal(size=(4, 2))}, [rng.normal(size=2), 7]
+        self.unused, self.itself = {"W": rng.normal(size=3)}, self
+
+    def forward(self, x):
+        return self.layer.forward(x) @ self.params["V"] * self.scales[0]
+
+    def backward(self, dy):
+        self.grads = {"V": 17.0}
+        return self.layer.backward((dy * self.scales[0]) @ self.params["V"].T)
+
+
+def test_arrays_that_attributes_hold_are_named_as_not_checked(rng):
+    holding = Holding(rng)
+    before = holding.layer.W, holding.params["V"], holding.scales[0]
+    report = check_layer(holding, rng.normal(size=(5, 3)))
+    assert sorted(report.unchecked) == ["layer.W", "layer.b", "params['V']", "scales[0]"]
+    assert all(a is b for a, b in zip(before, (holding.layer.W, holding.params["V"], holding.scales[0]), strict=True))

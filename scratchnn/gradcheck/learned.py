@@ -7,7 +7,8 @@ backward writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from scratchnn.gradcheck.problem import require_float64
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
+REACHED = 300  # objects that are looked into
+
 
 class Learned:
     """What `model` learns.
 
     arrays     gradient name ("dW", "encoder.0.dW") → the array it belongs to
-    unchecked  names of attributes that change the output, and for which no gradient was found
+    unchecked  names of arrays that change the output, and for which no gradient was found; those that an attribute
+               holds, in a list, a dict or another object, have none that is looked for
     """
 
     def __init__(
@@ -39,12 +43,14 @@ class Learned:
         if any(not self.gradient_of(name) for name in self.plain()) or (declared is None and not self.plain()):
             backward([np.ones_like(y) for y in forward()])  # a dW may exist only afterwards
         for name, array in self.plain().items():
-            stays, changes = moved(model, name, forward)
+            stays, changes = moved(vars(model), name, forward)
             if stays and (gradient := self.gradient_of(name)):
                 require_float64(f"the parameter {name}", array)
                 self.pairs[name] = gradient
             elif changes:
                 self.unchecked.append(name)
+        if declared is None:
+            self.unchecked += [place for place, holder, key in held(model) if moved(holder, key, forward)[1]]
         own = {name: vars(model)[name] for name in self.pairs}
         self.arrays: dict[str, Array] = {gradient_name(name): a for name, a in {**(declared or {}), **own}.items()}
 
@@ -71,20 +77,43 @@ class Learned:
         return {gradient_name(name): g for name, g in {**(mapping(self.model, "gradients") or {}), **own}.items()}
 
 
-def moved(model: Any, name: str, forward: Forward) -> tuple[bool, bool]:
-    """Whether forward leaves this attribute alone when it is moved a little, and whether its output changes."""
+Holder = dict[Any, Any] | list[Any]
+
+
+def held(model: Any) -> Iterator[tuple[str, Holder, Any]]:
+    """The arrays of floats that the attributes of an object hold: in lists, dicts and other objects, and what is in
+    those; as (fc1.W, the list or dict that it is an item of, its key there)."""
+    left: list[tuple[str, Any, bool]] = [("", model, True)]
+    seen: list[Any] = []  # kept, so that no other object gets the number of one of them
+    while left and len(seen) < REACHED:
+        above, holder, top = left.pop()
+        if isinstance(holder, type | ModuleType | np.ndarray) or any(holder is other for other in seen):
+            continue
+        seen.append(holder)
+        items = holder if isinstance(holder, dict | list | tuple) else getattr(holder, "__dict__", {})
+        is_object = not isinstance(holder, dict | list | tuple)
+        for key, item in list(items.items() if isinstance(items, dict) else enumerate(items)):
+            place = f"{above}.{key}".lstrip(".") if is_object else f"{above}[{key!r}]"
+            if not isinstance(item, np.ndarray):
+                left.append((place, item, False))
+            elif item.dtype.kind == "f" and not top and isinstance(items, dict | list):
+                yield place, items, key
+
+
+def moved(holder: Any, name: Any, forward: Forward) -> tuple[bool, bool]:
+    """Whether forward leaves this array alone when it is moved a little, and whether its output changes."""
     before = outputs_of(forward)
-    array = vars(model)[name]
+    array = holder[name]
     noise = np.random.default_rng(0).standard_normal(array.shape)
     other = (array + 1e-3 * np.maximum(1, np.abs(array)) * noise).astype(array.dtype)
     given = other.copy()
-    vars(model)[name] = other
+    holder[name] = other
     try:
         after = outputs_of(forward)
     except Exception:  # forward checks its arrays
         return True, True
     finally:
-        now, vars(model)[name] = vars(model)[name], array
+        now, holder[name] = holder[name], array
     stays = now is other and np.array_equal(other, given, equal_nan=True)
     return stays, any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
 
