@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     chosen = [mistake for mistake in MISTAKES if not args.only or mistake.name in args.only]
     folders = [args.out] if args.page is None else [args.out, args.page.parent / "figures"]
-    for folder in folders:
-        runs.prepare_folder(folder, "--page")
+    for folder, option in zip(folders, ("--out", "--page"), strict=False):
+        runs.prepare_folder(folder, option)
     lab = Lab(args.data, args.epochs, args.seed)
     print(f"{lab.images}; −ELBO in nats per image, {args.epochs} epochs, seed {args.seed}")
     settings = {"data": args.data, "epochs": args.epochs, "seed": args.seed}

@@ -19,7 +19,6 @@ from scratchnn.exercises.exercise import ladder, path_of, use
 from scratchnn.exercises.handout import write_handouts
 from scratchnn.exercises.watch import KEYS, watch
 from scratchnn.machinery.extras import MissingExtraError
-from scratchnn.training.signals import SIGNALS
 
 EXAMPLES = """examples:
   {0} start          write the exercises into ./exercises
@@ -152,7 +151,9 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
                 "answers of others can be run safely on Linux alone: grade there, or in a virtual machine"
             )
         from scratchnn.exercises.gradebook import grade
+        from scratchnn.training.signals import SIGNALS
 
+        SIGNALS.listen()
         return grade(args.folders, args.out, args.seed, args.capstones, args.workers, args.resume, args.json)
     if args.command == "handout":
         return write_handouts(args.names, args.out, args.answers, args.pdf)
@@ -183,7 +184,6 @@ def run(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Σ must not stop a terminal that has none
-    SIGNALS.listen()
     try:
         return main(arguments, program)
     except (ExerciseError, MissingExtraError) as error:
