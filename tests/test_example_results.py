@@ -435,7 +435,7 @@ def test_the_page_has_the_means_the_spreads_and_the_verdicts(here):
     assert ["Frey Face, z = 2, 1,000 epochs, train loss − floor", "10.55", "10.85 ± 1.00"] in short_rows(readme)
     assert ["MNIST, test accuracy, softmax on pixels", "92 %", "90.50 ± 0.45 %"] in short_rows(readme)
     (best,) = [row for row in short_rows(readme) if "drawn at every use: −log p(x)" in row[0]]
-    assert "K = 200" in best[0] and best[1:] == ["86.76 (literature)", "86.50, one seed"]
+    assert "K = 200" in best[0] and best[1:] == ["86.76 (literature, K = 5,000)", "86.50, one seed"]
     run(here)  # again: the same
     assert (here / "README.md").read_text(encoding="utf-8") == readme and (here / "docs/results.md").read_text(
         encoding="utf-8"
@@ -474,7 +474,7 @@ def test_the_importance_weighted_bound_is_compared_with_more_training_by_the_old
         if "<!-- importance-weighted -->" in line
     ]
     assert [[cell.strip() for cell in line.split("|")[2:4]] for line in short] == [
-        ["85.54 (literature)", "85.75, one seed"], ["84.78 (literature)", "85.50, one seed"],
+        ["85.54 (literature, K = 5,000)", "85.75, one seed"], ["84.78 (literature, K = 5,000)", "85.50, one seed"],
     ]  # fmt: skip
 
 

@@ -306,3 +306,18 @@ def test_frames_of_a_video_are_coloured_by_time(browser, tmp_path):
             "no classes: coloured by their order, from blue to orange"
         ]
         sync_api.expect(opened.locator("#status-0")).to_have_text(re.compile(r"^z = \([^;]*\)$"))
+
+
+def test_two_numbers_of_an_autoencoder_are_written_as_the_decoder_gets_them(browser, tmp_path):
+    """Its map lies around the mean of its codes, here (3, −2) and a little, and not around 0."""
+    codes = points(2)
+    codes = codes._replace(means=codes.means + np.array([3, -2], np.float32))
+    path = tmp_path / "p.html"
+    path.write_text(page("Codes", [in_page(model_of("entropy"), "codes", codes, 0.05)]), encoding="utf-8")
+    centre = view_of(np.asarray(codes.means, np.float64), symmetric=False).centre
+    with shown(browser, path) as opened:
+        opened.locator("#map-0").focus()
+        opened.keyboard.press("Home")
+        until(opened, f"document.getElementById('status-0').textContent.startsWith('z = ({centre[0]:.2f}, ')")
+        written = opened.locator("#panels output").all_inner_texts()
+    np.testing.assert_allclose([float(text.replace("−", "-")) for text in written[:2]], centre, atol=0.005 + 1e-6)

@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "test_kl_per_dimension": use.kl.tolist(),
     }
     asked = asked_for(model, args.samples, args.seed, len(images), how)
-    told = {**settings, "latent": model.n_z, "model": repr(model), **asked}
+    told = {**settings, "latent": model.n_z, **asked}
     runs.write_summary(args.out, "log-likelihood", measured, told, seed=settings["seed"], meaning=meaning)
     title = f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, seed: {settings['seed']}"
     title += f"\n{len(images):,} test images, {meaning}"

@@ -294,17 +294,15 @@ def judged(room: Room, name: str, seed: int, known: Verdicts) -> Mark:
     """
     if not (room.answer / file_name(name)).exists():
         return Mark(name, Verdict(sentence="there is no file of it", written=False))
-    try:
-        return marked(room, name, seed, known)
-    except RoomError:
-        room.close()
-        room.open()
-    try:
-        return marked(room, name, seed, known)
-    except RoomError as error:
-        room.close()
-        room.open()
-        return Mark(name, Verdict(sentence=f"it was not judged: {error}"))
+    why = ""
+    for _ in range(2):
+        try:
+            return marked(room, name, seed, known)
+        except RoomError as error:
+            why = str(error)
+            room.close()
+            room.open()
+    return Mark(name, Verdict(sentence=f"it was not judged: {why}"))
 
 
 def marked(room: Room, name: str, seed: int, known: Verdicts) -> Mark:
