@@ -273,7 +273,7 @@ class Apart(Answer):
         self.may_stop = False  # at a breakpoint, for as long as the learner stays there
         self.stale: Callable[[], bool] = never
         self.messages: queue.Queue[bytes] = queue.Queue(WAITING)
-        self.letters: queue.Queue[bytes] = queue.Queue(WAITING)  # to the answer; an empty one is the last
+        self.outgoing: queue.Queue[bytes] = queue.Queue(WAITING)  # to the answer; an empty one is the last
         self.listener = threading.Thread(target=self.listen, args=[process.stdout], daemon=True)
         self.writer = threading.Thread(target=self.write, args=[process.stdin], daemon=True)
         self.listener.start()
@@ -284,7 +284,7 @@ class Apart(Answer):
         self.process.kill()
         self.process.wait()
         with suppress(queue.Full):  # then it writes, and has no reader any more
-            self.letters.put_nowait(b"")
+            self.outgoing.put_nowait(b"")
         deadline = time.monotonic() + GRACE
         while (self.listener.is_alive() or self.writer.is_alive()) and time.monotonic() < deadline:
             with suppress(queue.Empty):
@@ -309,14 +309,14 @@ class Apart(Answer):
     def send(self, message: dict[str, Any], deadline: float | None) -> None:
         """Gives a message to the thread that writes; NoAnswerError if the answer does not read."""
         try:
-            self.letters.put(line(message), timeout=None if deadline is None else max(deadline - time.monotonic(), 0))
+            self.outgoing.put(line(message), timeout=None if deadline is None else max(deadline - time.monotonic(), 0))
         except queue.Full:
             raise NoAnswerError(LOOP.format(self.seconds)) from None
 
     def write(self, stream: IO[bytes]) -> None:
         """Passes on what is sent. A process that does not read holds up this thread alone."""
         with suppress(OSError, ValueError):  # it has ended; the next look at its messages says how
-            while text := self.letters.get():
+            while text := self.outgoing.get():
                 stream.write(text)
                 stream.flush()
 
