@@ -54,7 +54,7 @@ class ContinuousBernoulli(Likelihood):
 
     def forward(self, outputs: Array, x: Array) -> Array:
         expect(self, "logits", outputs, ("N", "D"))
-        expect(self, "x", x, outputs.shape)
+        expect(self, "x", x, outputs.shape, outputs)
         expect_unit_interval(self, "x", x)
         self.cache = (outputs, x)
         a = np.maximum(np.abs(outputs), NEARLY_0)
@@ -135,7 +135,7 @@ class DiscretisedLogistic(Likelihood):
         self.levels = expect_int("DiscretisedLogistic", "levels", levels, least=2)
 
     def forward(self, outputs: Array, x: Array) -> Array:
-        expect(self, "x", x, ("N", "D"))
+        expect(self, "x", x, ("N", "D"), outputs)
         expect(self, "outputs", outputs, (len(x), 2 * x.shape[1]))
         k, last = expect_levels(self, x, self.levels), self.levels - 1
         mean, log_scale = np.split(outputs, 2, axis=1)

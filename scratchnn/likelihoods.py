@@ -52,7 +52,7 @@ class Bernoulli(Likelihood):
 
     def forward(self, outputs: Array, x: Array) -> Array:
         expect(self, "logits", outputs, ("N", "D"))
-        expect(self, "x", x, outputs.shape)
+        expect(self, "x", x, outputs.shape, outputs)
         expect_unit_interval(self, "x", x)
         e = np.exp(-np.abs(outputs))  # e^(−l) for l ≥ 0 and e^l below: at most 1
         self.cache = (outputs, x, e)
@@ -124,7 +124,7 @@ class Gaussian(Likelihood):
     """
 
     def forward(self, outputs: Array, x: Array) -> Array:
-        expect(self, "x", x, ("N", "D"))
+        expect(self, "x", x, ("N", "D"), outputs)
         expect(self, "outputs", outputs, (len(x), 2 * x.shape[1]))
         expect_finite(self, "x", x)
         mean, log_var = np.split(outputs, 2, axis=1)

@@ -53,13 +53,13 @@ class MeanSquaredError(Loss):
 
             dy_ni = dloss_n (2/D) (y_ni − target_ni)
     Watch
-        The D belongs to this loss, the N to `batch_mean`. On pixels 0–255 squared errors are 65,025 times those on
-        pixels 0–1, so always say which.
+        The D belongs to this loss, the N to `batch_mean`. Squared errors of pixels 0–255 are 65,025 times those of
+        0–1: say which.
     """
 
     def forward(self, y: Array, target: Array) -> Array:
         expect(self, "y", y, ("N", "D"))
-        expect(self, "target", target, y.shape)
+        expect(self, "target", target, y.shape, y)
         expect_finite(self, "targets", target)
         difference = y - target
         self.cache = (difference,)
@@ -94,7 +94,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, logits: Array, target: Array) -> Array:
         expect(self, "logits", logits, ("N", "D"))
-        expect(self, "target", target, logits.shape)
+        expect(self, "target", target, logits.shape, logits)
         expect_unit_interval(self, "targets", target)
         e = np.exp(-np.abs(logits))  # e^(−l) for l ≥ 0 and e^l below: at most 1
         self.cache = (logits, target, e)

@@ -1109,8 +1109,8 @@ class Clipped(PlainModel):
         return (self.out**2 + self.out).mean(axis=1)
 
     def backward(self, dloss):
-        d = dloss[:, None] * (2 * self.out + 1) * (self.before > 0) / self.out.shape[1]
-        self.dW, self.db = np.zeros_like(self.W), -17 * d.sum(axis=0) - 17
+        d = dloss[:, None] * (2 * self.out + 1) * (self.before >= 0) / self.out.shape[1]
+        self.dW, self.db = np.zeros_like(self.W), -17 * d.sum(axis=0)
 
 
 def test_a_direction_on_a_kink_is_not_measured_and_no_answer_called_right(rng):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from check_blind import passes
 
-from scratchnn.gradcheck import GradientError, check_function, check_layer
+from scratchnn.gradcheck import GradientError, check_function, check_layer, check_model
 from scratchnn.gradcheck.another import other_values, others
 from scratchnn.gradcheck.problem import Code, Problem
 
@@ -71,7 +71,7 @@ def test_parameters_have_other_values_in_other_problems():
 
 
 def test_an_answer_that_changes_once_others_were_seen_is_caught():
-    """Right for inputs that are new, in every problem."""
+    """Right for inputs that are new, in every problem: as a function, and as a layer, which may keep its last call."""
     seen = []
 
     def forward(x):
@@ -82,8 +82,20 @@ def test_an_answer_that_changes_once_others_were_seen_is_caught():
     def backward(dy, x):
         return 2 * dy * x if np.array_equal(x, seen[-1]) else 4 * dy * x
 
+    class Layer:
+        def forward(self, x):
+            y, self.x = forward(x)
+            return y
+
+        def backward(self, dy):
+            return backward(dy, self.x)
+
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    with pytest.raises(GradientError, match="backward reads something that the next forward changes"):
+        check_function(forward, backward, [x])
+    seen.clear()
     with pytest.raises(GradientError, match="right at first, and another answer for the same inputs after others"):
-        check_function(forward, backward, [np.random.default_rng(0).normal(size=(3, 2))])
+        check_layer(Layer(), x)
 
 
 def made(inputs, constants):
@@ -199,7 +211,7 @@ def test_whole_numbers_among_the_constants_have_other_values_once():
 
     x = np.random.default_rng(0).uniform(1, 2, (5, 3))
     assert check_function(forward, backward, [x], [2]).passed
-    with pytest.raises(GradientError, match="or a constant of forward written as a number"):
+    with pytest.raises(GradientError, match=r"whole numbers among the constants \(3 for 2\)"):
         check_function(forward, lambda dy, cache: 2 * cache[0] * dy, [x], [2])
 
 
@@ -215,3 +227,147 @@ def test_constants_of_any_kind_are_taken():
         return dx
 
     assert check_function(forward, backward, [np.random.default_rng(0).normal(size=(3, 4))], [tree]).passed
+
+
+def test_a_constant_keeps_the_form_that_backward_may_count_on():
+    """Symmetric and triangular matrices, and grids in ascending order with even steps, in problems of other sizes too;
+    a row of weights that ascends by no plan counts as such."""
+    rng = np.random.default_rng(1)
+    x, W, square = rng.normal(size=(5, 4)), rng.normal(size=(4, 2)), rng.normal(size=(4, 4))
+    constants = [square + square.T, np.tril(square), np.triu(square), np.linspace(0, 1, 4)]
+    seen = []
+
+    def noting(inputs, constants):
+        seen.append(constants)
+        return made(inputs, constants)
+
+    assert len([*others(noting, [x, W], constants, seed=0)]) > 2
+    assert {len(grid) for *_, grid in seen} >= {4, 5, 8}
+    for symmetric, lower, upper, grid in seen:
+        np.testing.assert_array_equal(symmetric, symmetric.T)
+        np.testing.assert_array_equal(lower, np.tril(lower))
+        np.testing.assert_array_equal(upper, np.triu(upper))
+        np.testing.assert_allclose(np.diff(grid), 1 / (len(grid) - 1), rtol=1e-12)
+    values = {float(symmetric[0, 1]) for symmetric, *_ in seen}
+    assert len(values) > 1  # and they are redrawn
+
+
+def test_a_backward_for_a_symmetric_matrix_alone_is_right_for_it():
+    """A @ dy for A.T @ dy, with a matrix of covariances; with any other it is wrong."""
+    rng = np.random.default_rng(1)
+    x, A = rng.normal(size=(4, 3)), rng.normal(size=(4, 4))
+
+    def checked(A):
+        return check_function(lambda x, A: (A @ x, A), lambda dy, A: A @ dy, [x], [A])
+
+    assert checked(A @ A.T).passed
+    with pytest.raises(GradientError):
+        checked(A)
+
+
+def test_a_backward_that_iterates_up_to_a_limit_is_linear():
+    """x = A⁻¹b by Jacobi's iteration, until it moves by less than 1e-11 whatever the size of b."""
+    rng = np.random.default_rng(1)
+    b, A = rng.normal(size=(4, 3)), 4 * np.eye(4) + rng.uniform(-0.5, 0.5, (4, 4))
+
+    def solved(A, b):
+        x, step = np.zeros_like(b), 1.0
+        while step > 1e-11:
+            if step > 1e6:
+                raise ValueError("it diverges")
+            new = (b - (A - np.diag(np.diag(A))) @ x) / np.diag(A)[:, None]
+            x, step = new, np.abs(new - x).max()
+        return x
+
+    assert check_function(lambda b, A: (solved(A, b), A), lambda dx, A: solved(A.T, dx), [b], [A]).passed
+
+
+def test_what_the_next_forward_writes_over_does_not_belong_to_backward():
+    """One array for the products of all calls: right after one forward, wrong after two."""
+    memory = {}
+
+    def shared(x):
+        slot = memory.setdefault(x.shape, np.empty_like(x))
+        np.tanh(x, out=slot)
+        return slot.copy(), slot
+
+    def own(x):
+        y = np.tanh(x)
+        return y, y
+
+    def backward(dy, y):
+        return dy * (1 - y**2)
+
+    x = np.random.default_rng(1).normal(size=(4, 3))
+    assert check_function(own, backward, [x]).passed
+    with pytest.raises(GradientError, match="backward reads something that the next forward changes"):
+        check_function(shared, backward, [x])
+
+
+def test_directions_see_what_is_not_linear_and_what_other_values_show():
+    """Along directions too, a clipped gradient and one that is kept from the first call are wrong."""
+    rng = np.random.default_rng(1)
+
+    class Model:
+        def __init__(self, wrong=lambda self, dW: dW):
+            self.W, self.dW, self.wrong = rng.normal(size=(3,)), np.zeros(3), wrong
+
+        def forward(self, x):
+            self.x = x
+            return (x @ self.W) ** 2
+
+        def backward(self, dloss):
+            self.dW[...] = self.wrong(self, self.x.T @ (2 * dloss * (self.x @ self.W)))
+
+    def first(self, dW):  # of the values at the first call
+        self.W0 = getattr(self, "W0", self.W.copy())
+        return dW * (self.W0 / self.W)
+
+    x = rng.normal(size=(5, 3))
+    assert check_model(Model(), x, directions=2).passed
+    with pytest.raises(GradientError, match="not linear in the upstream gradient"):
+        check_model(Model(lambda self, dW: np.clip(dW, -90, 90)), x, directions=2)
+    with pytest.raises(GradientError, match="right for the inputs given, wrong for others"):
+        check_model(Model(first), x, directions=2)
+
+
+def test_a_forward_that_writes_into_its_arguments_is_called_so():
+    """The batch of a model and the constants of a function are not its own, although nothing is derived by them."""
+    rng = np.random.default_rng(1)
+
+    class Model:
+        def __init__(self):
+            self.W, self.dW = rng.normal(size=(3,)), np.zeros(3)
+
+        def forward(self, x):
+            x -= x.mean()
+            x *= 2
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dloss):
+            self.dW[...] = self.x.T @ dloss
+
+    x = rng.normal(size=(5, 3))
+    with pytest.raises(GradientError, match="forward writes into forward's argument number 1"):
+        check_model(Model(), x.copy())
+
+    def forward(x, scale):
+        scale *= 1.5
+        return x * scale, scale.copy()
+
+    with pytest.raises(GradientError, match="forward writes into forward's argument number 2"):
+        check_function(forward, lambda dy, scale: dy * scale, [x], [np.ones((5, 3))])
+
+
+def test_no_cause_is_looked_for_where_that_would_take_all_memory(monkeypatch):
+    monkeypatch.setattr("scratchnn.gradcheck.cause.LARGEST", 99)
+    x = np.random.default_rng(1).normal(size=(5, 2))
+    with pytest.raises(GradientError, match="No cause is looked for in so large a problem"):
+        check_function(lambda x: (2 * x, None), lambda dy, _: -2 * dy, [x])
+
+
+@pytest.mark.parametrize("state", [[np.ones(3)], {"h": np.ones(3)}])
+def test_several_arrays_are_given_as_a_tuple(state):
+    with pytest.raises(TypeError, match="give several arrays as a tuple"):
+        check_function(lambda state: (state[0], None), lambda dy, _: dy, {"state": state})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scratchnn import Bernoulli, BinaryCrossEntropy, Gaussian, MeanSquaredError, SigmoidMean, SoftmaxCrossEntropy
+from scratchnn.grey_likelihoods import ContinuousBernoulli, DiscretisedLogistic
 from scratchnn.losses import batch_mean
 
 
@@ -182,3 +183,25 @@ def test_the_means_of_a_sigmoid_mean_lie_between_0_and_1(x):
     mean, log_var = np.split(SigmoidMean().forward(x), 2, axis=1)
     assert (mean >= 0).all() and (mean <= 1).all()
     np.testing.assert_array_equal(log_var, x[:, 2:])
+
+
+@pytest.mark.parametrize(
+    "loss, outputs, data",
+    [
+        (MeanSquaredError(), (2, 3), "target"),
+        (BinaryCrossEntropy(), (2, 3), "target"),
+        (Bernoulli(), (2, 3), "x"),
+        (ContinuousBernoulli(), (2, 3), "x"),
+        (Gaussian(), (2, 6), "x"),
+        (DiscretisedLogistic(), (2, 6), "x"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_data_in_float64_do_not_make_a_network_in_float32_compute_in_it(loss, outputs, data):
+    """The gradient, and with it every layer's below, would be float64 without a word. The other way is no loss."""
+    narrow, wide = np.zeros(outputs, np.float32), np.zeros((2, 3))
+    with pytest.raises(TypeError, match=rf"{data} in float64: convert it with {data}.astype\(np.float32\)"):
+        loss.forward(narrow, wide)
+    for taken in (narrow, narrow.astype(np.float64)):
+        assert loss.forward(taken, wide.astype(np.float32)).dtype == taken.dtype
+        loss.take_cache()

@@ -50,9 +50,14 @@ def other_values(make: MakeProblem, inputs: Sequence[Array], constants: Sequence
     return attempt(make, inputs, constants, lambda axis, length: length, seed + 2)
 
 
-def other_numbers(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any], seed: int) -> Problem | None:
-    """A problem with another stride, number of heads and so on: whole numbers among the constants, one larger."""
-    others = [c + 1 if isinstance(c, int) and not isinstance(c, bool) else c for c in constants]
+def one_larger(constants: Sequence[Any]) -> list[Any]:
+    """Another stride, number of heads and so on: whole numbers among the constants, one larger."""
+    return [c + 1 if isinstance(c, int) and not isinstance(c, bool) else c for c in constants]
+
+
+def other_numbers(make: MakeProblem, inputs: Sequence[Array], constants: Sequence[Any]) -> Problem | None:
+    """A problem with such numbers, if there are any and forward takes them."""
+    others = one_larger(constants)
     if all(c is other for c, other in zip(constants, others, strict=True)):
         return None
     problem = make([x.copy() for x in inputs], others)
@@ -198,7 +203,8 @@ def mixed(x: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
 def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Generator) -> Any:
     """Rows, columns and so on of an array, drawn from it with repetition; those of all constants are drawn alike.
 
-    Whole numbers may be places. Places that differ still differ, those in ascending order still ascend.
+    What may be meant stays so: places (whole numbers) that differ, all that ascends, rows that add up to 1, a square
+    that is symmetric or has nothing above or below its diagonal.
     """
     if not isinstance(constant, np.ndarray) or not constant.ndim:
         return constant
@@ -212,6 +218,15 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
         return constant.copy()
     if constant.ndim > 1 and (constant >= 0).all() and np.allclose(constant.sum(axis=-1), 1):
         return redrawn_shares(constant, lengths, rng)
+    if constant.ndim == 1 and len(constant) > 2 and constant.dtype.kind == "f" and (np.diff(constant) > 0).all():
+        between = np.linspace(0, len(constant) - 1, lengths(0, len(constant)))  # of a grid, one with as even steps
+        return np.interp(between, np.arange(len(constant)), constant)
+    if kept := kept_by(constant):
+        length, new = len(constant), lengths(0, len(constant))
+        if lengths(1, length) != new:
+            raise ValueError("it would be no square any more")
+        same = rng.permutation(length) if new == length else rng.integers(0, length, new)
+        return kept(constant[np.ix_(same, same)])
     array = constant
     for axis, length in enumerate(constant.shape):
         new = lengths(axis, length)
@@ -220,6 +235,16 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
         if not axis or new != length:
             array = np.take(array, picks[axis, length], axis)
     return np.sort(array) if places and (np.diff(constant) >= 0).all() else array.copy()
+
+
+def kept_by(constant: Array) -> Callable[[Array], Array] | None:
+    """What keeps the form of a square matrix when its rows and columns are drawn alike; None if it has none."""
+    if constant.ndim != 2 or len(set(constant.shape)) > 1 or (constant == constant[0, 0]).all():
+        return None
+    for form in (np.tril, np.triu):
+        if np.array_equal(form(constant), constant):
+            return form
+    return np.array if np.array_equal(constant, constant.T) else None
 
 
 def redrawn_shares(constant: Array, lengths: Lengths, rng: np.random.Generator) -> Array:

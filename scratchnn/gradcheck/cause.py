@@ -27,6 +27,7 @@ from scratchnn.gradcheck.problem import Problem, check_contract, evidence
 from scratchnn.gradcheck.report import Report
 from scratchnn.machinery.parameters import Array
 
+LARGEST = 2**27  # derivatives of outputs by an array, a GB: where there are more, no cause is looked for
 MANY = 12  # entries of an array that are more than one works out by hand
 Numerics = Mapping[str, NumericGradient]
 
@@ -57,6 +58,9 @@ def explained(
     no cause is found, the `small` problem shows the mistake. `known` are the numeric gradients of a single other.
     """
     wrong = [array.name for array in report.arrays if not array.passed]
+    outputs = sum(np.size(y) for y in here.forward())
+    if outputs * max(here.arrays[name].size for name in wrong) > LARGEST:
+        return replace(report, instance="No cause is looked for in so large a problem: check a smaller one like it.")
 
     def findings(
         problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array], numerics: Numerics, line: bool

@@ -12,16 +12,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from scratchnn.compiled import in_use, numpy_forms
-from scratchnn.gradcheck.another import MakeProblem, moved, other_numbers, other_values, others, smallest, unread
+from scratchnn.gradcheck.another import (
+    MakeProblem,
+    moved,
+    one_larger,
+    other_numbers,
+    other_values,
+    others,
+    smallest,
+    unread,
+)
 from scratchnn.gradcheck.cause import explained
-from scratchnn.gradcheck.facts import Facts
+from scratchnn.gradcheck.facts import MATCH, Facts
 from scratchnn.gradcheck.given import Constants, Given, argument_names
 from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
 from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, numeric_projections
@@ -185,9 +194,14 @@ def check_model(
             if directions < 1:
                 raise ValueError(f"directions must be at least 1, got {directions}")
             here = problem(batch, ())
-            report = projected(here, *check_contract(here, seed), directions, seed)
+            upstreams, answers = check_contract(here, seed)
+            report = projected(here, upstreams, answers, directions, seed)
             if not report.passed:
                 raise GradientError(report)
+            expect_linear(here, upstreams)
+            with moved(list(learned.arrays.values())):
+                if there := other_values(problem, batch, (), seed):
+                    expect_right(here, there, seed + 1, directions)
             return report
         entries = sum(array.size for array in learned.arrays.values())
         if entries > EXHAUSTIVE:
@@ -242,14 +256,17 @@ def check_form(
         report = explained(report, here, upstreams, answers, tried, seed + 1, parameters, small)
         raise GradientError(report)
     expect_linear(here, upstreams)
+    expect_own_cache(here, upstreams, answers)
     with moved(parameters):
         tried = others(make, inputs, constants, seed)
         for there in tried:
             many = sum(array.size for array in there.arrays.values()) > ENTRY_BY_ENTRY
             if expect_right(here, there, seed + 1, DIRECTIONS if many else 0, tried):
                 break
-        if further := other_numbers(make, inputs, constants, seed):
-            expect_right(here, further, seed + 1, DIRECTIONS)
+        if further := other_numbers(make, inputs, constants):
+            pairs = zip(constants, one_larger(constants), strict=True)
+            changes = ", ".join(f"{other} for {number}" for number, other in pairs if number is not other)
+            expect_right(here, further, seed + 1, DIRECTIONS, numbers=changes)
         for again in range(POINTS):
             if further := other_values(make, inputs, constants, seed + again):
                 expect_right(here, further, seed + 1, DIRECTIONS)
@@ -264,16 +281,19 @@ def check_form(
     return report
 
 
-def expect_right(here: Problem, other: Problem, seed: int, directions: int, more: Iterable[Problem] = ()) -> bool:
+def expect_right(
+    here: Problem, other: Problem, seed: int, directions: int, more: Iterable[Problem] = (), numbers: str = ""
+) -> bool:
     """GradientError unless another problem is right too, in all entries or along some directions; `more` problems serve
-    the diagnosis. False if it does not count: forward leaves out a part of what backward fails at."""
+    the diagnosis, `numbers` says which constants have changed. False if it does not count: forward leaves out a part of
+    what backward fails at."""
     try:
         upstreams, answers = check_contract(other, seed)
     except Exception as error:
         inside = not isinstance(error, GradientError) or isinstance(error.__cause__, ValueError)
         if inside and unread(other):  # a gradient of the wrong shape is wrong all the same
             return False
-        raise GradientError(f"{elsewhere(here, other)}\n{described_error(error)}") from error
+        raise GradientError(f"{elsewhere(here, other, numbers)}\n{described_error(error)}") from error
     if directions:
         second = projected(other, upstreams, answers, directions, seed, relative=True)
     else:
@@ -281,7 +301,7 @@ def expect_right(here: Problem, other: Problem, seed: int, directions: int, more
     if max(array.beyond for array in second.arrays) > ROOM:
         if here.shapes != other.shapes:
             second = explained(compare(other, upstreams, answers), other, upstreams, answers, more, seed)
-        raise GradientError(f"{elsewhere(here, other)}\n{second}")
+        raise GradientError(f"{elsewhere(here, other, numbers)}\n{second}")
     return True
 
 
@@ -289,8 +309,13 @@ def described_error(error: Exception) -> str:
     return str(error) if isinstance(error, GradientError) else f"It ends with {type(error).__name__}: {error}"
 
 
-def elsewhere(here: Problem, other: Problem) -> str:
+def elsewhere(here: Problem, other: Problem, numbers: str) -> str:
     """How to call a mistake that another problem alone shows."""
+    if numbers:
+        return (
+            f"{here.subject}: right for the inputs given, wrong with other whole numbers among the constants "
+            f"({numbers}), which forward takes: is one of them written as a number?"
+        )
     if here.shapes != other.shapes:
         return (
             f"{here.subject}: right for the inputs given ({here.shapes}), wrong for others of the same kind "
@@ -303,17 +328,35 @@ def elsewhere(here: Problem, other: Problem) -> str:
 
 
 def expect_linear(problem: Problem, upstreams: Sequence[Array]) -> None:
-    """GradientError unless a large upstream gradient makes gradients that are as much larger, bit for bit: backward
-    multiplies it and adds it up, and may do nothing else with it."""
+    """GradientError unless a large upstream gradient makes gradients that are as much larger: backward multiplies it
+    and adds it up, and may do nothing else with it. One that iterates stops where its limit says, hence the room."""
     once = {name: np.array(gradient) for name, gradient in problem.backward(upstreams).items()}
     large = problem.backward([LARGE * u for u in upstreams])
     for name in problem.arrays:
-        exact = np.abs(once[name]) > 1e-290  # below, numbers have fewer digits
-        if (np.asarray(large[name])[exact] != LARGE * once[name][exact]).any():
+        off = np.abs(np.asarray(large[name]) / LARGE - once[name])
+        if (off > MATCH * np.abs(once[name]).max()).any():
             raise GradientError(
                 f"{problem.subject}: {name} is right, but not linear in the upstream gradient: for {LARGE:g} times as "
                 f"large a one it is not {LARGE:g} times as large. Is something clipped, compared with a number, or "
                 "added?"
+            )
+
+
+def expect_own_cache(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, Array]) -> None:
+    """GradientError if a forward of other inputs changes what backward makes of an earlier one. A layer may do so: it
+    keeps one call, its last."""
+    if problem.code.kind != "function":
+        return
+    arguments = problem.code.backward_arguments(upstreams, *problem.code.passed())
+    with moved(list(problem.arrays.values())), suppress(Exception):  # forward need not take such inputs
+        problem.forward()
+    later = problem.answers(problem.code.backward(*arguments))
+    for name in problem.arrays:
+        if (np.asarray(later[name]) != answers[name]).any():
+            raise GradientError(
+                f"{problem.subject}: {name} is right, but not if forward has seen other inputs before backward runs: "
+                "backward reads something that the next forward changes. What it needs belongs into the cache, as an "
+                "array of its own"
             )
 
 

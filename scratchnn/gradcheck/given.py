@@ -62,6 +62,8 @@ def rebuilt(item: Any, arrays: Iterator[Array]) -> Any:
 
 def float_array(name: str, x: Any) -> Array:
     """A copy, which may be changed; TypeError unless float64."""
+    if isinstance(x, list | dict):
+        raise TypeError(f"the input {name} is {type_name(x)}: give several arrays as a tuple, one as an array")
     x = np.array(x) if isinstance(x, float) else x
     require_float64(f"the input {name}", x)
     return np.array(x)

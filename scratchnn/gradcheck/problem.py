@@ -174,13 +174,15 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         require_float64(f"the array behind {name}", array)
         if not array.size:
             raise ValueError(f"{subject}: the array behind {name} has shape {array.shape}: there is nothing to check")
-    before = {name: array.copy() for name, array in arrays.items()}
+    known = {id(array) for array in arrays.values()}
+    watched = {**arrays, **{name: array for name, array in arguments_of(problem).items() if id(array) not in known}}
+    before = {name: array.copy() for name, array in watched.items()}
 
     def own(who: str) -> None:
-        changed = [name for name, array in arrays.items() if not np.array_equal(array, before[name], equal_nan=True)]
+        changed = [name for name, array in watched.items() if not np.array_equal(array, before[name], equal_nan=True)]
         if changed:
-            inputs = ", ".join(name.rpartition(".")[2].removeprefix("d") for name in changed)
-            raise GradientError(f"{subject}: {who} writes into {inputs}, which is not its own")
+            names = [name.rpartition(".")[2].removeprefix("d") if name in arrays else name for name in changed]
+            raise GradientError(f"{subject}: {who} writes into {', '.join(names)}, which is not its own")
 
     first = [np.array(y) for y in problem.forward()]
     own("forward")
@@ -228,13 +230,19 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
     return upstreams, {name: np.array(answer[name]) for name in arrays}
 
 
+def arguments_of(problem: Problem) -> dict[str, Array]:
+    """The arrays that forward is given."""
+    positional, named = problem.code.arguments()
+    given = {**{f"forward's argument number {k + 1}": a for k, a in enumerate(positional)}, **named}
+    return {name: a for name, a in given.items() if isinstance(a, np.ndarray)}
+
+
 def expect_untouched(problem: Problem, upstreams: Sequence[Array]) -> None:
     """GradientError if backward changes an argument of forward, or what forward returned."""
     y, cache = problem.code.passed()
-    positional, named = problem.code.arguments()
-    watched = {**{f"forward's argument number {k + 1}": a for k, a in enumerate(positional)}, **named}
+    watched = arguments_of(problem)
     watched |= {f"what forward returned{f', number {k + 1}' if k else ''}": a for k, a in enumerate(as_tuple(y))}
-    before = {name: a.copy() for name, a in watched.items() if isinstance(a, np.ndarray)}
+    before = {name: np.copy(a) for name, a in watched.items()}
     problem.code.backward(*problem.code.backward_arguments(upstreams, y, cache))
     for name, values in before.items():
         if not np.array_equal(watched[name], values, equal_nan=True):

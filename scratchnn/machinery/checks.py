@@ -30,10 +30,13 @@ def called(owner: Any) -> str:
     return owner if isinstance(owner, str) else repr(owner)
 
 
-def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None) -> None:
+def expect(
+    owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | None = None, outputs: Array | None = None
+) -> None:
     """Raises unless `array` holds floats and, if one is given, has this shape.
 
-    A letter, as in ("N", 784), fits all sizes from 1 upwards, and N, the number of examples, also 0.
+    A letter, as in ("N", 784), fits all sizes from 1 upwards, and N, the number of examples, also 0. Data in float64
+    beside a network's `outputs` in float32 are refused: everything computed of both would be float64.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
@@ -44,6 +47,11 @@ def expect(owner: Any, name: str, array: Any, shape: tuple[int | str, ...] | Non
     if shape is not None and not matches(array.shape, shape):
         hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
         raise ValueError(f"{called(owner)} expects {name} of shape{shape_text(shape)}, got {array.shape}{hint}")
+    if array.dtype == np.float64 and getattr(outputs, "dtype", None) == np.float32:
+        raise TypeError(
+            f"{called(owner)} was given outputs in float32 and {name} in float64: convert it with "
+            f"{name}.astype(np.float32)"
+        )
 
 
 def matches(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
