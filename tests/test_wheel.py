@@ -45,10 +45,10 @@ class Installed:
         return ended.stdout
 
     def refuses(self, code: str, **variables: str) -> str:
-        """The last line of the traceback of Python code that must fail for want of a package."""
+        """The last line of what Python says of code that must fail for want of a package."""
         ended = self.run("python", "-c", code, **variables)
         assert ended.returncode == 1, ended.stdout + ended.stderr
-        return ended.stderr.splitlines()[-1].removeprefix("scratchnn.machinery.extras.MissingExtraError: ")
+        return re.sub("^(error|scratchnn.machinery.extras.MissingExtraError): ", "", ended.stderr.splitlines()[-1])
 
 
 def unless_offline(line: release.Line, folder: Path) -> None:
@@ -165,3 +165,21 @@ def test_what_needs_an_extra_names_it_in_one_sentence(code, sentence, installed)
     (installed.folder / "data").mkdir(exist_ok=True)
     refused = installed.refuses(code, SCRATCHNN_DATA=str(installed.folder / "data"))
     assert re.fullmatch(f"{sentence}: {re.escape(EXTRA)}", refused)
+
+
+SCRIPTS = sorted(path for path in (ROOT / "examples").rglob("*.py") if path.parent.name in ("examples", "lectures"))
+BARE = {
+    "first_backprop",
+    "log_likelihood",
+    "results",
+    "tiny_vae",
+    "vae",
+}  # need nothing, or not at once
+
+
+@pytest.mark.parametrize("script", [pytest.param(p, id=p.stem) for p in SCRIPTS if p.stem not in BARE])
+def test_a_script_that_needs_an_extra_says_so_in_one_line(script, installed):
+    """Wherever the import stands: no traceback."""
+    ended = installed.run("python", script)
+    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert re.search(r"^error: .* needs? .*python -m pip install \"scratchnn\[[a-z,]+\]\"$", ended.stderr)

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.path import Path
 
 from scratchnn import VAE, Dense, ReLU, Sequential
 from scratchnn.machinery.parameters import Array
@@ -351,6 +349,9 @@ def shown(number: float) -> str:
 
 
 def arrow(points: Array, colour: str) -> None:
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
+
     above.add_patch(FancyArrowPatch(path=Path(points), arrowstyle="-|>", mutation_scale=9, color=colour, linewidth=1.1))
 
 

@@ -12,6 +12,10 @@ On the digits that come with the library it takes half a minute.
 # below. All images get the same K draws of noise, so the score of one does not depend on which others are there.
 
 import numpy as np
+
+from scratchnn.scripts import figures  # before what may not be installed: then one sentence says so
+
+# isort: split
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +26,6 @@ from sklearn.preprocessing import Binarizer
 from scratchnn import data
 from scratchnn.estimators import VAETransformer
 from scratchnn.machinery.parameters import Array
-from scratchnn.scripts import figures
 from scratchnn.scripts.lecture import Lecture
 
 lecture = Lecture("pipeline_and_search")

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from mistakes.lab import Checked, with_parts
 from scratchnn import VAE, Adam, Bernoulli, Dense, Gaussian, ReLU, Sequential
@@ -54,6 +53,8 @@ def variance_of_draws(sampler: Reparameterise) -> Checked:
 
 def kl_by_draws(divergence: KLToStandardNormal) -> Checked:
     """KL = E_q[log q(z) − log p(z)], by many draws."""
+    from scipy import stats
+
     z = draws(Reparameterise())
     log_ratios = stats.norm.logpdf(z, MEAN, np.sqrt(VAR)) - stats.norm.logpdf(z)
     estimate, bar = float(log_ratios.mean()), float(log_ratios.std()) / np.sqrt(DRAWS)
@@ -63,6 +64,8 @@ def kl_by_draws(divergence: KLToStandardNormal) -> Checked:
 
 def sum_of_log_probabilities(likelihood: Bernoulli) -> Checked:
     """log p(x|z) of black and white pixels, by SciPy."""
+    from scipy import stats
+
     rng = np.random.default_rng(0)
     logits, x = rng.standard_normal((1, 8)), rng.integers(0, 2, (1, 8)).astype(float)
     found = float(likelihood.forward(logits, x)[0])
@@ -106,6 +109,8 @@ def steps_of_adam(make: Callable[[Any], Adam]) -> Checked:
 
 def known_log_p(cls: type[VAE]) -> Checked:
     """x = z + noise of variance ½: p(x) = N(0, 3/2), and the true posterior N(2x/3, 1/3) makes the ELBO log p(x)."""
+    from scipy import stats
+
     rng = np.random.default_rng(0)
     encoder, decoder = Dense(1, 2, rng, b=np.log([1, 1 / 3]), dtype=np.float64), Dense(1, 2, rng, dtype=np.float64)
     encoder.W, decoder.W, decoder.b = np.array([[2 / 3, 0]]), np.array([[1, 0]]), np.log([1, 1 / 2])

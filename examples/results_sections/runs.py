@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scipy import stats
-
 from scratchnn.training.runs import OutputError, mean_and_std, write_text
 
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
@@ -247,6 +245,8 @@ def verdict(document: float, ours: Sequence[float]) -> str:
     difference = f"{document - statistics.fmean(ours):+.2f}".replace("-", "−")
     if len(ours) < 2:
         return f"{difference}: one run, spread unknown"
+    from scipy import stats
+
     n = len(ours)
     reach = stats.t.ppf(0.975, n - 1) * statistics.stdev(ours) * (1 + 1 / n) ** 0.5
     inside = abs(document - statistics.fmean(ours)) <= reach
