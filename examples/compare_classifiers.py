@@ -47,8 +47,8 @@ def load_classifiers(paths: Sequence[Path]) -> tuple[dict[str, Classifier], dict
         if name in classifiers:
             raise runs.OptionError(f"{run} is given twice: each classifier can be shown once")
         common = common or settings
-        for what in ("data", "binarisation"):
-            here, there = settings.get(what), common.get(what)
+        for what, usual in (("data", None), ("binarisation", "none")):
+            here, there = settings.get(what, usual), common.get(what, usual)
             if here != there:
                 raise runs.OptionError(
                     f"{run} was trained on other images than {paths[0]}: its {what} is {here}, and not {there}"

@@ -243,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 **{f"Classifier {kind} {n}": repr(made[0]) for (kind, n), made in classifiers.items()}}  # fmt: skip
     settings = {
         "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "early_stopping": args.early_stopping,
         "classifier_epochs": args.classifier_epochs, "codes": args.codes, "optimiser": "Adam(lr=0.001)",
         "networks": networks, "threads": args.threads, "seed": args.seed,
     }  # fmt: skip

@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 from shared.adversarial import BETA1, CLAIMS, GAN, Game, load_gan, variety
-from shared.trained_vae import vae_for
+from shared.trained_vae import expect_dense, vae_for
 
 from scratchnn import (
     VAE,
@@ -143,6 +143,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
             f"{args.data} has no labels for the classifier that looks at the images: choose {', '.join(EPOCHS)} "
             "with --data"
         )
+    if args.only and (args.vae or args.gan):
+        parser.error("--vae and --gan are set beside both generators at the end: leave them out with --only")
     args.epochs = args.epochs or EPOCHS[args.data]
     args.out = args.out or Path("runs") / f"conv-generators-{args.data}-seed{args.seed}"
     return args
@@ -256,7 +258,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"
         )
-    vaes = {"VAE, dense": vae_for(args, data=args.data, binarisation="none")} if args.vae else {}
+    vaes = {}
+    if args.vae:
+        vaes["VAE, dense"] = vae_for(args, data=args.data, binarisation="none", split="contiguous")
+        expect_dense(vaes["VAE, dense"], args.vae)
     gans = {"GAN, dense": dense_gan(args)} if args.gan else {}
     blas.keep_freed_memory()
     settings = {
@@ -298,7 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         told, seed=args.seed, scaling=f"pixels / {images.train.max_value}", document={"claims": CLAIMS},
     )  # fmt: skip
-    what = f"{args.data}, epochs: {args.epochs}, seed: {args.seed}"
+    epochs = " and ".join(map(str, dict.fromkeys((len(vae_history), len(gan.history)))))  # VAE and GAN, if they differ
+    what = f"{args.data}, epochs: {epochs}, seed: {args.seed}"
     shown = {name: some[:SHOWN] for name, some in kinds.items() if name not in ("training images", "noise")}
     pictures = {
         "samples": figures.collage(shown, images.image_shape, 8, f"Images, {what}"),
@@ -321,6 +327,8 @@ def dense_gan(args: argparse.Namespace) -> GAN:
             f"the GAN in {args.gan} was trained with --data {settings.get('data')}, and the images here are those of "
             f"--data {args.data}: train another with python examples/gan.py --data {args.data}"
         )
+    if any(isinstance(part, ConvTranspose2D) for part in gan.generator.parts.values()):
+        raise CheckpointError(f"the GAN in {args.gan} is convolutional: give --gan a dense one, of examples/gan.py")
     return gan
 
 

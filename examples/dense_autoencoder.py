@@ -12,9 +12,10 @@ training images. The error of the final parameters stands beside train_loss, whi
 epoch while the parameters change. What Keras 3 prints is a mean of running means (keras-team/keras, issue 20212): too
 high in the first epoch, and close to train_loss in the last. So the 3181.5 that it prints for the first epoch with 2
 numbers, followed by a slow decline, is no first epoch: a network that has learned nothing has an error of about 7,270,
-and its loss in the first epoch is between 4,500 and 5,600. Most likely the cell had been run before, and its 40 epochs
-come on top of others; ours are 40 in all. Besides, much depends on the seed. Often one of the two numbers dies in the
-first steps, and the loss rests on a plateau above the error of one mean image, as with seed 0 for ten epochs.
+and its loss in the first epoch is above 4,500. Most likely the cell had been run before, and its 40 epochs
+come on top of others; ours are 40 in all. Besides, much depends on the seed. Often one of the two numbers is dead
+at the start or dies in the first steps, and the loss rests on a plateau above the error of one mean image, as with seed
+0 for ten epochs.
 examples/dense_autoencoder_seeds.py trains from many seeds, and lays the document's epochs beside those of runs that
 start with both numbers alive.
 

@@ -9,10 +9,10 @@ images. With 2 numbers in the code there are two kinds of runs, and the mean ove
                  one picture brighter or darker, and more than half of its pixels are dead too. The loss rests on a
                  plateau above the error of one mean image for all, until the network finds a way out, if it does
 
-The initial weights alone do not tell which it will be. Of nearly all networks that have learned nothing both numbers
-are alive; it is decided within the first twenty steps. The error of an untrained network is about 7,270, because its
-outputs are too dark almost everywhere, so all that the first steps of Adam do to a number goes in one direction, for
-all images at once. If it is downwards, the number falls below 0 for all of them and stays there.
+A number that is dead before the first step makes a dead start; with most others it is decided within the first twenty
+steps. The error of an untrained network is about 7,270, because its outputs are too dark almost everywhere, so all that
+the first steps of Adam do to a number goes in one direction, for all images at once. If it is downwards, the number
+falls below 0 for all of them and stays there.
 
 *The document's 40 epochs.* Its first printed loss with 2 numbers is 3181.5, and from there it falls slowly. No first
 epoch has such a loss. In a notebook a cell that is run again goes on with the weights that are there, so its 40 epochs
@@ -79,8 +79,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     args.codes, args.seeds = list(dict.fromkeys(args.codes)), list(dict.fromkeys(args.seeds))
     digits = args.data == "digits"
-    args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in args.codes}
-    args.batch_size_of = {n: args.batch_size or (16 if digits else DENSE_BATCH_SIZES[n]) for n in args.codes}
+    args.epochs_of = {n: args.epochs or (DIGITS_EPOCHS if digits else EPOCHS)[n] for n in EPOCHS}
+    args.batch_size_of = {n: args.batch_size or (16 if digits else DENSE_BATCH_SIZES[n]) for n in EPOCHS}
     args.out = args.out or Path("runs") / f"dense-autoencoder-seeds-{args.data}"
     return args
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.check_folder(args.out)
     images = data.load(args.data)
     train, max_value = all_images(images), images.train.max_value
-    runs.check_batch_size(max(args.batch_size_of.values()), len(train))
+    runs.check_batch_size(max(args.batch_size_of[n] for n in args.codes), len(train))
     print(f"{args.data}: all {len(train):,} images train; pixels from 0 to {max_value}, and errors on that scale")
     for n in args.codes:
         for seed in args.seeds:
@@ -180,14 +180,18 @@ def put_together(args: argparse.Namespace, train: data.Images) -> None:
 
 def finished(args: argparse.Namespace) -> dict[int, list[dict[str, Any]]]:
     """The summaries of the finished runs on the same data, in batches of the same size, for as many epochs, by the
-    numbers in their code, in the order of their seeds."""
+    numbers in their code, in the order of their seeds; OptionError if there are none."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in args.out.glob("*-seed*/summary.json")]
     found.sort(key=lambda run: int(run["seed"]))
     by_code: dict[int, list[dict[str, Any]]] = {}
     for n in EPOCHS:
-        wanted = {"data": args.data, "code": n}
-        wanted |= {"batch_size": args.batch_size_of[n], "epochs": args.epochs_of[n]} if n in args.codes else {}
+        wanted = {"data": args.data, "code": n, "batch_size": args.batch_size_of[n], "epochs": args.epochs_of[n]}
         by_code[n] = [run for run in found if wanted.items() <= run["settings"].items()]
+    if not any(by_code.values()):
+        raise runs.OptionError(
+            f"the runs in {args.out} have seen other epochs, or batches of another size, than are asked for: give them "
+            "the --epochs and --batch-size of those, or choose another folder with --out"
+        )
     return {n: of for n, of in by_code.items() if of}
 
 

@@ -76,7 +76,7 @@ from scratchnn.training.checkpoints import fingerprint
 CODES = {
     "relu-code": "the printed one, a ReLU behind the code",
     "linear-code": "the same without that ReLU",
-    "collapsed": "the printed one, from the first start with a dead number",
+    "collapsed": "the printed one, from the first start with a dead number that stays dead",
 }
 EPOCHS = {"digits": (15, 5, 15), "mnist": (5, 2, 20), "fashion-mnist": (5, 2, 20)}  # 2 numbers; encoder; classifier
 FRESH = 100  # networks that are looked at before they have learned anything
@@ -240,15 +240,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         histories[name] = fit(kind, models[name], rng, seed=seed, epochs=args.epochs)
         codes[kind].append(name)
     panels = {name: encode(model, test[:SHOWN]) for name, model in models.items()}
+    came_alive: list[str] = []
     for number in (number for number, dead in enumerate(starts) if dead == 1):
         rng, name = np.random.default_rng([args.seed, number]), f"collapsed, start {number}"
         models[name] = two_numbers("relu-code", side, rng)
         before = models[name].encoder.forward(test[:SHOWN])  # in training mode: there are no averages yet
         histories[name] = fit(f"collapsed-{number}", models[name], rng, epochs=args.epochs)
-        codes.setdefault("collapsed", []).append(name)
         after = encode(models[name], test[:SHOWN])
         if dead_numbers(encode(models[name], test)) == 1:  # it stays a line: there is no need to look further
+            codes["collapsed"] = [name]
             break
+        came_alive.append(name)
     if "collapsed" in codes:
         panels |= {f"{name}, before training": before, f"{name}, trained": after}
     pca = {name: principal_components(images.train, n) for name, n in (("mean image", 0), ("PCA-2", 2))}
@@ -260,12 +262,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "baselines_test_mse": errors,
         "codes": mse,
         "dead_numbers_at_the_start": starts,
+        "dead_starts_that_came_alive": came_alive,
         "classifier": found,
         "confusion": counts.tolist(),
         "per_class": per_class,
     }
     settings = {
         "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "early_stopping": args.early_stopping,
         "encoder_epochs": args.encoder_epochs, "classifier_epochs": args.classifier_epochs,
         "optimiser": "Adam(lr=0.001)", "threads": args.threads, "seed": args.seed,
         "networks": {name: repr(model) for name, model in {**models, "encoder": wide, "classifier": sorter}.items()},
@@ -277,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     shown = test[:SHOWN]
     panels |= {"PCA": pca["PCA-2"].encode(shown), "t-SNE": t_sne(images, len(shown), args.seed)}
-    of_seed = {kind: names[-1 if kind == "collapsed" else 0] for kind, names in codes.items()}
+    of_seed = {kind: names[0] for kind, names in codes.items()}
     rows = {kind: models[name].reconstruct(shown[:10]) for kind, name in of_seed.items()}
     rows["PCA-2"] = np.clip(pca["PCA-2"].reconstruct(shown[:10]), 0, 1)
     rows["no narrow code"] = wide.reconstruct(shown[:10])

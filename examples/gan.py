@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from shared.adversarial import BETA1, CLAIMS, GAN, Game, variety
-from shared.trained_vae import vae_for
+from shared.trained_vae import expect_dense, vae_for
 from tqdm import tqdm
 
 from scratchnn import Adam, BatchNorm, Classifier, Dense, Dropout, ReLU, Sequential, Sigmoid, data
@@ -208,7 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"
         )
-    other = vae_for(args, data=args.data)
+    other = vae_for(args, data=args.data, binarisation="none", split="contiguous")
+    expect_dense(other, args.vae)
     settings = {
         "data": args.data, "split": "contiguous", "binarisation": "none", "batch_size": args.batch_size,
         "seed": args.seed,
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     test_accuracy = accuracy(predicted_classes(classifier, images.test), data.labels_of(images.test))
     report(measured, still_measured, games, test_accuracy)
-    epochs = len(games["plain"].history)
+    epochs = max(len(game.history) for game in games.values())
     told = {
         **settings, "epochs": epochs, "samples": N_SAMPLES,
         "vae": f"{other!r}, sha256 of its parameters {fingerprint(other.params)}",

@@ -79,7 +79,8 @@ def of_one_data_set(args: argparse.Namespace, name: str) -> argparse.Namespace:
     """The options, with this data set, its number of epochs and its folder."""
     epochs = args.epochs or train.EPOCHS[name]
     out = args.out and (args.out if len(args.data) == 1 else args.out / name)
-    out = out or Path("runs") / f"latent-sizes-{name}-{epochs}-epochs"
+    width = "" if args.hidden == 500 else f"-{args.hidden}-units"
+    out = out or Path("runs") / f"latent-sizes-{name}-{epochs}-epochs{width}"
     if args.dask:
         out = out.resolve()  # a worker may stand in another folder
     return argparse.Namespace(**{**vars(args), "data": name, "epochs": epochs, "out": out})

@@ -41,7 +41,7 @@ from scratchnn.optim import Optimiser
 from scratchnn.scripts import cli, figures
 from scratchnn.scripts.provenance import drawing
 from scratchnn.scripts.thesis import thesis_vae
-from scratchnn.training import DivergedError, Trainer, evaluate, runs
+from scratchnn.training import DivergedError, Trainer, blas, evaluate, runs
 
 RATES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 OPTIMISERS: dict[str, Callable[[VAE], Optimiser]] = {
@@ -108,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seed": args.seed,
     }  # fmt: skip
     untrained = thesis_vae(images.train.pixels.shape[1], args.hidden, args.latent, np.random.default_rng(args.seed))
+    if args.threads == 1:  # the same bits, whether a trainer was made in this process before or not
+        blas.limit_process(args.blas_threads or blas.threads_for(untrained, args.batch_size))
     first = evaluate(untrained, images.train)["loss"]
     scale = {"floor": bernoulli_floor(images.train), "mean_image_loss": mean_image_loss(images.train)}
     print(images)
@@ -136,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "diverged": diverged,
     }
     settings |= {
-        "epochs": args.epochs, "latent": args.latent, "hidden": args.hidden, "model": repr(untrained),
-        "threads": args.threads,
+        "epochs": max(map(len, histories.values())), "latent": args.latent, "hidden": args.hidden,
+        "model": repr(untrained), "threads": args.threads,
     }  # fmt: skip
     runs.write_summary(
         args.out, "optimisers", measured, settings, seed=args.seed, scaling=f"pixels / {images.train.max_value}"

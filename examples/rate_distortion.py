@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         row["saved_by_a_nat"] = above and saved_by_a_nat(above, row)
     print(table(rows, args))
     names = ("data", "binarisation", "epochs", "batch_size", "latent", "hidden", "betas")
-    settings = {name: getattr(args, name) for name in names}
+    settings = {name: getattr(args, name) for name in names} | {"early_stopping": args.early_stopping}
     runs.write_summary(args.out, "rate-distortion", {"rows": rows}, settings, seed=args.seed)
     what = f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {args.epochs}, seed: {args.seed}"
     drawn = curve(rows, f"A higher weight β of the KL: a lower rate, and more distortion\n{what}")

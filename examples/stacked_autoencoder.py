@@ -192,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     networks = {**pretrained[0], "classifier": models["random"][0]}
     settings = {
         "data": args.data, "batch_size": args.batch_size, "epochs": args.epochs, "seeds": list(seeds),
+        "early_stopping": args.early_stopping,
         "pretraining_epochs": args.pretraining_epochs, "learning_rate": [LEARNING_RATE, LAST_LEARNING_RATE],
         "networks": {name: repr(network) for name, network in networks.items()},
         "threads": args.threads, "seed": args.seed,

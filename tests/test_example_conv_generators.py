@@ -16,6 +16,7 @@ from shared.adversarial import GAN, Game, load_gan, variety
 
 from scratchnn import VAE, BatchNorm, Bernoulli, Sequential, data
 from scratchnn.evaluation import bernoulli_floor, precision_and_recall
+from scratchnn.scripts import train
 from scratchnn.training import CheckpointError, Trainer, evaluate, fingerprint, load_model
 from scratchnn.training.checkpoints import read_checkpoint
 
@@ -222,6 +223,21 @@ def test_dense_networks_of_other_images_are_refused(dense, tmp_path, real_data):
     for option, run in (("--vae", dense / "vae"), ("--gan", dense / "plain")):
         text = fails(conv_generators.main, "--data", "mnist", option, run, "--out", tmp_path / "run")
         assert "was trained with --data digits, and the images here are those of --data mnist" in text
+
+
+def test_what_is_set_beside_the_convolutional_ones_is_dense(printed_and_finished, dense, tmp_path):
+    """It is called so in every table and figure; and --only sets nothing beside anything."""
+    _, folder = printed_and_finished
+    text = fails(conv_generators.main, "--vae", folder / "vae", "--out", tmp_path / "run")
+    assert "is no VAE of dense layers with a Bernoulli likelihood (Reshape(" in text
+    text = fails(conv_generators.main, "--gan", folder / "gan", "--out", tmp_path / "run")
+    assert "is convolutional: give --gan a dense one" in text
+    text = fails(conv_generators.main, "--only", "vae", "--vae", dense / "vae")
+    assert "leave them out with --only" in text
+    train.main(["--likelihood", "gaussian", "--hidden", "8", "--epochs", "1", f"--out={tmp_path / 'gaussian'}"])
+    for script in (conv_generators, dense_gans):
+        text = fails(script.main, "--vae", tmp_path / "gaussian", "--out", tmp_path / "run")
+        assert "with a Bernoulli likelihood (SigmoidMean())" in text
 
 
 def test_another_run_is_not_overwritten(printed_and_finished, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import dense_autoencoder_seeds as script
 import numpy as np
@@ -15,6 +16,7 @@ from scratchnn import Adam, data
 from scratchnn.scripts.student_works import KERAS_EPS, all_images, dense_autoencoder
 from scratchnn.training import Trainer
 from scratchnn.training.checkpoints import load_model
+from scratchnn.training.runs import OptionError
 
 SHORT = ["--epochs", "3", "--batch-size", "32"]
 
@@ -171,3 +173,21 @@ def test_mistakes_are_told_in_one_sentence(printed_and_finished, tmp_path):
 def test_help_has_examples():
     assert "examples/dense_autoencoder_seeds.py --data mnist" in succeeds(script.main, "--help")
     assert (ROOT / "examples/dense_autoencoder_seeds.py").exists()
+
+
+def test_runs_of_other_epochs_are_not_mixed_in(printed_and_finished, tmp_path):
+    """Neither those of the other code, nor of the same; and where none is left, a sentence says so."""
+    _, folder = printed_and_finished
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    longer = ["--epochs", 4, "--batch-size", 32]
+    printed = succeeds(script.main, *longer, "--codes", 2, "--seeds", 0, "--out", copy)
+    assert "8 numbers" not in printed.partition("mean squared error on training images")[2]
+    assert [*summary(copy)["settings"]["seeds"]] == ["2"]
+    for run in copy.glob("*-seed*/summary.json"):
+        content = json.loads(run.read_text(encoding="utf-8"))
+        content["settings"]["epochs"] = 9
+        run.write_text(json.dumps(content), encoding="utf-8")
+    args = script.options([*map(str, longer), "--out", str(copy)])
+    with pytest.raises(OptionError, match="have seen other epochs, or batches of another size"):
+        script.finished(args)

@@ -55,8 +55,12 @@ def workers(n, folder):
             for process in processes:
                 process.terminate()
                 process.communicate()
-            # the scheduler, in this process, has loaded the script again, from a folder that goes away with it
+            # the scheduler, in this process, has loaded the script and what it shares with others again, from a folder
+            # that goes away with it
             sys.path[:] = [path for path in sys.path if "dask-scratch-space" not in path]
+            for name in [name for name in sys.modules if name.partition(".")[0] == "shared"]:
+                if "dask-scratch-space" in str(sys.modules[name].__file__):
+                    del sys.modules[name]
             importlib.reload(latent_sizes)
 
 
@@ -131,6 +135,11 @@ def test_an_address_of_no_scheduler_is_one_sentence(tmp_path, monkeypatch, capsy
     pytest.importorskip("dask.distributed")
     text = fails(monkeypatch, capsys, "--dask", "nowhere", "--out", tmp_path, *SMALL)
     assert "--dask nowhere: no Dask scheduler answers there" in text
+
+
+def test_another_width_has_a_folder_of_its_own():
+    args = latent_sizes.options(["--hidden", "700"])
+    assert latent_sizes.of_one_data_set(args, "digits").out.name == "latent-sizes-digits-100-epochs-700-units"
 
 
 def test_without_dask_the_sentence_says_what_to_install(tmp_path, monkeypatch, capsys):

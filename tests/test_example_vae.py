@@ -298,6 +298,21 @@ def test_an_importance_weighted_run_starts_from_the_parameters_of_a_vae_and_says
     assert "loss.png" in names and "reconstruction.png" not in names  # which begins with an untrained network
 
 
+def test_another_width_has_a_folder_of_its_own():
+    assert train.run_name(train.options(["--hidden", "700"])) == "vae-digits-700-units-z2-seed0"
+
+
+def test_a_title_says_which_epoch_a_network_is_of_and_what_it_goes_on_from(rng):
+    model = thesis_vae(64, 8, 2, rng)
+    settings = {"data": "digits", "seed": 3}
+    plain = "VAE on digits, latent dimensions: 2, epochs: 50, seed: 3"
+    assert train.title_of(model, settings, 50, "−ELBO", None) == plain
+    assert train.title_of(model, settings, 50, "−ELBO", 44) == plain.replace("50,", "50, parameters of epoch 44,")
+    settings["from"] = "vae-digits-z2-seed0, 400 epochs, parameters 0123456789abcdef"
+    title = train.title_of(model, settings, 50, "reconstruction + 4·KL", None)
+    assert title == f"{plain}\ncontinued from vae-digits-z2-seed0, 400 epochs; minimised: reconstruction + 4·KL"
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_an_importance_weighted_run_resumes_to_the_same_bits(start, tmp_path, monkeypatch):
     arguments = ["--importance", 3, "--from", start, "--lr", "0.01", "--lr-final", "0.001", *BINARY]

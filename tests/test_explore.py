@@ -602,7 +602,7 @@ def test_a_mistake_with_the_latent_script_is_one_sentence(runs, arguments, messa
     [
         (["classifier", "vae"], "vae holds a model of class VAE, which is no classifier: leave it out"),
         (["classifier", "clothes"], "clothes was trained on other images than {classifier}: its data is fashion-mnist"),
-        (["classifier", "binary"], "{classifier}: its binarisation is fixed, and not None"),
+        (["classifier", "binary"], "{classifier}: its binarisation is fixed, and not none"),
         (["classifier", "classifier"], "is given twice: each classifier can be shown once"),
         (["classifier", "--image", "300"], "error: there is no image 300: they are numbered from 0 to 299"),
         (["classifier", "nothing"], "error: there is no checkpoint"),

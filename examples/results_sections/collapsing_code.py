@@ -21,7 +21,7 @@ from scratchnn.training.runs import mean_and_std
 
 
 def fashion_conv_autoencoder(sources: Sources) -> Written:
-    run = sources.one("fashion-conv-autoencoder", data=FASHION, batch_size=100)
+    run = sources.one("fashion-conv-autoencoder", data=FASHION, batch_size=100, early_stopping=None)
     of, document, settings = run.figures, run.document, run.settings
     found, starts = of["classifier"], of["dead_numbers_at_the_start"]
     classes = [
@@ -48,6 +48,8 @@ def fashion_conv_autoencoder(sources: Sources) -> Written:
         classes=table(("class", *(f"{name}, {whose}" for name in ("precision", "recall", "F1")
                                   for whose in ("document", "ours"))), classes),
         codes=table(("", "test", "training", "dead numbers", "variance along a line"), codes),
+        alive=f" ({len(of['dead_starts_that_came_alive'])} before it came to life in training)"
+        if of.get("dead_starts_that_came_alive") else "",
         n=len(starts), none=starts.count(0), one=starts.count(1), two=starts.count(2),
         figures=sources.show_all(run, captions),
     )  # fmt: skip
@@ -73,15 +75,15 @@ The document's network is on a picture that its text does not hold, so this one 
 **The code of two numbers.** Epochs: {epochs}; {runs}; mean squared error of a pixel from 0 to 1. *relu-code* is the
 printed network, a ReLU behind its code, with an output layer of ours, since the printed decoder breaks off before one
 (nor are loss, optimiser and epochs printed); *linear-code* is the same without that ReLU, and *collapsed* the printed
-one again, from the first start with a dead number.
+one again, from the first start with a dead number that stays dead{alive}.
 
 {codes}
 
 The document saw the data "on a single line, whatever their class". With a ReLU behind the code that happens if one of
 its numbers is below 0 for all images: it is 0 for all, and gets no gradient. Of {n} networks that have
 learned nothing yet, as far as 100 images show, {none} have no such number, {one} have one, which makes a line, and
-{two} have two, which make a point. What is dead for 100 images need not be for all, and can come to life in training:
-how it went with *collapsed* stands in the table. The last column is the share of the code's variance along its main
+{two} have two, which make a point. What is dead for 100 images need not be for all, and can come to life in training.
+The last column is the share of the code's variance along its main
 direction: at 1 the code is a line, whatever the reason. Without the ReLU nothing is cut off there.
 
 {figures}

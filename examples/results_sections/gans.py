@@ -20,6 +20,7 @@ from results_sections.runs import (
     table,
     values,
 )
+from results_sections.thesis import THESIS_SETTINGS
 from scratchnn.training.runs import mean_and_std
 
 CONV = ("VAE, convolutional", "GAN, convolutional")
@@ -124,13 +125,11 @@ stands in the last column.
 
 
 def conv_generators(sources: Sources) -> Written:
-    runs = sources.select("conv-generators", data=FASHION, batch_size=100)
+    runs = sources.select("conv-generators", data=FASHION, batch_size=100, epochs={"vae": 50, "gan": 50})
     common = {"data": FASHION, "latent": 20, "epochs": 50, "batch_size": 100, "binarisation": "none"}
     vaes = {
         "convolutional": sources.select("conv-vae", **common),
-        "dense, 500-500": sources.select(
-            "vae", **common, hidden=500, likelihood="bernoulli", schedule="constant", split="contiguous"
-        ),
+        "dense, 500-500": sources.select("vae", **THESIS_SETTINGS, data=FASHION, latent=20, epochs=50, shuffle=True),
     }
     above = {name: losses_above_floor(of) for name, of in vaes.items()}
     settings = runs[0].settings

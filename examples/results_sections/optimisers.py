@@ -15,8 +15,8 @@ def optimisers(sources: Sources) -> Written:
     for name, losses in of["train_loss"].items():
         diverged = of["diverged"].get(name)
         cells = [f"{losses[epoch - 1]:.2f}" if epoch <= len(losses) else "" for epoch in TOLD]
-        rows.append((name, *cells, diverged or f"{of['held_out_loss'][name][-1]:.2f}"))
-    finished = {name: losses[-1] for name, losses in of["train_loss"].items() if name not in of["diverged"]}
+        rows.append((name, *cells, diverged or f"{of['held_out_loss'][name][: TOLD[-1]][-1]:.2f}"))
+    finished = {name: losses[: TOLD[-1]][-1] for name, losses in of["train_loss"].items() if name not in of["diverged"]}
     best, adam = min((loss, name) for name, loss in finished.items() if "Adam" not in name), finished["Adam, 0.001"]
     text = f"""## Gradient descent, momentum, Adam
 
@@ -27,7 +27,7 @@ batches of an epoch; the untrained network has {of["untrained_loss"]:.2f}, one m
 {of["train_mean_image_loss"]:.2f}, the floor is {of["train_floor"]:.2f}. The number is the learning rate; *momentum* is
 gradient descent with momentum 0.9, which makes of the rate r one of 10 r where gradients stay the same.
 
-{table(("optimiser", *(f"epoch {epoch}" for epoch in TOLD), "validation, after the last"), rows)}
+{table(("optimiser", *(f"epoch {epoch}" for epoch in TOLD), f"validation, epoch {TOLD[-1]}"), rows)}
 
 {sources.show(run, "losses", "Loss by epoch, less the floor")}
 """

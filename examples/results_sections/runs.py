@@ -149,10 +149,10 @@ class Sources:
         return "\n\n".join(self.show(run, name, caption) for name, caption in captions.items())
 
     def versions(self) -> str:
-        """The versions of all that the runs used have run with, and the most memory that one of them has held."""
+        """The versions that the runs used have run with, and the most memory that one has held, if all measured it."""
         versions = sorted({f"{name} {version}" for run in self.used for name, version in run.versions.items()})
-        peak = max(run.peak_memory_mb for run in self.used)
-        return ", ".join(versions) + (f"; at most {peak / 1000:.1f} GB of memory" if peak else "")
+        peaks = [run.peak_memory_mb for run in self.used]
+        return ", ".join(versions) + (f"; at most {max(peaks) / 1000:.1f} GB of memory" if all(peaks) else "")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from scratchnn.training.runs import mean_and_std
 
 
 def stacked_autoencoder(sources: Sources) -> Written:
-    runs = [sources.one("stacked-autoencoder", data=name, batch_size=32) for name in NAMES]
+    runs = [sources.one("stacked-autoencoder", data=name, batch_size=32, early_stopping=None) for name in NAMES]
     rows, errors, short, shown = [], [], [], []
     for run in runs:
         name, of, n = NAMES[run.settings["data"]], run.figures, len(run.settings["seeds"])

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scratchnn.layers import Dense, ReLU
+from scratchnn.likelihoods import Bernoulli
 from scratchnn.scripts import train
 from scratchnn.scripts.trained import load_trained
 from scratchnn.training.checkpoints import CheckpointError
@@ -23,6 +25,18 @@ def load_vae(run: Path, otherwise: str) -> tuple[VAE, dict[str, Any]]:
     if not isinstance(model, VAE):
         raise CheckpointError(f"{run} holds a model of class {type(model).__name__}{otherwise}")
     return model, settings
+
+
+def expect_dense(model: VAE, run: Path) -> None:
+    """CheckpointError unless it is the thesis's kind, dense layers and a Bernoulli likelihood, whose draws are N(0, 1):
+    what is said of the VAE beside others is said of that."""
+    layers = [*model.encoder.parts.values(), *model.decoder.parts.values()]
+    others = [part for part in (*layers, model.likelihood) if not isinstance(part, Dense | ReLU | Bernoulli)]
+    if others or type(model) is not VAE:
+        raise CheckpointError(
+            f"--vae {run} is no VAE of dense layers with a Bernoulli likelihood ({(others or [model])[0]!r}): "
+            "train one with python examples/vae.py"
+        )
 
 
 def vae_for(args: argparse.Namespace, **wanted: str) -> VAE:

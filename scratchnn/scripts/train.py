@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,7 @@ def run_name(args: argparse.Namespace) -> str:
     """The folder is named after the data, the latent dimensions, the seed, and what differs from the thesis's way."""
     choices = ((args.likelihood, "bernoulli"), (args.binarisation, "none"), (args.split, "contiguous"))
     kind = [choice for choice, default in choices if choice != default]
+    kind += [f"{args.hidden}-units"] * (args.hidden != 500)
     kind += [f"{args.draws}-draws"] * (args.draws > 1)
     kind += [] if args.importance is None else [f"k{args.importance}"]
     kind += [f"beta{args.beta:g}"] * (args.beta != 1)
@@ -177,20 +178,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.beta == 0:
         print("with β = 0 nothing pulls q(z|x) towards N(0, I): an autoencoder with noise, whose samples mean nothing")
     scale = scale_of_losses(images, args.binarisation) if args.likelihood == "bernoulli" else {}
-    before = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
-    first = model.reconstruct(test[:1])
-    is_density = isinstance(model.likelihood, DENSITIES)
-    if scale:
-        floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
-        print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
-    elif is_density:
-        print(f"a density of grey levels, not a probability: it has no floor, and {bound} may be negative")
-    else:
-        alike = n_pixels * math.log(levels)
-        print(f"a probability of grey levels: {bound} is at least 0; with all {levels} levels alike it is {alike:.2f}")
-    where = f"the network of {args.start}" if start else "untrained network"
-    print(f"{where}: {bound} {before:.2f} on the training images")
-
     settings = {
         "data": args.data,
         "split": args.split,
@@ -209,6 +196,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         args.threads, model, Adam(model, lr=args.lr), rng, settings,
         batch_size=args.batch_size, blas_threads=args.blas_threads,
     )  # fmt: skip
+    before = evaluate(model, data.binarise_held_out(images.train, args.binarisation))["loss"]
+    first = model.reconstruct(test[:1])
+    is_density = isinstance(model.likelihood, DENSITIES)
+    if scale:
+        floor, mean_image = scale["train_floor"], scale["train_mean_image_loss"]
+        print(f"training images: floor {floor:.2f}, one mean image for all {mean_image:.2f}")
+    elif is_density:
+        print(f"a density of grey levels, not a probability: it has no floor, and {bound} may be negative")
+    else:
+        alike = n_pixels * math.log(levels)
+        print(f"a probability of grey levels: {bound} is at least 0; with all {levels} levels alike it is {alike:.2f}")
+    where = f"the network of {args.start}" if start else "untrained network"
+    print(f"{where}: {bound} {before:.2f} on the training images")
+
     after_epoch = [keep_snapshots(lambda: model.reconstruct(test[:1])[0])]
     if args.lr_final is not None:
         after_epoch.append(set_learning_rate(falling(args.lr, args.lr_final, args.epochs)))
@@ -221,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
 
     of_model = best_record(trainer.history) if args.early_stopping else trainer.history[-1]
+    best = of_model["epoch"] if args.early_stopping else None
     losses, use = evaluate(model, test), latent_use(model, test)
     bits = {} if scale or is_density else {"test_bits_per_pixel": losses["loss"] / (n_pixels * math.log(2))}
     print(
@@ -232,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured = {
         "loss_before" if start else "untrained_loss": before,
         **{name: value for name, value in of_model.items() if name not in ("epoch", "beta", "seconds")},
-        **({"best_epoch": of_model["epoch"]} if args.early_stopping else {}),
+        **({"best_epoch": best} if best else {}),
         **{f"test_{name}": value for name, value in losses.items()},
         **bits,
         **scale,
@@ -250,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told["continued_from"] = start
     runs.write_summary(args.out, experiment(args.importance), measured, settings, seed=args.seed, **told)
     untrained = None if start else Untrained(before, first[0])
-    pictures = pictures_of(model, use, trainer, train, test, images, scale, untrained, minimised(args))
+    pictures = pictures_of(model, use, trainer, train, test, images, scale, untrained, minimised(args), best)
     drawn = draw(pictures, args.out, settings)
     print(f"written to {args.out}: " + ", ".join(["history.json", "summary.json", "checkpoint.npz", *drawn]))
 
@@ -308,6 +310,17 @@ def draw(pictures: dict[str, Callable[[Any], Any]], folder: Path, settings: dict
     return [f"{name}.png" for name in pictures]
 
 
+def title_of(model: VAE, settings: Mapping[str, Any], epochs: int, minimised: str, best: int | None) -> str:
+    """What all figures of a run say of it; `best` is the epoch that early stopping has kept."""
+    seen = f"epochs: {epochs}" + (f", parameters of epoch {best}" if best else "")
+    what = (
+        f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, {seen}, seed: {settings['seed']}"
+    )
+    further = [f"continued from {settings['from'].rpartition(', ')[0]}"] if "from" in settings else []
+    further += [f"minimised: {minimised}"] * (minimised != loss_name(model))
+    return what + (f"\n{'; '.join(further)}" if further else "")
+
+
 def pictures_of(
     model: VAE,
     use: LatentUse,
@@ -318,16 +331,14 @@ def pictures_of(
     scale: dict[str, float],
     untrained: Untrained | None,
     minimised: str,
+    best: int | None,
 ) -> dict[str, Callable[[Any], Any]]:
     """Figures 21–30 and 34–37 of the thesis, as far as a run with this many latent dimensions has them.
 
     Each is a function of the module that draws, scratchnn.scripts.figures: their names are known where it is missing.
     """
     settings, image_shape, names = trainer.settings, images.image_shape, images.class_names
-    what = (
-        f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, epochs: {len(trainer.history)}, "
-        f"seed: {settings['seed']}" + (f"\nminimised: {minimised}" if minimised != loss_name(model) else "")
-    )
+    what = title_of(model, settings, len(trainer.history), minimised, best)
     pictures: dict[str, Callable[[Any], Any]] = {
         "loss": lambda figures: figures.loss_curve(
             trainer.iteration_losses, trainer.history, what,

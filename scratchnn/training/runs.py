@@ -56,6 +56,8 @@ def trainer(
     """
     blas.keep_freed_memory()
     if threads > 1:
+        if blas_threads is not None:
+            raise OptionError("--blas-threads is for --threads 1: several threads take one each for their products")
         return ParallelTrainer(model, optimiser, rng, settings, threads=threads)
     blas_threads = blas_threads or blas.threads_for(model, batch_size)
     blas.limit_process(blas_threads)
