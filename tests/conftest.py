@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,6 +22,9 @@ sys.path.insert(0, str(ROOT / "examples"))
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several workers: each gets a core, and so do the scripts it starts
     threadpool_limits(1)
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background, and its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is slow, and that says nothing about what is tested
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -248,7 +248,8 @@ def test_the_lengths_of_adam_s_steps_are_the_ratio_of_two_optimisers(found, lab)
 
 
 def test_unscaled_pixels_have_no_floor(found):
-    wrong, right = cells(found["pixels-not-scaled"])["loss in training, epoch 20"]
+    """After some more epochs the variances of q(z|x) explode too: when, rounding decides, and with it the processor."""
+    wrong, right = cells(found["pixels-not-scaled"])["loss in training, epoch 10"]
     assert wrong < -1e4 and right > 0
 
 

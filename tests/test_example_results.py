@@ -587,7 +587,9 @@ def test_a_seed_that_uses_no_dimension_shows_the_mean_frame_and_is_told_apart(he
 
 def test_memory_is_told_where_all_runs_have_measured_it(here):
     text = (here / "runs/show-mnist/summary.json").read_text(encoding="utf-8")
-    (here / "runs/show-mnist/summary.json").write_text(text.replace('"peak_memory_mb": 1234', '"else": 0'))
+    (here / "runs/show-mnist/summary.json").write_text(
+        text.replace('"peak_memory_mb": 1234', '"else": 0'), encoding="utf-8"
+    )
     run(here)
     assert "GB of memory" not in parts((here / "docs/results.md").read_text(encoding="utf-8"))["data"]
 

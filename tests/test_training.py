@@ -317,6 +317,8 @@ def test_a_checkpoint_of_another_architecture_or_setting_is_refused(tmp_path):
 
 
 def test_going_on_with_another_arithmetic_is_told_and_strictly_refused(tmp_path, monkeypatch, capsys):
+    for name in blas.VARIABLES:  # which would leave the choice of threads to whoever set it
+        monkeypatch.delenv(name, raising=False)
     path, here = tmp_path / "c.npz", same_bits.arithmetic()
     t = trainer()
     t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
@@ -378,7 +380,8 @@ def test_another_kernel_and_another_number_of_threads_are_seen(tmp_path):
         ]
         # matplotlib takes long to draw what nobody looks at here
         hidden = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **hidden, **environment})
+        here = {name: value for name, value in os.environ.items() if name not in blas.VARIABLES}
+        return subprocess.run(command, capture_output=True, text=True, env={**here, **hidden, **environment})
 
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')", encoding="utf-8")
     assert run("--epochs", "1", OPENBLAS_CORETYPE="Nehalem").returncode == 0
