@@ -109,6 +109,8 @@ class IWAE(VAE):
 
     def forward(self, x: Array, eps: Array) -> tuple[Array, ...]:
         """−L_K of every example, (N,), by the noise eps (N·K, n_z): the one term of the loss."""
+        if self.training and self.beta != 1:
+            raise ValueError(f"an IWAE has no KL of its own for beta to weigh: leave it at 1, got {self.beta}")
         mean, log_var = self.split(self.for_each_draw(self.encoder.forward(x)))
         z = self.sampler.forward(mean, log_var, eps)
         log_p = self.likelihood.forward(self.decoder.forward(z), self.for_each_draw(x))

@@ -142,7 +142,10 @@ def test_the_command_measures_the_best_epoch(tmp_path, no_figures):
     assert len(history) == figures["best_epoch"] + 2 < 40 and "test images, best parameters" in printed
     assert summary["settings"]["early_stopping"] == 2 and summary["settings"]["epochs"] == len(history)
     assert figures["held_out_loss"] == best["held_out_loss"] == min(record["held_out_loss"] for record in history)
-    model, _ = load_model(tmp_path)
+    model, settings = load_model(tmp_path)
+    assert settings["epochs"] == best["epoch"]
+    start = train.start_from(model, train.options(["--from", str(tmp_path)]))
+    assert start["epochs"] == best["epoch"] and start["held_out_loss"] == best["held_out_loss"]
     assert evaluate(model, data.load("digits").validation)["loss"] == pytest.approx(best["held_out_loss"], rel=1e-6)
 
 

@@ -266,7 +266,7 @@ ALTERED = {
     "half a step": (of_optimiser("t", 2.5), "t is no number of steps"),
     "steps beyond all numbers": (of_optimiser("t", 10**400), "t is"),
     "steps that are true": (of_optimiser("t", True), "t is no number of steps"),
-    "a learning rate of 0": (of_optimiser("lr", 0.0), "lr is no positive number"),
+    "a learning rate below 0": (of_optimiser("lr", -0.001), "lr is no number from 0 upwards"),
     "a learning rate that is NaN": (of_optimiser("lr", float("nan")), "lr is nan"),
     "a learning rate that is infinite": (of_optimiser("lr", float("inf")), "lr is inf"),
     "fewer losses than epochs": (array("training/iteration_losses", lambda a: a[:1]), "iteration_losses are not one"),

@@ -242,3 +242,13 @@ def test_the_name_has_the_number_of_draws(rng):
     assert repr(small(rng)).startswith("IWAE(Sequential(") and repr(small(rng)).endswith(
         "Bernoulli(), n_z=2, n_draws=3)"
     )
+
+
+def test_a_weight_of_the_kl_that_it_has_not_is_refused(rng):
+    model = IWAE(Dense(4, 4, rng), Dense(2, 4, rng), Bernoulli(), n_z=2, n_draws=3)
+    x, eps = np.zeros((2, 4), np.float32), np.zeros((6, 2), np.float32)
+    model.beta = 0.5
+    with pytest.raises(ValueError, match="an IWAE has no KL of its own for beta to weigh"):
+        model.forward(x, eps)
+    with model.evaluating():
+        assert len(model.forward(x, eps)[0]) == 2

@@ -107,3 +107,24 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
             monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(MissingExtraError, match=rf'needs {package}: python -m pip install "scratchnn\[logs\]"'):
             of(tmp_path)
+
+
+def test_a_history_of_before_does_not_stand_for_a_run_that_goes_on(tmp_path):
+    """Ended after two epochs; it has gone on to four, and is killed before the file of the history is written."""
+    pytest.importorskip("pandas")
+    one = trainer()
+    runs.train_in_folder(tmp_path, one, X, epochs=2, batch_size=10)
+    before = (tmp_path / "history.json").read_bytes()
+    runs.train_in_folder(tmp_path, trainer(), X, epochs=4, batch_size=10)
+    assert len(history_frame(tmp_path)) == 4
+    (tmp_path / "history.json").write_bytes(before)
+    assert len(history_frame(tmp_path)) == 4
+
+
+def test_a_log_for_tensorboard_is_closed_after_the_training(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    closed, close = [], WriteTensorBoard.close
+    monkeypatch.setattr(WriteTensorBoard, "close", lambda log: (closed.append(log), close(log)))
+    for _ in range(2):  # trained, and found ready
+        runs.train_in_folder(tmp_path, trainer(), X, epochs=2, batch_size=10, log=["tensorboard"])
+    assert len(closed) == 2 and all(log.writer is None for log in closed)

@@ -339,3 +339,12 @@ def test_an_autoencoder_s_codes_are_its_points(tmp_path, rng):
 def test_a_run_that_is_moved_is_still_told_from_weights(run, tmp_path):
     shutil.copy(run / "checkpoint.npz", tmp_path / "w.npz")
     assert load_trained(tmp_path / "w.npz")[1]["epochs"] == 0
+
+
+def test_settings_by_number_and_many_batches_can_be_read_again(tmp_path, rng):
+    """JSON has texts for keys, in another order; and a float16 has no 70,000, of which "some" is all that matters."""
+    layer = BatchNorm(3)
+    layer.buffers["batches"][...] = 70_000
+    save_weights(tmp_path / "w.npz", layer, {"epochs_of": {2: 80, 10: 50}}, dtype="float16")
+    model, settings, _ = load_weights(tmp_path / "w.npz")
+    assert settings["epochs_of"] == {"2": 80, "10": 50} and model.buffers["batches"].any()

@@ -269,12 +269,13 @@ def start_from(model: VAE, args: argparse.Namespace) -> dict[str, Any]:
     wanted = {name: getattr(args, name) for name in ("data", "split")}
     if difference := first_difference(wanted, {name: training["settings"].get(name) for name in wanted}):
         raise runs.OptionError(f"--from {args.start} has seen other images: {difference}")
-    last = training["history"][-1] if training["history"] else {}
-    losses = {name: value for name, value in last.items() if name.startswith(("train_", "held_out_"))}
+    history = training["history"]
+    of_model = (best_record(history) if training["settings"].get("early_stopping") else history[-1]) if history else {}
+    losses = {name: value for name, value in of_model.items() if name.startswith(("train_", "held_out_"))}
     run = args.start.resolve()
     return {
         "run": (run if run.is_dir() else run.parent).name,
-        "epochs": len(training["history"]),
+        "epochs": of_model.get("epoch", 0),
         "parameters": fingerprint(model.params),
         **losses,
     }

@@ -13,7 +13,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from scratchnn.machinery.checks import expect_int
+import numpy as np
+
+from scratchnn.machinery.checks import expect_int, expect_not_negative
 from scratchnn.machinery.parameters import Array
 from scratchnn.training.checkpoints import arrays_of
 from scratchnn.training.loop import AfterEpoch, Trainer
@@ -27,7 +29,8 @@ def set_learning_rate(rate: Callable[[int], float]) -> AfterEpoch:
     """
 
     def after_epoch(trainer: Trainer, record: Mapping[str, Any]) -> None:
-        trainer.optimiser.lr = float(rate(record["epoch"] + 1))
+        epoch = record["epoch"] + 1
+        trainer.optimiser.lr = expect_not_negative(f"the learning rate of epoch {epoch}", rate(epoch))
 
     return after_epoch
 
@@ -63,7 +66,7 @@ def keep_snapshots(snapshot: Callable[[], Array]) -> AfterEpoch:
     """Appends snapshot() to `trainer.snapshots`: an image reconstructed after every epoch, for instance."""
 
     def after_epoch(trainer: Trainer, record: Mapping[str, Any]) -> None:
-        trainer.snapshots.append(snapshot())
+        trainer.snapshots.append(np.array(snapshot()))
 
     return after_epoch
 
@@ -76,6 +79,8 @@ class EarlyStopping:
     others it rises. Which epoch is the best, and whether the training is over, follows from the history, and
     checkpoints have the best parameters: a run that is killed and resumed ends in the same epoch, with the same bits.
     """
+
+    keeps_best = True
 
     def __init__(self, patience: int) -> None:
         self.patience = expect_int("early stopping", "patience", patience)
@@ -103,8 +108,8 @@ def best_record(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 class SaveCheckpoint:
     """Writes a checkpoint after an epoch, as often as a tenth of the time allows, and after the last."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.not_before = path, -inf
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.not_before = Path(path), -inf
 
     def __call__(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
         began = time.perf_counter()

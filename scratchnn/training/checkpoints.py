@@ -40,7 +40,7 @@ from scratchnn.machinery.memory import learning_at_most
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
 from scratchnn.training.npz import read_arrays
-from scratchnn.training.schema import OF_OPTIMISER, SCHEMA, expect, expect_schema, is_number
+from scratchnn.training.schema import OF_LAST, OF_OPTIMISER, SCHEMA, expect, expect_schema, is_number
 from scratchnn.vae import VAE
 
 FORMAT = 2  # format 1, of versions before 0.1.0, had no number
@@ -117,8 +117,9 @@ def write_checkpoint(path: Path, record: Mapping[str, Any], arrays: Mapping[str,
         np.savez(file, **{name: np.asarray(array, order="C") for name, array in content.items()})  # type: ignore[arg-type]
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """The record and the arrays of a checkpoint, verified; CheckpointError if it is missing, damaged, or of no use."""
+    path = Path(path)
     try:
         if path.exists() and not path.is_file():
             raise CheckpointError(f"{path} is no file: choose another folder")
@@ -333,7 +334,8 @@ def checkpoint_of(path: str | Path) -> Path:
 def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """The trained model of a checkpoint, and the settings it was trained with; CheckpointError if there is none.
 
-    `path` is the checkpoint, or the folder of the run that wrote it. To the settings is added how many `epochs` it saw.
+    `path` is the checkpoint, or the folder of the run that wrote it. To the settings is added how many `epochs` it saw:
+    with early stopping, up to the best.
     The model is one of `MODELS`, or whatever module was saved: ask isinstance.
     """
     path = checkpoint_of(path)
@@ -346,4 +348,7 @@ def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     except ValueError as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     training = record.get("training", {"settings": {}, "history": []})
-    return model, {**training["settings"], "epochs": len(training["history"])}
+    epochs = len(training["history"])
+    if any(name.startswith(OF_LAST) for name in arrays):
+        epochs = min(training["history"], key=lambda epoch: float(epoch["held_out_loss"]))["epoch"]
+    return model, {**training["settings"], "epochs": epochs}

@@ -22,15 +22,15 @@ from scratchnn.training.loop import AfterEpoch, Trainer
 
 
 class WriteCSV:
-    """Writes a row for every epoch, with a name above each column."""
+    """Writes a row for every epoch, with a name above each column; all rows anew where an epoch has a new name."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.names = path, list[str]()
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.names = Path(path), list[str]()
 
     def __call__(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
-        begun = bool(self.names)
+        begun = record.keys() <= set(self.names)
         rows = [record] if begun else trainer.history
-        self.names = self.names or list(dict.fromkeys(name for row in rows for name in row))
+        self.names = self.names if begun else list(dict.fromkeys(name for row in rows for name in row))
         with self.path.open("a" if begun else "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.names)
             if not begun:
@@ -63,6 +63,12 @@ class WriteTensorBoard:
             self.add(step=row["epoch"], summary={"value": values})
         self.writer.flush()
 
+    def close(self) -> None:
+        """Ends the writer's thread and closes its file; a further epoch begins another."""
+        if self.writer:
+            self.writer.close()
+            self.writer = None
+
     def add(self, **fields: Any) -> None:
         self.writer.add_event(self.event(wall_time=time.time(), **fields))
 
@@ -87,11 +93,15 @@ def history_frame(run: str | Path) -> Any:
         import pandas as pd
     except ModuleNotFoundError as error:
         raise missing(error, "a history as a DataFrame") from error
-    path = Path(run) / "history.json"
+    path, checkpoint = Path(run) / "history.json", checkpoint_of(run)
     if not path.exists():
-        record, _ = read_checkpoint(checkpoint_of(run))
-        return pd.DataFrame(record["training"]["history"]).set_index("epoch")
+        return pd.DataFrame(read_checkpoint(checkpoint)[0]["training"]["history"]).set_index("epoch")
     try:
-        return pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))).set_index("epoch")
-    except (KeyError, ValueError) as error:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        losses = [row["train_loss"] for row in rows]
+        if checkpoint.is_file():  # which is ahead of the file that the training before left, or of another run
+            trained = read_checkpoint(checkpoint)[0]["training"]["history"]
+            rows = rows if losses == [row["train_loss"] for row in trained] else trained
+        return pd.DataFrame(rows).set_index("epoch")
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is no list of epochs: give the folder of one training") from error

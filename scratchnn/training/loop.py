@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -169,6 +170,8 @@ class Trainer:
         if self.last:
             put_arrays(self.model, self.last)
             self.last = {}
+        if not any(getattr(function, "keeps_best", False) for function in after_epoch):
+            self.best = {}  # of an earlier call: this one ends with its own last epoch
         with (
             self.last_epoch_kept(),
             blas.limited(self.blas_threads or blas.threads_for(self.model, batch_size)),
@@ -182,7 +185,8 @@ class Trainer:
                 self.arithmetic = same_bits.go_on_here(self.arithmetic, strict)
             while len(self.history) < self.epochs:
                 epoch = len(self.history) + 1
-                with SIGNALS.held_back():
+                vars(self.model).update(set_on(self.model))  # Python's own: NumPy's would widen float32
+                with SIGNALS.held_back(), self.whole_epoch():
                     order = self.rng.permutation(n) if shuffle else np.arange(n)
                     began = time.perf_counter()
                     record = {"epoch": epoch, **self.one_epoch(train, order, batch_size, bar)}
@@ -194,10 +198,15 @@ class Trainer:
                         raise self.diverged("parameters became NaN or infinite", batches)
                     if not np.isfinite(record.get("held_out_loss", 0.0)):
                         raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
+                    if not all(np.isfinite(of).all() for of in vectors_of(self.optimiser.state()).values()):
+                        raise self.diverged(
+                            "gradients became so large that the optimiser's means are infinite", batches
+                        )
                     record["seconds"] = seconds
                     self.history.append(record)
                     for function in after_epoch:
                         function(self, record)
+                        record.update({name: of.item() for name, of in record.items() if isinstance(of, np.generic)})
                 if progress:
                     print_line(self, record)
                     use_loops_if_it_pays(self, record)
@@ -205,6 +214,17 @@ class Trainer:
         if self.best:
             self.last = arrays_of(self.model)
             put_arrays(self.model, self.best)
+
+    @contextmanager
+    def whole_epoch(self) -> Iterator[None]:
+        """An epoch that is given up leaves no losses of its batches: it is made again, from its first batch on."""
+        epochs, losses = len(self.history), len(self.iteration_losses)
+        try:
+            yield
+        except BaseException:
+            if len(self.history) == epochs:
+                del self.iteration_losses[losses:]
+            raise
 
     def one_epoch(self, train: Any, order: Array, batch_size: int, bar: Any) -> dict[str, float]:
         """A step for every batch of rows in this order; the means of loss and terms over all examples, as train_…."""
@@ -256,18 +276,20 @@ class Trainer:
         path, done = self.saved
         return f"{path} has {done} epoch{'s' * (done != 1)}: the same command goes on from there"
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes a checkpoint, whole or not at all: an interruption leaves the one before it in place."""
+        path = Path(path)
         model, arrays = model_section(self.model)
         if self.best:
             last = self.last or arrays
             arrays = {**self.best, **{OF_LAST + name: array for name, array in last.items()}}
         state = self.optimiser.state()
-        vectors = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        vectors = vectors_of(state)
         training: dict[str, Any] = {
             "settings": self.settings,
             "history": self.history,
             "generator": self.rng.bit_generator.state,
+            "generators": [rng.bit_generator.state for rng in own_generators(self.model, self.rng)],
             "arithmetic": self.arithmetic,
             "optimiser": {name: value for name, value in state.items() if name not in vectors},
             "model": set_on(self.model),
@@ -288,11 +310,12 @@ class Trainer:
             raise CheckpointError(f"{what}; {self.kept()}") from error
         self.saved = path, len(self.history)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: str | Path) -> None:
         """Takes everything from a checkpoint of the same model and settings; CheckpointError if it is of another.
 
         All of it is verified before anything is changed.
         """
+        path = Path(path)
         record, arrays = read_checkpoint(path)
         if "training" not in record:
             raise CheckpointError(f"{path} holds a model, and no training to go on with")
@@ -307,6 +330,10 @@ class Trainer:
                 verify_arrays(self.model, found)
             state = verified_state(self.optimiser, training["optimiser"], arrays)
             numbers = verified_numbers(self.model, training.get("model", {}))
+            generators = own_generators(self.model, self.rng)
+            states = training.get("generators", [])
+            if len(states) not in (0, len(generators)):
+                raise ValueError(f"it has {len(states)} generators of layers, and this model {len(generators)}")
         except ValueError as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
         put_arrays(self.model, arrays)
@@ -314,6 +341,8 @@ class Trainer:
         self.optimiser.load_state(state)
         vars(self.model).update(numbers)
         self.rng.bit_generator.state = training["generator"]
+        for rng, its in zip(generators, states, strict=False):  # none in a checkpoint of before they were kept
+            rng.bit_generator.state = its
         self.history, self.restored = list(training["history"]), record
         self.iteration_losses = arrays["training/iteration_losses"].tolist()
         self.snapshots = [snapshot.copy() for snapshot in arrays["training/snapshots"]]
@@ -324,14 +353,31 @@ class Trainer:
 AfterEpoch = Callable[[Trainer, dict[str, Any]], None]
 
 
+def vectors_of(state: Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays of an optimiser's state."""
+    return {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+
+
+def own_generators(model: Any, rng: np.random.Generator) -> list[np.random.Generator]:
+    """Those that layers draw with, apart from the training's: of a copied layer, for instance, or a loaded one."""
+    layers = model.walk() if hasattr(model, "walk") else []
+    found = {id(of): of for layer in layers for of in vars(layer).values() if isinstance(of, np.random.Generator)}
+    return [of for of in found.values() if of is not rng]
+
+
 def set_on(model: Any) -> dict[str, float]:
-    """The numbers that a training has set on its model in place of its class's: of a VAE `beta`, which may change."""
-    return {name: value for name, value in vars(model).items() if type(value) is float and is_set_on(model, name)}
+    """The numbers that a training has set on its model in place of its class's, `beta` of a VAE and its `n_draws`, as
+    Python's own."""
+    return {
+        name: type(getattr(type(model), name))(value)
+        for name, value in vars(model).items()
+        if isinstance(value, Real) and is_set_on(model, name)
+    }
 
 
 def is_set_on(model: Any, name: str) -> bool:
     """Whether the model's class has such a number."""
-    return type(getattr(type(model), name, None)) is float
+    return type(getattr(type(model), name, None)) in (int, float)
 
 
 def verified_numbers(model: Any, numbers: Mapping[str, float]) -> Mapping[str, float]:

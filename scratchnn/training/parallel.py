@@ -91,6 +91,14 @@ class Noise(ABC):
     def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
         return self.checked(lambda shape: self.rng.random(shape, dtype=dtype), size)
 
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(np.random.Generator, name):
+            raise TypeError(
+                f"a layer draws by {name}, and noise for a part of a batch is cut from standard_normal(size) and "
+                "random(size): draw by these, or train on one thread"
+            )
+        raise AttributeError(name)
+
     def checked(self, draw: Draw, size: tuple[int, ...]) -> Array:
         if size[0] != self.size:
             raise ValueError(f"noise is cut by rows: a part of {self.size} of them cannot have noise of shape {size}")
@@ -180,6 +188,11 @@ class ParallelTrainer(Trainer):
         *,
         threads: int,
     ) -> None:
+        if type(optimiser).step is not Optimiser.step:
+            raise TypeError(
+                f"{type(optimiser).__name__} has a step of its own, and several threads share a step block by block: "
+                "override begin and update in its place, or train on one thread"
+            )
         if threads < 1:
             raise ValueError(f"training needs at least one thread, got threads={threads}")
         # how many threads there are shows in the last bits of all that comes out

@@ -26,7 +26,7 @@ from scratchnn.optim import Optimiser
 from scratchnn.training import blas
 from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint, best_record
 from scratchnn.training.checkpoints import CheckpointError, OtherRunError
-from scratchnn.training.logs import logs_in
+from scratchnn.training.logs import WriteTensorBoard, logs_in
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer
 
@@ -155,17 +155,22 @@ def train_in_folder(
                 raise CheckpointError(f"{checkpoint} has the losses of {kept:,} steps, and its epochs have {steps:,}")
             if stopping and not trainer.best:
                 raise CheckpointError(f"{checkpoint} lacks the parameters of its last epoch beside those of its best")
-        if is_left(trainer, epochs, stopping):
-            trainer.fit(
-                train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
-                after_epoch=[*after_epoch, *logs, SaveCheckpoint(checkpoint)], strict=strict,
-            )  # fmt: skip
-        else:
-            for write in logs:
-                write(trainer, trainer.history[-1])
+        try:
+            if is_left(trainer, epochs, stopping):
+                trainer.fit(
+                    train, epochs=epochs, batch_size=batch_size, held_out=held_out, shuffle=shuffle,
+                    after_epoch=[*after_epoch, *logs, SaveCheckpoint(checkpoint)], strict=strict,
+                )  # fmt: skip
+            else:
+                for write in logs:
+                    write(trainer, trainer.history[-1])
+        finally:
+            for open_log in logs:
+                if isinstance(open_log, WriteTensorBoard):
+                    open_log.close()
         if stopping:
             best, done = best_record(trainer.history)["epoch"], len(trainer.history)
-            over = f"; ended after {stopping.patience} without a smaller one" * stopping.is_over(trainer.history)
+            over = f"; ended after {done - best} without a smaller one" * stopping.is_over(trainer.history)
             print(f"the smallest of {done} held-out losses is that of epoch {best}, whose parameters are kept{over}")
         if recorded:
             for record, values in zip(trainer.history, trainer.snapshots, strict=True):

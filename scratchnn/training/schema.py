@@ -114,15 +114,23 @@ def expect_training(section: Any, arrays: Any) -> None:
     expect(type(section.get("arithmetic", {})) is dict, "its arithmetic is no mapping")
     on_model = section.get("model", {})
     expect(
-        type(on_model) is dict and all(type(value) is float and is_number(value) for value in on_model.values()),
+        type(on_model) is dict and all(map(is_number, on_model.values())),
         "what it has set on its model are no finite numbers by name",
     )
     expect(type(optimiser) is dict, "its optimiser is no mapping")
     for name, value in optimiser.items():
         expect(type(value) not in (int, float) or is_number(value), f"its optimiser's {name} is {value}")
     expect("t" not in optimiser or is_whole(optimiser["t"], 53), "its optimiser's t is no number of steps")
-    expect(is_number(optimiser.get("lr")) and optimiser["lr"] > 0, "its optimiser's lr is no positive number")
-    match generator:
+    expect(is_number(optimiser.get("lr")) and optimiser["lr"] >= 0, "its optimiser's lr is no number from 0 upwards")
+    expect_generator(generator)
+    others = section.get("generators", [])
+    expect(type(others) is list and len(others) <= MODULES, f"its generators are no list of at most {MODULES:,}")
+    for other in others:
+        expect_generator(other)
+
+
+def expect_generator(state: Any) -> None:
+    match state:
         case {"bit_generator": "PCG64", "state": {"state": s, "inc": inc}, "has_uint32": 0 | 1, "uinteger": kept}:
             expect(is_whole(s, 128) and is_whole(inc, 128) and is_whole(kept, 32), "its generator is out of range")
         case _:

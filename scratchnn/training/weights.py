@@ -69,9 +69,17 @@ def save_weights(
     """
     path = Path(path)
     expect_suffix(path)
+    counted = {"batches"}  # that an average has seen: it matters whether there were any
     with np.errstate(over="ignore"):  # ∞ is refused below
-        arrays = {name: np.array(array, dtype or array.dtype, order="C") for name, array in named(model).items()}
+        arrays = {
+            name: np.array(
+                np.minimum(array, np.finfo(dtype or array.dtype).max) if name.split(".")[-1] in counted else array,
+                dtype or array.dtype, order="C",
+            )
+            for name, array in named(model).items()
+        }  # fmt: skip
     record: dict[str, Any] = {"format": FORMAT, "modules": modules_of(model), "settings": dict(settings or {})}
+    record = json.loads(json.dumps(record))  # so that the checksum is of what will be read
     if points is not None:
         record["points"] = {"image_shape": list(points.image_shape), "class_names": list(points.class_names)}
         arrays["points/means"] = np.array(points.means, np.float32, order="C")
