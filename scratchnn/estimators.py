@@ -27,7 +27,7 @@ from scratchnn.iwae import KLOfOneDraw
 from scratchnn.layers import Dense, Layer, ReLU, Sequential
 from scratchnn.likelihoods import Bernoulli, Gaussian
 from scratchnn.losses import BinaryCrossEntropy, MeanSquaredError
-from scratchnn.machinery.checks import expect_int
+from scratchnn.machinery.checks import expect_int, expect_positive
 from scratchnn.machinery.extras import missing
 from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array
@@ -96,12 +96,13 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def fit(self, X: Any, y: object = None) -> CodeTransformer:
         """Trains on the rows of X; y is ignored."""
         X = self.modelled(validate_data(self, X, dtype=FLOATS))
-        self.mean_, self.scale_ = (0.0, 1.0) if self.fit_to() in FROM_0_TO_1 else mean_and_scale(X)
-        X = self.scaled(X)
+        mean, scale = (0.0, 1.0) if self.fit_to() in FROM_0_TO_1 else mean_and_scale(X)
+        lr = expect_positive("learning_rate_init", self.learning_rate_init)
+        X = np.asarray((X - mean) / scale)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         train, held_out = self.split(X, rng)
         model = self.new_model(X.shape[1], rng).astype(X.dtype)
-        trainer = Trainer(model, Adam(model, lr=self.learning_rate_init), rng)
+        trainer = Trainer(model, Adam(model, lr=lr), rng)
         try:
             trainer.fit(
                 train, epochs=self.whole("max_iter"), batch_size=min(self.whole("batch_size"), len(train)),
@@ -114,6 +115,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{self.learning_rate_init:g}, or look for rows far from all others"
             ) from error
         model.forget()
+        self.mean_, self.scale_ = mean, scale  # only now: a fit that fails leaves what an earlier one has made
         self.model_, self.history_, self.n_iter_ = model, trainer.history, len(trainer.history)
         self._n_features_out, self._seed = self.n_components, int(rng.integers(2**31))
         return self
@@ -124,7 +126,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def inverse_transform(self, X: Any) -> Array:
         """The data (n_samples, n_features) that codes X (n_samples, n_components) stand for."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         codes = check_array(X, dtype=FLOATS).astype(self.model_.params.dtype, copy=False)
         if codes.shape[1] != self._n_features_out:
             raise ValueError(f"X has {codes.shape[1]} columns, and a code {self._n_features_out} components")
@@ -170,7 +172,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def validated(self, X: Any) -> Array:
         """New rows, in the type of the model."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         return np.asarray(X.astype(self.model_.params.dtype, copy=False))
 
@@ -265,7 +267,13 @@ class VAETransformer(CodeTransformer):
         X = self.scaled(self.modelled(self.validated(X)))
         size = self.whole("n_score_draws"), self.model_.n_z
         all_eps = np.random.default_rng(self._seed).standard_normal(size).astype(X.dtype)
-        bound = np.concatenate([self.bound(rows, all_eps) for rows in chunks(X)])
+        with np.errstate(over="ignore", invalid="ignore"):  # said in a sentence
+            bound = np.concatenate([self.bound(rows, all_eps) for rows in chunks(X)])
+        if np.isnan(bound).any():
+            raise ValueError(
+                f"row {int(np.isnan(bound).argmax())} is so far from those of fit that the variances of its code "
+                "overflow: there is no bound for it; leave it out, or clip the features"
+            )
         return np.asarray(bound - X.shape[1] * np.log(self.scale_))  # dx = scale · d(x/scale) for each feature
 
     def bound(self, x: Array, all_eps: Array) -> Array:
@@ -284,8 +292,9 @@ class VAETransformer(CodeTransformer):
 
         With an int as random_state the same ones at every call. `inverse_transform` gives the means of p(x|z) instead.
         """
-        check_is_fitted(self)
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        check_is_fitted(self, "model_")
+        # not the stream of `fit`, which begins with the initial weights
+        rng = np.random.default_rng([check_random_state(self.random_state).randint(2**31), 1])
         size = expect_int(type(self).__name__, "n_samples", n_samples), self.model_.n_z
         z = rng.standard_normal(size).astype(self.model_.params.dtype)
         with self.model_.evaluating():
@@ -346,9 +355,11 @@ class AutoencoderTransformer(CodeTransformer):
 
 
 def mean_and_scale(X: Array) -> tuple[Array, float]:
-    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance (1 for 0)."""
+    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance; 1 where that is 0
+    but for the rounding of the mean."""
     mean = X.mean(axis=0, dtype=np.float64)
-    return mean.astype(X.dtype), float(np.sqrt(np.mean((X - mean) ** 2))) or 1.0
+    scale = float(np.sqrt(np.mean((X - mean) ** 2)))
+    return mean.astype(X.dtype), scale if scale > np.finfo(X.dtype).eps * np.abs(mean).max() else 1.0
 
 
 def dense_network(sizes: list[int], rng: np.random.Generator) -> Layer:

@@ -73,7 +73,8 @@ class ContinuousBernoulli(Likelihood):
 
         That is x = log(1 + u (e^l − 1))/l, and for l = −a < 0 nothing in it overflows. For l > 0, 1 − x is drawn.
         """
-        u, a = rng.random(outputs.shape), np.maximum(np.abs(outputs), NEARLY_0)
+        a = np.maximum(np.abs(outputs).astype(np.float64), NEARLY_0)  # float32 would leave [0, 1] once in 10⁸ pixels
+        u = rng.random(outputs.shape)
         x = -np.log1p(u * np.expm1(-a)) / a
         return np.where(outputs < 0, x, 1 - x).astype(outputs.dtype)
 

@@ -24,6 +24,7 @@ from hypothesis.extra.numpy import arrays
 
 from scratchnn import data
 from scratchnn.data import DataError, Images, Labelled, binarise, binarise_held_out, files, load
+from scratchnn.data.binarisation import draw_bernoulli
 from scratchnn.data.files import File
 from scratchnn.data.idx import parse
 from scratchnn.data.mat import matrix
@@ -518,3 +519,31 @@ def test_every_pixel_is_drawn_for_itself(rng):
 def test_the_threshold_is_above_a_half(rng):
     levels = Images(np.array([[0, 7, 8, 9, 16]], np.uint8), 16)
     assert binarise(levels, "threshold", rng).pixels.tolist() == [[0, 0, 0, 1, 1]]
+
+
+def test_a_largest_value_of_numpy_s_does_not_wrap():
+    images = Images(np.array([[0, 255]], np.uint8), np.uint8(255))
+    assert type(images.max_value) is int and images.max_value + 1 == 256
+
+
+@pytest.mark.parametrize("how", data.BINARISATIONS)
+def test_no_images_are_binarised_to_none(how):
+    assert len(binarise_held_out(Images(np.empty((0, 3), np.uint8), 255), how)) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCHNN_DATA", str(tmp_path))
+    path = tmp_path / "mnist" / "train-images-idx3-ubyte"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    path.chmod(0)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        load("mnist")
+
+
+def test_a_draw_with_probability_nan_is_nan():
+    p = np.array([0, 1, np.nan, 0.5], np.float32)
+    u = np.random.default_rng(0).random(4, np.float32)
+    drawn = draw_bernoulli(p, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, np.float32([0, 1, np.nan, u[3] < 0.5]))

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.stats
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -175,3 +176,49 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"scratchnn.estimators needs sklearn: .*scratchnn\[examples\]"):
         importlib.reload(estimators)
+
+
+def test_a_fit_that_fails_leaves_what_an_earlier_one_has_made():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    fitted = VAETransformer(1, max_iter=2, random_state=0).fit(X)
+    before = fitted.transform(X)
+    with pytest.raises(ValueError, match="batch_size"):
+        fitted.set_params(batch_size=0).fit(100 + 7 * X)
+    np.testing.assert_array_equal(fitted.transform(X), before)
+    new = VAETransformer(batch_size=0)
+    with pytest.raises(ValueError, match="batch_size"):
+        new.fit(X)
+    with pytest.raises(NotFittedError):
+        new.transform(X)
+    with pytest.raises(ValueError, match="learning_rate_init must be a positive"):
+        VAETransformer(learning_rate_init=0).fit(X)
+
+
+def test_a_row_without_a_bound_is_named_instead_of_scored():
+    """A NaN is below no limit, so the row that is furthest away would pass for a usual one."""
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    fitted = VAETransformer(1, max_iter=3, random_state=0).fit(X)
+    first = fitted.model_.encoder.parameters
+    first["0.W"][...], first["0.b"][...] = np.abs(first["0.W"]), 0
+    first["2.W"][:, 1] = 1  # log_var rises with the features
+    rows = np.vstack([X[:2], np.full((1, 2), 1e4, np.float32)])
+    with pytest.raises(ValueError, match="row 2 is so far from those of fit"):
+        fitted.score_samples(rows)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3.3])
+def test_data_that_do_not_vary_have_the_scale_1(value):
+    """The mean may be off by a rounding, which is no spread."""
+    assert mean_and_scale(np.full((10, 3), value))[1] == 1
+
+
+def test_samples_do_not_begin_with_the_numbers_of_the_weights():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    fitted = VAETransformer(2, max_iter=1, random_state=3).fit(X)
+    seed = np.random.RandomState(3).randint(2**31)
+    seen = []
+    fitted.model_.likelihood.sample = lambda outputs, rng: seen.append(rng.standard_normal(3)) or outputs[:, :4]
+    fitted.sample(5)
+    stream = np.random.default_rng(seed).standard_normal(1000)
+    assert not np.isin(seen[0], stream).any()

@@ -27,6 +27,7 @@ from scratchnn.evaluation import (
     mean_image_loss,
     predicted_classes,
     principal_components,
+    reconstruction_error,
     split_rate,
     t_sne,
 )
@@ -287,8 +288,59 @@ def test_classes_that_there_are_not_are_not_counted():
 
 @pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
-    with pytest.raises(ValueError, match="expected one label for each prediction"):
+    with pytest.raises(
+        ValueError, match=r"expected one label for each prediction|at least one example, got none"
+    ):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
+
+
+@pytest.mark.parametrize("predicted", [np.eye(3, dtype=int), np.full(3, 0.5), np.full(3, np.nan)])
+def test_accuracy_counts_classes_and_nothing_else(predicted):
+    """One-hot rows agree in most of their entries, whatever the classes are."""
+    with pytest.raises(ValueError, match=r"expected one label for each prediction|accuracy counts classes"):
+        accuracy(predicted, predicted.copy())
+
+
+@pytest.mark.parametrize("predicted, labels", [(np.uint64, np.int64), (np.uint8, np.uint8)])
+def test_labels_of_any_whole_type_are_counted(predicted, labels):
+    classes = np.arange(20).astype(labels)
+    counts = confusion_matrix(np.zeros(20, predicted), classes, classes.max() + np.uint8(1))
+    assert counts[:, 0].tolist() == [1] * 20 and counts.sum() == 20
+
+
+def test_codes_of_any_shape_are_joined_by_images():
+    """An encoder may make images of features, of which there are more than are encoded at once."""
+
+    class Features:
+        def encode(self, x):
+            return np.repeat(x[:, None, :, None], 3, axis=3)
+
+    x = np.arange(2500.0).reshape(-1, 1)
+    codes = encode(Features(), x)
+    assert codes.shape == (2500, 1, 1, 3) and (codes[:, 0, 0, 0] == x[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    "measure", [lambda x: principal_components(x, 2), lambda x: reconstruction_error(lambda rows: rows, x)]
+)
+def test_bytes_are_no_images_to_compute_with(measure):
+    """Directions as bytes would all be 0, and differences would wrap."""
+    with pytest.raises(TypeError, match=r"to be an array \(N, D\) of floats, got an array of uint8"):
+        measure(np.zeros((4, 6), np.uint8))
+
+
+def test_an_image_that_no_draw_can_explain_has_the_probability_0():
+    """log p̂ = −∞, and not NaN: every weight is e^(−∞)."""
+
+    class Impossible(Bernoulli):
+        def forward(self, outputs, x):
+            return np.where(x[:, 0] > 0, -np.inf, super().forward(outputs, x))
+
+    rng = np.random.default_rng(0)
+    model = VAE(Dense(3, 2, rng), Dense(1, 3, rng), Impossible(), n_z=1)
+    x = np.array([[0, 1, 0], [1, 1, 0]], np.float32)
+    found = importance_weighted(model, x, 10, progress=False)
+    assert np.isfinite(found.log_p[0]) and found.log_p[1] == -np.inf and np.isnan(found.error[1])
 
 
 def test_improbable_images_do_not_underflow(rng):
@@ -372,3 +424,11 @@ def test_a_missing_package_is_a_sentence_that_names_its_extra(package, call, wha
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match=rf'^{what} needs {package}: .*pip install "scratchnn\[examples\]"$'):
         call()
+
+
+def test_a_broken_encoder_has_no_use_to_report(rng):
+    """NaN is above no threshold: the dimensions would count as unused."""
+    model = VAE(Dense(4, 4, rng), Dense(2, 4, rng), Bernoulli(), n_z=2)
+    model.encoder.W[0, 0] = np.nan
+    with pytest.raises(ValueError, match="latent_use expects finite codes"):
+        latent_use(model, np.ones((3, 4), np.float32))

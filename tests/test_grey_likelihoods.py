@@ -360,3 +360,14 @@ def test_a_run_with_a_likelihood_of_grey_pixels(name, printed, meaning, tmp_path
     text = succeeds(log_likelihood.main, tmp_path, "--samples", 3, "--images", 20)
     assert f"in nats per image ({meaning})" in text and ("bits per pixel" in text) == (meaning != "log-density")
     assert json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))["meaning"] == meaning
+
+
+def test_draws_in_float32_stay_in_0_to_1_for_the_largest_u():
+    """For a logit of 20, 1 − e^(−20) is 1 in float32, and the inverse of the CDF of the largest u would be above 1."""
+
+    class Largest:
+        def random(self, shape):
+            return np.full(shape, 1 - 2.0**-53)
+
+    x = ContinuousBernoulli().sample(np.array([[20.0, -20.0]], np.float32), Largest())
+    assert (x >= 0).all() and (x <= 1).all()

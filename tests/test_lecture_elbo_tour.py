@@ -95,3 +95,12 @@ def test_the_lecture_holds_what_it_says(tmp_path):
     bounds, errors = np.array(names["bounds"]), np.array(names["errors"])
     assert abs(bounds[0] - elbo.mean()) < 5 * errors[0]
     assert (np.diff(bounds) > 0).all() and bounds[-1] < log_p.mean() + 5 * errors[-1]
+
+
+def test_grey_pixels_and_more_than_the_memory_holds_are_refused():
+    rng = np.random.default_rng(0)
+    model = VAE(Dense(4, 6, rng), Dense(3, 4, rng), Bernoulli(), n_z=3)
+    with pytest.raises(QuadratureError, match="no likelihood of grey pixels"):
+        on_grid(model, np.full((2, 4), 0.5, np.float32))
+    with pytest.raises(QuadratureError, match=r"100 images on a grid of 241\^3 points take more .* 121 points"):
+        on_grid(model, np.zeros((100, 4), np.float32))

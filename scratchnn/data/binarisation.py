@@ -46,8 +46,8 @@ class Resampled:
 
 
 def draw_bernoulli(p: Array, rng: np.random.Generator) -> Array:
-    """Draws from Bernoulli(p), 1 with probability p and else 0, of the shape of p, float32."""
-    return (rng.random(p.shape, np.float32) < p).astype(np.float32)
+    """Draws from Bernoulli(p), 1 with probability p and else 0, of the shape of p, float32; NaN for NaN."""
+    return np.heaviside(p - rng.random(p.shape, np.float32), 0).astype(np.float32)  # 1 where u < p
 
 
 def binarise(images: Images, how: str, rng: np.random.Generator) -> Images | Resampled:
@@ -63,8 +63,10 @@ def binarise(images: Images, how: str, rng: np.random.Generator) -> Images | Res
     if how == "fixed":
         # the images themselves are part of the seed: no two sets share their draws
         once = np.random.default_rng([BINARISATION_SEED, zlib.crc32(images.pixels.tobytes())])
-        chunks = [draw_bernoulli(images[start : start + 1000], once) for start in range(0, len(images), 1000)]
-        return replace(images, pixels=np.concatenate(chunks).astype(np.uint8), max_value=1)
+        pixels = np.empty(images.pixels.shape, np.uint8)
+        for start in range(0, len(images), 1000):
+            pixels[start : start + 1000] = draw_bernoulli(images[start : start + 1000], once)
+        return replace(images, pixels=pixels, max_value=1)
     if how == "threshold":
         return replace(images, pixels=(images.pixels > images.max_value / 2).astype(np.uint8), max_value=1)
     raise ValueError(f"there is no binarisation {how!r}: choose one of {', '.join(BINARISATIONS)}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import threading
 import time
 import zlib
@@ -74,6 +75,11 @@ class File:
     def verified(self, path: Path) -> bytes:
         """The payload of the file at `path`; DataError unless it is the right one."""
         try:
+            with path.open("rb"):  # or it may not be read
+                pass
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}; give it to this user to read") from error
+        try:
             if (size := path.stat().st_size) > self.limit:
                 raise ValueError(f"its {size:,} bytes are more than the {self.size:,} of the right one")
             return self.payload(path.read_bytes())
@@ -124,7 +130,7 @@ class File:
                     left.unlink()
         failures = []
         for number, url in enumerate(self.urls):  # a name each: a mirror that was given up may still write
-            partial = target.with_name(f"{target.name}.{os.getpid()}-{number}.part")
+            partial = target.with_name(f"{target.name}.{os.getpid()}-{number}-{secrets.token_hex(4)}.part")
             try:
                 fetch(url, partial, self.limit)
                 self.payload(partial.read_bytes())

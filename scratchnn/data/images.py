@@ -31,7 +31,7 @@ class Images:
         return batch
 
     def __post_init__(self) -> None:
-        expect_int("Images", "max_value", self.max_value)
+        object.__setattr__(self, "max_value", expect_int("Images", "max_value", self.max_value))  # NumPy's would wrap
         if self.labels is not None and len(self.labels) != len(self.pixels):
             raise ValueError(f"{len(self.pixels)} images need as many labels, got {len(self.labels)}")
 

@@ -128,13 +128,14 @@ def importance_weighted(
         x = images[start : start + n_images]
         log_w = log_weights(model, x, n_samples, rng)
         # log p̂ = log mean_k w_k; with the largest weight taken out, no exponential overflows
-        largest = log_w.max(axis=1, keepdims=True)
+        largest = np.maximum(log_w.max(axis=1, keepdims=True), np.finfo(float).min)  # all weights may be 0
         w = np.exp(log_w - largest)
         mean = w.mean(axis=1)
-        log_p.append(largest[:, 0] + np.log(mean))
         # the derivative of the logarithm turns the standard error of the mean weight into that of its logarithm
         spread = w.std(axis=1, ddof=1) if n_samples > 1 else np.full(len(w), np.nan)
-        error.append(spread / np.sqrt(n_samples) / mean)
+        with np.errstate(divide="ignore", invalid="ignore"):  # −∞ ± NaN where all weights are 0
+            log_p.append(largest[:, 0] + np.log(mean))
+            error.append(spread / np.sqrt(n_samples) / mean)
     is_density = isinstance(model.likelihood, DENSITIES)
     return ImportanceWeighted(np.concatenate(log_p), np.concatenate(error), n_samples, is_likelihood, is_density)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchnn.classifier import Classifier
-from scratchnn.machinery.checks import expect_finite, expect_some
+from scratchnn.machinery.checks import expect_classes, expect_finite, expect_int, expect_some
 from scratchnn.machinery.parameters import Array
 
 
@@ -23,22 +23,20 @@ def predicted_classes(classifier: Classifier, x: Any, batch_size: int = 500) -> 
 
 def accuracy(predicted: Array, labels: Array) -> float:
     """The share of examples whose predicted class (N,) is the right one (N,), from 0 to 1."""
-    if predicted.shape != labels.shape or labels.size == 0:
-        raise ValueError(f"expected one label for each prediction, got {labels.shape} for {predicted.shape}")
+    expect_classes("accuracy", predicted, labels)
+    expect_some("accuracy", len(labels), "example")
     return float(np.mean(predicted == labels))
 
 
 def confusion_matrix(predicted: Array, labels: Array, n_classes: int) -> Array:
     """How often examples of one class are taken for another, counts (C, C): rows are right, columns predicted."""
-    if predicted.shape != labels.shape or labels.ndim != 1:
-        raise ValueError(f"expected one label for each prediction, got {labels.shape} for {predicted.shape}")
+    n_classes = expect_int("confusion_matrix", "n_classes", n_classes)
+    expect_classes("confusion_matrix", predicted, labels)
     for name, classes in (("labels", labels), ("predicted", predicted)):
-        if classes.dtype.kind not in "iu":
-            raise ValueError(f"confusion_matrix counts classes, whole numbers, and {name} has {classes.dtype}")
         if classes.size and not 0 <= classes.min() <= classes.max() < n_classes:
             raise ValueError(
                 f"confusion_matrix counts the classes 0 to {n_classes - 1}, "
                 f"and {name} has {classes.min()} to {classes.max()}"
             )
-    pairs = n_classes * labels.astype(int) + predicted
+    pairs = n_classes * labels.astype(int) + predicted.astype(int)
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)

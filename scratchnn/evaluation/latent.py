@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scratchnn.data import DataSet
-from scratchnn.machinery.checks import expect_finite, expect_some
+from scratchnn.machinery.checks import expect, expect_finite, expect_some
 from scratchnn.machinery.extras import missing
 from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array
@@ -50,13 +50,16 @@ def encode(model: Encoder, images: Any) -> Array:
     The codes (N, n_code) or, of a VAE, mean and log_var of q(z|x) together, (2, N, n_z).
     """
     expect_some("encode", len(images))
-    codes = [np.asarray(model.encode(images[start : start + ROWS])) for start in range(0, len(images), ROWS)]
-    return np.concatenate(codes, axis=-2)  # the axis of the images
+    codes = [model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
+    axis = 1 if isinstance(codes[0], tuple) else 0  # of the images
+    return np.concatenate([np.asarray(of) for of in codes], axis)
 
 
 def latent_use(model: VAE, images: Any) -> LatentUse:
     """Encodes all images and says which dimensions of z they use."""
     mean, log_var = (part.astype(np.float64) for part in encode(model, images))
+    expect_finite("latent_use", "codes", mean)
+    expect_finite("latent_use", "codes", log_var)
     kl = 0.5 * (mean**2 + np.expm1(log_var) - log_var)
     return LatentUse(kl.mean(axis=0), mean.var(axis=0))
 
@@ -139,6 +142,7 @@ def principal_components(images: Any, n_numbers: int) -> PrincipalComponents:
     expect_some("principal_components", len(images))
     chunks = [slice(start, start + ROWS) for start in range(0, len(images), ROWS)]
     first = images[:1]
+    expect("principal_components", "images", first, ("N", "D"))
     n_pixels = first.shape[1]
     if not 0 <= n_numbers <= n_pixels:
         raise ValueError(f"of images of {n_pixels} pixels there are 0 to {n_pixels} components, not {n_numbers}")
@@ -173,5 +177,6 @@ def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> 
     total = 0.0
     for start in range(0, len(images), ROWS):
         x = images[start : start + ROWS]
+        expect("reconstruction_error", "images", x, ("N", "D"))
         total += float(np.sum((reconstruct(x) - x) ** 2, dtype=np.float64)) / x.shape[1]
     return total / len(images)

@@ -17,12 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scratchnn.evaluation.bounds import is_binary
+from scratchnn.likelihoods import Bernoulli
 from scratchnn.machinery.logarithm import log_mean_exp
 from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
 REACH = 8.0
 ROWS = 5000  # grid points decoded at once
+LARGEST = 2**29  # numbers in memory at a time, 4 GB
 TOLERANCE = 1e-10  # how far a sum over q may be from 1
 
 
@@ -95,8 +98,14 @@ class OnGrid:
 def on_grid(model: VAE, x: Array, points: int = 241) -> OnGrid:
     """The joint density of images x (N, D) with a grid of `points` in each latent dimension, 241² for n_z = 2.
 
-    QuadratureError for more than three latent dimensions, for which `importance_weighted` is there.
+    QuadratureError for more than three latent dimensions, for which `importance_weighted` is there; for grey pixels
+    under a Bernoulli decoder, which have no likelihood; and for more than 4 GB of numbers.
     """
+    if isinstance(model.likelihood, Bernoulli) and not is_binary(x):
+        raise QuadratureError(
+            "these pixels are grey, and a Bernoulli decoder gives no likelihood of grey pixels: binarise the images "
+            "first (data.binarise_held_out)"
+        )
     if model.n_z > 3:
         raise QuadratureError(
             f"a grid over {model.n_z} latent dimensions has {points}^{model.n_z} points: quadrature is for at most 3 "
@@ -104,6 +113,12 @@ def on_grid(model: VAE, x: Array, points: int = 241) -> OnGrid:
         )
     if points < 3 or points % 2 == 0:
         raise QuadratureError(f"points must be an odd number of at least 3, so that one lies at 0, got {points}")
+    most = int((LARGEST / (model.n_z + 3 * len(x))) ** (1 / model.n_z))  # z, log p(x|z), and two that are made of it
+    if points > most:
+        raise QuadratureError(
+            f"{len(x)} images on a grid of {points}^{model.n_z} points take more than 4 GB: give fewer images, or at "
+            f"most {most - (most + 1) % 2} points"
+        )
     axis = np.linspace(-REACH, REACH, points)
     z = np.stack(np.meshgrid(*[axis] * model.n_z, indexing="ij"), axis=-1).reshape(-1, model.n_z)
     log_likelihood = np.empty((len(x), len(z)))

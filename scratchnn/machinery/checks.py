@@ -131,6 +131,15 @@ def expect_labels(owner: Any, given: Any, n: int, n_classes: int) -> Array:
     return labels
 
 
+def expect_classes(owner: str, predicted: Array, labels: Array) -> None:
+    """ValueError unless both are vectors (N,) of whole numbers: not one-hot rows, nor probabilities."""
+    if predicted.shape != labels.shape or labels.ndim != 1:
+        raise ValueError(f"expected one label for each prediction, got {labels.shape} for {predicted.shape}")
+    for name, classes in (("labels", labels), ("predicted", predicted)):
+        if classes.dtype.kind not in "iu":
+            raise ValueError(f"{owner} counts classes, whole numbers, and {name} has {classes.dtype}")
+
+
 def expect_float_type(owner: str, dtype: Any) -> None:
     """Raises unless it is one that networks are trained or checked in."""
     if np.dtype(dtype) not in DTYPES:
