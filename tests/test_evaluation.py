@@ -288,9 +288,7 @@ def test_classes_that_there_are_not_are_not_counted():
 
 @pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
-    with pytest.raises(
-        ValueError, match=r"expected one label for each prediction|at least one example, got none"
-    ):
+    with pytest.raises(ValueError, match=r"expected one label for each prediction|at least one example, got none"):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
 
 

@@ -191,9 +191,14 @@ def mnist_plane(sources: Sources) -> Written:
     }
     usual = {**THESIS_SETTINGS, "data": "mnist", "shuffle": True, "epochs": 50, "seed": 0}
     shown = sources.show_all(sources.one("vae", **usual, latent=2), captions)
+    further = ((10, "loss", "Figure 23"), (10, "reconstruction", "Figure 24"),
+               (20, "reconstruction", "experiment 4, no figure"),
+               (50, "loss", "Figure 25"), (50, "reconstruction", "Figure 26"))  # fmt: skip
     more = "\n\n".join(
-        sources.show(sources.one("vae", **usual, latent=z), "reconstruction", f"The same for z = {z} ({figure})")
-        for z, figure in ((10, "Figure 24"), (20, "experiment 4, no figure"), (50, "Figure 26"))
+        sources.show(
+            sources.one("vae", **usual, latent=z), name, f"{captions[name].partition(' (')[0]}, z = {z} ({number})"
+        )
+        for z, name, number in further
     )
     return Written(
         f"## MNIST: the plane, and the same image epoch by epoch\n\n`{LATENT_SIZES}`, seed 0; two latent dimensions "
@@ -226,8 +231,8 @@ def frey_face(sources: Sources) -> Written:
     header = ("epoch", "thesis, train − floor", "ours, train − floor", "thesis − ours: a matter of the seed?",
               "ours, KL, train")  # fmt: skip
     captions = {
-        "loss": "Loss against iteration (Figure 27)",
-        "scatter": "Means of q(z|x) of the training frames, coloured by time (Figure 36)",
+        "loss": "Loss against iteration (Figure 29, and in its first 1,000 epochs Figure 27)",
+        "scatter": "Means of q(z|x) of the training frames, coloured by time (Figure 36, which fills [−3, 3]² too)",
         "scatter_3d": "The same with time as height",
     }
     most = max(kls, key=lambda seed: min(kls[seed]))
@@ -259,8 +264,9 @@ and longer: the losses after 100 and 1,000 epochs repeat to the last digit ([err
 After the last epoch, by the final weights, the test frames stand at {above} above their floor, and the 65 frames of the
 end of the video at {less} in all.
 
-The frames show a real person and have no licence, so this page shows none: Figures 28 and 37, a frame reconstructed
-after every epoch and the decoded grid, are in the folder of each run (`reconstruction.png`, `manifold_linear.png`).
+The frames show a real person and have no licence, so this page shows none: Figures 28, 30 and 37, a frame
+reconstructed after every epoch and the decoded grid, are in the folder of each run (`reconstruction.png`,
+`manifold_linear.png`).
 
 How much of the plane a network uses is a matter of the seed, and most of the spread is due to it. A dimension whose KL
 is 0 is not used at all:
