@@ -49,7 +49,7 @@ from scratchnn.likelihoods import Likelihood
 from scratchnn.machinery.parameters import Array
 from scratchnn.scripts import cli, figures
 from scratchnn.training import Trainer, evaluate, runs
-from scratchnn.training.after_epoch import best_record
+from scratchnn.training.checkpoints import best_record
 
 EPOCHS = {"digits": 100, "mnist": 200, "fashion-mnist": 200}
 HIDDEN = {"digits": 32, "mnist": 64, "fashion-mnist": 64}

@@ -115,7 +115,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{self.learning_rate_init:g}, or look for rows far from all others"
             ) from error
         model.forget()
-        self.mean_, self.scale_ = mean, scale  # only now: a fit that fails leaves what an earlier one has made
+        self.mean_, self.scale_ = mean, scale  # only now: a fit that fails does not scale for an earlier one
         self.model_, self.history_, self.n_iter_ = model, trainer.history, len(trainer.history)
         self._n_features_out, self._seed = self.n_components, int(rng.integers(2**31))
         return self
@@ -355,11 +355,11 @@ class AutoencoderTransformer(CodeTransformer):
 
 
 def mean_and_scale(X: Array) -> tuple[Array, float]:
-    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance; 1 where that is 0
-    but for the rounding of the mean."""
+    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance (1 for 0)."""
     mean = X.mean(axis=0, dtype=np.float64)
-    scale = float(np.sqrt(np.mean((X - mean) ** 2)))
-    return mean.astype(X.dtype), scale if scale > np.finfo(X.dtype).eps * np.abs(mean).max() else 1.0
+    variance = np.mean((X - mean) ** 2, axis=0)
+    variance[np.ptp(X, axis=0) == 0] = 0  # and not what the rounding of the mean leaves
+    return mean.astype(X.dtype), float(np.sqrt(variance.mean())) or 1.0
 
 
 def dense_network(sizes: list[int], rng: np.random.Generator) -> Layer:

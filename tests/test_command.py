@@ -148,3 +148,12 @@ def test_a_mistake_in_train_is_one_sentence_in_the_name_of_the_command(tmp_path,
     assert "usage: scratchnn train " in told and "scratchnn train: error: argument --epochs: expected a whole" in told
     told = refused(capsys, "train", "--batch-size", "1000000", "--out", str(tmp_path / "run"))
     assert told.startswith("error: ") and "batch" in told and "\n" not in told
+
+
+def test_a_program_of_one_s_own_keeps_its_hook_for_exceptions():
+    """Only the scripts in examples/ have one for packages that are missing."""
+    code = (
+        "import sys\nbefore = sys.excepthook = lambda *_: None\n"
+        "import scratchnn.scripts\nassert sys.excepthook is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

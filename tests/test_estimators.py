@@ -222,3 +222,9 @@ def test_samples_do_not_begin_with_the_numbers_of_the_weights():
     fitted.sample(5)
     stream = np.random.default_rng(seed).standard_normal(1000)
     assert not np.isin(seen[0], stream).any()
+
+
+def test_a_constant_feature_of_any_size_leaves_the_scale_to_the_others():
+    X = np.random.default_rng(0).normal(0, 50, (1000, 2)).astype(np.float32)
+    scale = mean_and_scale(np.column_stack([X, np.full(1000, 1e9, np.float32)]))[1]
+    np.testing.assert_allclose(scale, np.sqrt(X.var(axis=0).sum() / 3), rtol=1e-4)

@@ -288,14 +288,14 @@ def test_classes_that_there_are_not_are_not_counted():
 
 @pytest.mark.parametrize("n_predicted, n_labels", [(3, 4), (4, 3), (0, 0), (1, 4)])
 def test_accuracy_of_nothing_or_of_other_examples_is_refused(n_predicted, n_labels):
-    with pytest.raises(ValueError, match=r"expected one label for each prediction|at least one example, got none"):
+    with pytest.raises(ValueError, match=r"expects one label for each prediction|at least one example, got none"):
         accuracy(np.zeros(n_predicted, int), np.zeros(n_labels, int))
 
 
 @pytest.mark.parametrize("predicted", [np.eye(3, dtype=int), np.full(3, 0.5), np.full(3, np.nan)])
 def test_accuracy_counts_classes_and_nothing_else(predicted):
     """One-hot rows agree in most of their entries, whatever the classes are."""
-    with pytest.raises(ValueError, match=r"expected one label for each prediction|accuracy counts classes"):
+    with pytest.raises(ValueError, match=r"expects one label for each prediction|accuracy counts classes"):
         accuracy(predicted, predicted.copy())
 
 

@@ -578,9 +578,9 @@ def test_a_seed_that_uses_no_dimension_shows_the_mean_frame_and_is_told_apart(he
     path.write_text(json.dumps(content), encoding="utf-8")
     run(here)
     text = (here / "docs/results.md").read_text(encoding="utf-8")
-    assert "Seed 2 uses neither: q(z|x) is the prior" in text and "0.00 and 0.00" in text
+    assert "Neither is used by seed 2: q(z|x) is the prior" in text and "0.00 and 0.00" in text
     assert "The others stand at 10.27 ± 0.71 after 5,000 epochs" in text.replace("\n", " ")
-    assert "1 of 3 seeds uses neither dimension, and shows the mean frame; the others: 10.27 ± 0.71" in (
+    assert "neither dimension is used by 1 of 3 seeds, which shows the mean frame; the others: 10.27 ± 0.71" in (
         here / "README.md"
     ).read_text(encoding="utf-8")
 

@@ -234,7 +234,7 @@ def test_a_constant_keeps_the_form_that_backward_may_count_on():
     a row of weights that ascends by no plan counts as such."""
     rng = np.random.default_rng(1)
     x, W, square = rng.normal(size=(5, 4)), rng.normal(size=(4, 2)), rng.normal(size=(4, 4))
-    constants = [square + square.T, np.tril(square), np.triu(square), np.linspace(0, 1, 4)]
+    constants = [square + square.T, np.tril(square), np.triu(square), np.diag(square[0]), np.linspace(0, 1, 4)]
     seen = []
 
     def noting(inputs, constants):
@@ -243,13 +243,14 @@ def test_a_constant_keeps_the_form_that_backward_may_count_on():
 
     assert len([*others(noting, [x, W], constants, seed=0)]) > 2
     assert {len(grid) for *_, grid in seen} >= {4, 5, 8}
-    for symmetric, lower, upper, grid in seen:
+    for symmetric, lower, upper, diagonal, grid in seen:
         np.testing.assert_array_equal(symmetric, symmetric.T)
         np.testing.assert_array_equal(lower, np.tril(lower))
         np.testing.assert_array_equal(upper, np.triu(upper))
-        np.testing.assert_allclose(np.diff(grid), 1 / (len(grid) - 1), rtol=1e-12)
+        np.testing.assert_array_equal(diagonal, np.diag(np.diag(diagonal)))
+        np.testing.assert_allclose(np.diff(grid), grid[-1] / (len(grid) - 1), rtol=1e-12)
     values = {float(symmetric[0, 1]) for symmetric, *_ in seen}
-    assert len(values) > 1  # and they are redrawn
+    assert len(values) > 1 and len({float(grid[-1]) for *_, grid in seen}) > 2  # and they are redrawn
 
 
 def test_a_backward_for_a_symmetric_matrix_alone_is_right_for_it():
@@ -371,3 +372,10 @@ def test_no_cause_is_looked_for_where_that_would_take_all_memory(monkeypatch):
 def test_several_arrays_are_given_as_a_tuple(state):
     with pytest.raises(TypeError, match="give several arrays as a tuple"):
         check_function(lambda state: (state[0], None), lambda dy, _: dy, {"state": state})
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_what_is_no_number_for_a_large_upstream_gradient_is_not_linear():
+    x = np.random.default_rng(1).normal(size=(4, 3))
+    with pytest.raises(GradientError, match="not linear in the upstream gradient"):
+        check_function(lambda x: (2 * x, None), lambda dy, _: 2 * np.where(np.abs(dy) > 99, np.nan, dy), [x])

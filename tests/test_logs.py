@@ -119,6 +119,8 @@ def test_a_history_of_before_does_not_stand_for_a_run_that_goes_on(tmp_path):
     assert len(history_frame(tmp_path)) == 4
     (tmp_path / "history.json").write_bytes(before)
     assert len(history_frame(tmp_path)) == 4
+    (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
+    assert len(history_frame(tmp_path)) == 2  # what there is
 
 
 def test_a_log_for_tensorboard_is_closed_after_the_training(tmp_path, monkeypatch):

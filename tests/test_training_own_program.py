@@ -94,10 +94,14 @@ def test_a_layer_with_a_generator_of_its_own_draws_on_after_a_resumption(tmp_pat
     run(resumed, 3)
     assert state(resumed) == state(whole)
     record, arrays = read_checkpoint(tmp_path / "c.npz")
-    record["training"]["generators"] *= 2
+    for states in (2 * record["training"]["generators"], []):
+        record["training"]["generators"] = states
+        write_checkpoint(tmp_path / "c.npz", record, arrays)
+        with pytest.raises(CheckpointError, match=f"of its layers it has {len(states)}, and this model 1"):
+            made().restore(tmp_path / "c.npz")
+    del record["training"]["generators"]  # as versions before wrote it
     write_checkpoint(tmp_path / "c.npz", record, arrays)
-    with pytest.raises(CheckpointError, match="it has 2 generators of layers, and this model 1"):
-        made().restore(tmp_path / "c.npz")
+    made().restore(tmp_path / "c.npz")
 
 
 def test_a_rate_that_falls_to_0_can_be_saved_and_a_negative_one_is_refused(tmp_path):
@@ -158,7 +162,7 @@ def test_what_an_own_function_adds_as_numpy_s_number_is_kept(tmp_path):
 def test_means_of_the_optimiser_that_overflow_are_a_divergence():
     t = trainer()
     t.optimiser.v[0] = np.inf
-    with pytest.raises(DivergedError, match="the optimiser's means are infinite in epoch 1"):
+    with pytest.raises(DivergedError, match="too large for the optimiser's state in epoch 1"):
         t.fit(X, epochs=1, batch_size=10)
 
 
@@ -192,3 +196,34 @@ def test_noise_that_cannot_be_cut_is_named():
     t = ParallelTrainer(model, Adam(model), rng, threads=2)
     with pytest.raises(TypeError, match="a layer draws by normal"):
         t.fit(X, epochs=1, batch_size=10)
+
+
+def test_a_fraction_in_the_place_of_a_whole_number_stays_one():
+    """The class says 4, and a warm-up passes through 0.4."""
+
+    class Weighted(VAE):
+        beta = 4
+
+    t = trainer()
+    t.model.__class__ = Weighted
+    t.fit(X, epochs=4, batch_size=10, after_epoch=[set_beta(t.model, warm_up(1.0, 4))])
+    assert [record["beta"] for record in t.history] == [4, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("draws", [0, 10**12])
+def test_a_number_of_draws_that_was_altered_by_hand_is_refused(draws, tmp_path):
+    path, t = tmp_path / "c.npz", trainer()
+    t.fit(X, epochs=1, batch_size=10, after_epoch=[SaveCheckpoint(path)])
+    record, arrays = read_checkpoint(path)
+    record["training"]["model"] = {"n_draws": draws}
+    write_checkpoint(path, record, arrays)
+    with pytest.raises(CheckpointError, match=f"its model's n_draws is {draws}, no number from 1 to"):
+        trainer().restore(path)
+
+
+def test_a_layer_whose_generator_no_checkpoint_keeps_is_refused_at_once():
+    rng = np.random.default_rng(0)
+    dropout = Dropout(0.5, np.random.Generator(np.random.Philox(1)))
+    model = Autoencoder(Sequential([Dense(5, 4, rng), dropout]), Dense(4, 5, rng), MeanSquaredError())
+    with pytest.raises(ValueError, match=r"Dropout.* draws with a generator whose state no checkpoint keeps"):
+        Trainer(model, Adam(model), rng)

@@ -172,8 +172,8 @@ def mnist_width(sources: Sources) -> Written:
 losses are those of 700 units, from the first epoch to the last. So "z = 20 is best" compared two widths; those of 500
 units are in the section above. {judged} Mean over the batches of an epoch, nats per image, ± the standard deviation
 over seeds; *untrained* is the loss on the training images before the first step, which the thesis calls epoch 0.
-Seconds are medians, of the thesis on a laptop of 2011, and of ours on one core; what else the machine had to do
-differed from run to run, so an epoch takes at most so long.
+Seconds are medians, of the thesis on a laptop of 2011, and of ours on one core. What else our machine had to do
+differed from run to run, and with it the seconds, which are no measure of the widths.
 
 {table(header, rows)}
 """
@@ -225,7 +225,7 @@ def frey_face(sources: Sources) -> Written:
                 loss - floor for loss, run in zip(losses, trained, strict=True) if run.settings["seed"] not in dead
             ]
             if dead and alive:
-                uses = f"{len(dead)} of {len(used)} seeds uses neither dimension, and shows the mean frame"
+                uses = f"neither dimension is used by {len(dead)} of {len(used)} seeds, which shows the mean frame"
                 why.append(f"{uses}; the others: {mean_and_std(alive)}")
             short.append((what, rows[-1][1], in_brief(ours, len(trained)), "; ".join(why)))
     header = ("epoch", "thesis, train − floor", "ours, train − floor", "thesis − ours: a matter of the seed?",
@@ -242,8 +242,8 @@ def frey_face(sources: Sources) -> Written:
     ]
     living = [loss for seed, loss in last.items() if seed not in dead]
     collapsed = (
-        f"Seed {' and '.join(map(str, dead))} uses neither: q(z|x) is the prior, and the decoder shows one mean frame "
-        f"for all. The others stand at {mean_and_std([loss - floor for loss in living])} after 5,000 epochs, and "
+        f"Neither is used by seed {' and '.join(map(str, dead))}: q(z|x) is the prior, and the decoder shows one mean "
+        f"frame for all. The others stand at {mean_and_std([loss - floor for loss in living])} after 5,000 epochs, and "
         f"thesis − ours is then {verdict(THESIS_FREY_FACE[5000], living)}. "
         if dead and living else ""
     )  # fmt: skip

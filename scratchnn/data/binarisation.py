@@ -47,7 +47,9 @@ class Resampled:
 
 def draw_bernoulli(p: Array, rng: np.random.Generator) -> Array:
     """Draws from Bernoulli(p), 1 with probability p and else 0, of the shape of p, float32; NaN for NaN."""
-    return np.heaviside(p - rng.random(p.shape, np.float32), 0).astype(np.float32)  # 1 where u < p
+    drawn = (rng.random(p.shape, np.float32) < p).astype(np.float32)
+    drawn[np.isnan(p)] = np.nan
+    return drawn
 
 
 def binarise(images: Images, how: str, rng: np.random.Generator) -> Images | Resampled:

@@ -75,14 +75,11 @@ class File:
     def verified(self, path: Path) -> bytes:
         """The payload of the file at `path`; DataError unless it is the right one."""
         try:
-            with path.open("rb"):  # or it may not be read
-                pass
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}; give it to this user to read") from error
-        try:
             if (size := path.stat().st_size) > self.limit:
                 raise ValueError(f"its {size:,} bytes are more than the {self.size:,} of the right one")
             return self.payload(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as wrong:
             raise DataError(
                 f"{path} is not {self.name} of {self.data_set}: {wrong}. "

@@ -201,7 +201,8 @@ def mixed(x: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
 
 
 def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Generator) -> Any:
-    """Rows, columns and so on of an array, drawn from it with repetition; those of all constants are drawn alike.
+    """Rows, columns and so on of an array, drawn from it with repetition; those of all constants are drawn alike. Of
+    floats in ascending order, a grid, it is another one, a fifth wider or narrower at most.
 
     What may be meant stays so: places (whole numbers) that differ, all that ascends, rows that add up to 1, a square
     that is symmetric or has nothing above or below its diagonal.
@@ -220,7 +221,8 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
         return redrawn_shares(constant, lengths, rng)
     if constant.ndim == 1 and len(constant) > 2 and constant.dtype.kind == "f" and (np.diff(constant) > 0).all():
         between = np.linspace(0, len(constant) - 1, lengths(0, len(constant)))  # of a grid, one with as even steps
-        return np.interp(between, np.arange(len(constant)), constant)
+        other = rng.uniform(0.8, 1.2) * np.interp(between, np.arange(len(constant)), constant)
+        return other.astype(constant.dtype)
     if kept := kept_by(constant):
         length, new = len(constant), lengths(0, len(constant))
         if lengths(1, length) != new:
@@ -241,7 +243,7 @@ def kept_by(constant: Array) -> Callable[[Array], Array] | None:
     """What keeps the form of a square matrix when its rows and columns are drawn alike; None if it has none."""
     if constant.ndim != 2 or len(set(constant.shape)) > 1 or (constant == constant[0, 0]).all():
         return None
-    for form in (np.tril, np.triu):
+    for form in (lambda array: np.diag(np.diag(array)), np.tril, np.triu):
         if np.array_equal(form(constant), constant):
             return form
     return np.array if np.array_equal(constant, constant.T) else None

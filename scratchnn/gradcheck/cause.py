@@ -59,7 +59,7 @@ def explained(
     """
     wrong = [array.name for array in report.arrays if not array.passed]
     outputs = sum(np.size(y) for y in here.forward())
-    if outputs * max(here.arrays[name].size for name in wrong) > LARGEST:
+    if outputs * max((here.arrays[name].size for name in wrong), default=0) > LARGEST:
         return replace(report, instance="No cause is looked for in so large a problem: check a smaller one like it.")
 
     def findings(

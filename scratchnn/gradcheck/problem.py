@@ -182,7 +182,10 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         changed = [name for name, array in watched.items() if not np.array_equal(array, before[name], equal_nan=True)]
         if changed:
             names = [name.rpartition(".")[2].removeprefix("d") if name in arrays else name for name in changed]
-            raise GradientError(f"{subject}: {who} writes into {', '.join(names)}, which is not its own")
+            raise GradientError(
+                f"{subject}: {who} writes into {', '.join(names)}, which is not its own: make a new array instead of "
+                "changing it with *=, +=, a slice or out="
+            )
 
     first = [np.array(y) for y in problem.forward()]
     own("forward")
@@ -238,10 +241,9 @@ def arguments_of(problem: Problem) -> dict[str, Array]:
 
 
 def expect_untouched(problem: Problem, upstreams: Sequence[Array]) -> None:
-    """GradientError if backward changes an argument of forward, or what forward returned."""
+    """GradientError if backward changes what forward returned."""
     y, cache = problem.code.passed()
-    watched = arguments_of(problem)
-    watched |= {f"what forward returned{f', number {k + 1}' if k else ''}": a for k, a in enumerate(as_tuple(y))}
+    watched = {f"what forward returned{f', number {k + 1}' if k else ''}": a for k, a in enumerate(as_tuple(y))}
     before = {name: np.copy(a) for name, a in watched.items()}
     problem.code.backward(*problem.code.backward_arguments(upstreams, y, cache))
     for name, values in before.items():

@@ -134,7 +134,10 @@ def expect_labels(owner: Any, given: Any, n: int, n_classes: int) -> Array:
 def expect_classes(owner: str, predicted: Array, labels: Array) -> None:
     """ValueError unless both are vectors (N,) of whole numbers: not one-hot rows, nor probabilities."""
     if predicted.shape != labels.shape or labels.ndim != 1:
-        raise ValueError(f"expected one label for each prediction, got {labels.shape} for {predicted.shape}")
+        raise ValueError(
+            f"{owner} expects one label for each prediction, both (N,) and not one-hot rows, got {labels.shape} for "
+            f"{predicted.shape}"
+        )
     for name, classes in (("labels", labels), ("predicted", predicted)):
         if classes.dtype.kind not in "iu":
             raise ValueError(f"{owner} counts classes, whole numbers, and {name} has {classes.dtype}")

@@ -36,8 +36,8 @@ from scratchnn.optim import Adam
 from scratchnn.scripts import cli
 from scratchnn.scripts.thesis import LIKELIHOODS, thesis_vae
 from scratchnn.training import Trainer, evaluate, runs
-from scratchnn.training.after_epoch import best_record, falling, keep_snapshots, set_beta, set_learning_rate, warm_up
-from scratchnn.training.checkpoints import OtherRunError, fingerprint, first_difference, take_parameters
+from scratchnn.training.after_epoch import falling, keep_snapshots, set_beta, set_learning_rate, warm_up
+from scratchnn.training.checkpoints import OtherRunError, best_record, fingerprint, first_difference, take_parameters
 from scratchnn.vae import VAE
 
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50, "frey-face": 1000}

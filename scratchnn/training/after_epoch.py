@@ -17,7 +17,7 @@ import numpy as np
 
 from scratchnn.machinery.checks import expect_int, expect_not_negative
 from scratchnn.machinery.parameters import Array
-from scratchnn.training.checkpoints import arrays_of
+from scratchnn.training.checkpoints import arrays_of, best_record
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.vae import VAE
 
@@ -91,18 +91,16 @@ class EarlyStopping:
         if best_record(trainer.history) is record:
             trainer.best = arrays_of(trainer.model)
         elif not trainer.best:
-            raise ValueError("the best epoch so far was made without early stopping, and its parameters are lost")
+            raise ValueError(
+                "the parameters of the best epoch so far are lost: it was made without early stopping, or a fit "
+                "without it has come between"
+            )
         if self.is_over(trainer.history):
             trainer.epochs = record["epoch"]
 
     def is_over(self, history: Sequence[Mapping[str, Any]]) -> bool:
         """Whether a training of this history has ended."""
         return len(history) - int(best_record(history)["epoch"]) >= self.patience
-
-
-def best_record(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The record of the epoch with the smallest held-out loss, the first of several."""
-    return min(history, key=lambda record: float(record["held_out_loss"]))
 
 
 class SaveCheckpoint:

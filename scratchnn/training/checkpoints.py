@@ -331,6 +331,11 @@ def checkpoint_of(path: str | Path) -> Path:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def best_record(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The record of the epoch with the smallest held-out loss, the first of several."""
+    return min(history, key=lambda record: float(record["held_out_loss"]))
+
+
 def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     """The trained model of a checkpoint, and the settings it was trained with; CheckpointError if there is none.
 
@@ -348,7 +353,7 @@ def load_model(path: str | Path) -> tuple[Any, dict[str, Any]]:
     except ValueError as error:
         raise CheckpointError(f"{path} holds no model that this version can build: {error}") from error
     training = record.get("training", {"settings": {}, "history": []})
-    epochs = len(training["history"])
-    if any(name.startswith(OF_LAST) for name in arrays):
-        epochs = min(training["history"], key=lambda epoch: float(epoch["held_out_loss"]))["epoch"]
-    return model, {**training["settings"], "epochs": epochs}
+    history = training["history"]
+    by_held_out = bool(history) and all("held_out_loss" in record for record in history)
+    of_best = by_held_out and any(name.startswith(OF_LAST) for name in arrays)
+    return model, {**training["settings"], "epochs": best_record(history)["epoch"] if of_best else len(history)}

@@ -3,7 +3,7 @@
     trainer.fit(train, epochs=50, batch_size=100, after_epoch=[WriteCSV(path), WriteTensorBoard(folder)])
 
 A run that was killed goes on from its last checkpoint, and makes epochs again that stand in such a log already. So the
-first call writes the whole history anew, and each one after it one epoch more.
+first call writes the whole history anew, and each one after it one epoch more, or all where a name is new.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WriteCSV:
 class WriteTensorBoard:
     """Writes every number of an epoch into an event file in this folder: tensorboard --logdir FOLDER draws them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
         try:
             from tensorboard.compat.proto.event_pb2 import Event
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -99,9 +99,12 @@ def history_frame(run: str | Path) -> Any:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         losses = [row["train_loss"] for row in rows]
-        if checkpoint.is_file():  # which is ahead of the file that the training before left, or of another run
-            trained = read_checkpoint(checkpoint)[0]["training"]["history"]
-            rows = rows if losses == [row["train_loss"] for row in trained] else trained
-        return pd.DataFrame(rows).set_index("epoch")
+        frame = pd.DataFrame(rows).set_index("epoch")
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is no list of epochs: give the folder of one training") from error
+    try:
+        trained = read_checkpoint(checkpoint)[0].get("training", {"history": rows})["history"]
+    except CheckpointError:  # removed, or of another version
+        return frame
+    # a training that goes on is ahead of the file that the one before it has left
+    return frame if losses == [row["train_loss"] for row in trained] else pd.DataFrame(trained).set_index("epoch")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,8 +90,9 @@ class Trainer:
     history           one dict an epoch: epoch, train_loss, its terms, the same for held-out data, seconds
     iteration_losses  the loss of every batch so far
     snapshots         arrays that a function of `after_epoch` has kept, one an epoch
-    best              the model's arrays after its best epoch, where a function of `after_epoch` keeps them
-                      (EarlyStopping): the model has them after `fit`, and a checkpoint has them beside the last ones
+    best              the model's arrays after its best epoch, where a function of `after_epoch` keeps them and says so
+                      by `keeps_best` (EarlyStopping): the model has them after `fit`, and a checkpoint has them beside
+                      the last ones; a `fit` without such a function forgets them
     settings          what else the run depends on (data, seed, …); a checkpoint of other settings is refused
     epochs            how many the `fit` that runs, or ran last, has to reach; lowered, it ends after this one
 
@@ -111,6 +112,9 @@ class Trainer:
             raise ValueError("the optimiser steps another model than the one to be trained: make it with this model")
         if not isinstance(rng.bit_generator, np.random.PCG64):
             raise ValueError("checkpoints keep the state of np.random.default_rng(seed); other generators have others")
+        for layer in layers_of(model):
+            if any(not isinstance(of.bit_generator, np.random.PCG64) for of in generators_of(layer).values()):
+                raise ValueError(f"{layer!r} draws with a generator whose state no checkpoint keeps: take default_rng")
         self.model: Trainable = model
         self.optimiser, self.rng, self.blas_threads = optimiser, rng, blas_threads
         # as JSON, so that what is compared with a checkpoint's settings has been through the same
@@ -199,9 +203,7 @@ class Trainer:
                     if not np.isfinite(record.get("held_out_loss", 0.0)):
                         raise self.diverged(f"held-out loss became {record['held_out_loss']}", batches)
                     if not all(np.isfinite(of).all() for of in vectors_of(self.optimiser.state()).values()):
-                        raise self.diverged(
-                            "gradients became so large that the optimiser's means are infinite", batches
-                        )
+                        raise self.diverged("gradients became too large for the optimiser's state", batches)
                     record["seconds"] = seconds
                     self.history.append(record)
                     for function in after_epoch:
@@ -217,11 +219,11 @@ class Trainer:
 
     @contextmanager
     def whole_epoch(self) -> Iterator[None]:
-        """An epoch that is given up leaves no losses of its batches: it is made again, from its first batch on."""
+        """The losses of an epoch that an interrupt ends are dropped; its steps are not undone, but by `restore`."""
         epochs, losses = len(self.history), len(self.iteration_losses)
         try:
             yield
-        except BaseException:
+        except KeyboardInterrupt:
             if len(self.history) == epochs:
                 del self.iteration_losses[losses:]
             raise
@@ -331,9 +333,9 @@ class Trainer:
             state = verified_state(self.optimiser, training["optimiser"], arrays)
             numbers = verified_numbers(self.model, training.get("model", {}))
             generators = own_generators(self.model, self.rng)
-            states = training.get("generators", [])
-            if len(states) not in (0, len(generators)):
-                raise ValueError(f"it has {len(states)} generators of layers, and this model {len(generators)}")
+            states = training.get("generators")  # none in a checkpoint of before they were kept
+            if states is not None and len(states) != len(generators):
+                raise ValueError(f"of generators of its layers it has {len(states)}, and this model {len(generators)}")
         except ValueError as error:
             raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
         put_arrays(self.model, arrays)
@@ -341,7 +343,7 @@ class Trainer:
         self.optimiser.load_state(state)
         vars(self.model).update(numbers)
         self.rng.bit_generator.state = training["generator"]
-        for rng, its in zip(generators, states, strict=False):  # none in a checkpoint of before they were kept
+        for rng, its in zip(generators, states or [], strict=states is not None):
             rng.bit_generator.state = its
         self.history, self.restored = list(training["history"]), record
         self.iteration_losses = arrays["training/iteration_losses"].tolist()
@@ -350,6 +352,7 @@ class Trainer:
         self.saved = path, len(self.history)
 
 
+MOST = 1_000_000  # draws and what else is counted on a model, in a checkpoint that somebody may have altered
 AfterEpoch = Callable[[Trainer, dict[str, Any]], None]
 
 
@@ -360,18 +363,28 @@ def vectors_of(state: Mapping[str, Any]) -> dict[str, Array]:
 
 def own_generators(model: Any, rng: np.random.Generator) -> list[np.random.Generator]:
     """Those that layers draw with, apart from the training's: of a copied layer, for instance, or a loaded one."""
-    layers = model.walk() if hasattr(model, "walk") else []
-    found = {id(of): of for layer in layers for of in vars(layer).values() if isinstance(of, np.random.Generator)}
+    found = {id(of): of for layer in layers_of(model) for of in generators_of(layer).values()}
     return [of for of in found.values() if of is not rng]
+
+
+def layers_of(model: Any) -> Iterable[Any]:
+    """The model and all its parts; none of a model that is no module of this library."""
+    return model.walk() if hasattr(model, "walk") else ()
+
+
+def generators_of(layer: Any) -> dict[str, np.random.Generator]:
+    """What a layer draws with, by the name of the attribute."""
+    return {name: value for name, value in vars(layer).items() if isinstance(value, np.random.Generator)}
 
 
 def set_on(model: Any) -> dict[str, float]:
     """The numbers that a training has set on its model in place of its class's, `beta` of a VAE and its `n_draws`, as
     Python's own."""
+    own = {name: value for name, value in vars(model).items() if type(value) is not bool and is_set_on(model, name)}
     return {
-        name: type(getattr(type(model), name))(value)
-        for name, value in vars(model).items()
-        if isinstance(value, Real) and is_set_on(model, name)
+        name: int(value) if isinstance(value, Integral) and is_whole_on(model, name) else float(value)
+        for name, value in own.items()
+        if isinstance(value, Real)
     }
 
 
@@ -380,11 +393,17 @@ def is_set_on(model: Any, name: str) -> bool:
     return type(getattr(type(model), name, None)) in (int, float)
 
 
+def is_whole_on(model: Any, name: str) -> bool:
+    return type(getattr(type(model), name)) is int
+
+
 def verified_numbers(model: Any, numbers: Mapping[str, float]) -> Mapping[str, float]:
     """Those of a checkpoint; ValueError if the model has no such number."""
     for name in numbers:
         if not is_set_on(model, name):
             raise ValueError(f"it has {name} of its model, which this one has not")
+        if is_whole_on(model, name) and type(numbers[name]) is int and not 1 <= numbers[name] <= MOST:
+            raise ValueError(f"its model's {name} is {numbers[name]}, no number from 1 to {MOST:,}")
     return numbers
 
 

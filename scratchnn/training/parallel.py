@@ -49,7 +49,7 @@ import numpy as np
 from scratchnn.losses import batch_mean
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training.loop import Trainable, Trainer, set_on
+from scratchnn.training.loop import Trainable, Trainer, generators_of, set_on
 
 Draw = Callable[[tuple[int, ...]], Array]  # by shape
 
@@ -169,11 +169,6 @@ def replica_of(model: Any, grads: Array) -> Any:
         )
     replica.bind(model.params, grads)
     return replica
-
-
-def generators_of(layer: Any) -> list[str]:
-    """The names of the attributes that a layer draws with."""
-    return [name for name, value in vars(layer).items() if isinstance(value, np.random.Generator)]
 
 
 class ParallelTrainer(Trainer):

@@ -24,8 +24,8 @@ import numpy as np
 from scratchnn.machinery.files import locked, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
-from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint, best_record
-from scratchnn.training.checkpoints import CheckpointError, OtherRunError
+from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint
+from scratchnn.training.checkpoints import CheckpointError, OtherRunError, best_record
 from scratchnn.training.logs import WriteTensorBoard, logs_in
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer

@@ -69,15 +69,8 @@ def save_weights(
     """
     path = Path(path)
     expect_suffix(path)
-    counted = {"batches"}  # that an average has seen: it matters whether there were any
     with np.errstate(over="ignore"):  # ∞ is refused below
-        arrays = {
-            name: np.array(
-                np.minimum(array, np.finfo(dtype or array.dtype).max) if name.split(".")[-1] in counted else array,
-                dtype or array.dtype, order="C",
-            )
-            for name, array in named(model).items()
-        }  # fmt: skip
+        arrays = {name: in_type(name, array, dtype or array.dtype) for name, array in named(model).items()}
     record: dict[str, Any] = {"format": FORMAT, "modules": modules_of(model), "settings": dict(settings or {})}
     record = json.loads(json.dumps(record))  # so that the checksum is of what will be read
     if points is not None:
@@ -95,6 +88,14 @@ def save_weights(
             np.savez(file, record=np.array(text), **arrays)  # type: ignore[arg-type]
         else:
             file.write(safetensors(path).numpy.save(arrays, {"record": text}))
+
+
+def in_type(name: str, array: Array, dtype: Any) -> Array:
+    """The array in another type. Of the batches that an average has seen it matters whether there were any: the largest
+    number stands for more than the type can count."""
+    if name.split(".")[-1] == "batches":
+        array = np.minimum(array, np.finfo(dtype).max)
+    return np.array(array, dtype, order="C")
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
