@@ -133,6 +133,7 @@ def prepare(
     checkpoint = args.out / "checkpoint.npz"
     if checkpoint.exists():
         runs.go_on(trainer, checkpoint, args.epochs)
+    logs_in(args.out, args.log)  # before the others train: a package may be missing
     return args, trainer, images
 
 
@@ -155,9 +156,11 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
     if start is None:
         return
     args, trainer, images = start
-    after_epoch: list[AfterEpoch] = []
-    if comm.rank == 0:
-        after_epoch += [*logs_in(args.out, args.log), SaveCheckpoint(args.out / "checkpoint.npz")]
+    logs: list[AfterEpoch] = logs_in(args.out, args.log) if comm.rank == 0 else []
+    after_epoch = [*logs, SaveCheckpoint(args.out / "checkpoint.npz")] if comm.rank == 0 else []
+    if len(trainer.history) >= args.epochs:  # nothing is left to train, and so to log epoch by epoch
+        for write in logs:
+            write(trainer, trainer.history[-1])
     try:
         with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
             trainer.fit(

@@ -869,3 +869,32 @@ def test_watch_takes_commands_from_a_pipe(desk, tmp_path):
     done = process(tmp_path, "watch", typed="h\nn\nq\n")
     assert done.returncode == 0 and done.stderr == ""
     assert "hint 1 of 5" in done.stdout and progress.load(desk.folder).current == ladder()[1]
+
+
+def test_an_option_in_part_is_no_option(tmp_path):
+    """`--exercise mine` would be read by one parser and not by the other."""
+    for arguments in ("start --exercise mine", "--exercise mine start", "grade . --exer mine"):
+        refused = run(tmp_path, *arguments.split())
+        assert refused.returncode == 2 and re.search("unrecognized arguments: --exer|invalid choice", refused.stderr)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_json_is_all_that_is_printed(tmp_path, monkeypatch):
+    """A training says how it goes, and a damaged state is told of: on the other stream."""
+    assert run(tmp_path, "start").returncode == 0
+    folder = tmp_path / "exercises"
+    (folder / STATE).write_text("damaged", encoding="utf-8")
+
+    def talking(name, file):
+        print("step 200, loss 0.3")
+        return Verdict(sentence="no")
+
+    monkeypatch.setattr(commands, "try_answer", talking)
+    told = run(tmp_path, "check", "linear", "--json")
+    assert json.loads(told.stdout)["sentence"] == "no" and "step 200" in told.stderr and "it is kept as" in told.stderr
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_left_empty(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        progress.write_new(tmp_path / "x.py", "a\udc80")
+    assert not [*tmp_path.iterdir()]

@@ -15,6 +15,7 @@ from scratchnn.exercises import bugs, capstone, findings, sizes
 from scratchnn.exercises.exercise import (
     LADDER,
     Judged,
+    file_name,
     given_functions,
     ladder,
     outputs_of,
@@ -279,7 +280,7 @@ def test_a_bug_of_a_day_is_found_and_mended_or_told(tmp_path, day):
 def test_a_line_that_is_named_wrongly_is_told_what_it_is():
     assert bugs.found(4, 4, 6).right
     assert "The mistake comes later" in bugs.found(2, 4, 6).why
-    assert "passes on what a line above it got wrong" in bugs.found(6, 4, 6).why
+    assert "the mistake comes earlier" in bugs.found(6, 4, 6).why
     assert all("1 to 6" in bugs.found(said, 4, 6).why for said in (0, 7, "4", None, True))
     assert bugs.found(np.int64(4), 4, 6).right is True and bugs.found(np.int64(2), 4, 6).right is False
 
@@ -345,6 +346,16 @@ def test_the_pieces_of_a_capstone_are_its_own():
     assert reference("train_digits").adam.LR != reference("adam").LR == adam.LR
     with pytest.raises(FileNotFoundError):
         yours("/nowhere/37_train_digits.py", "adam")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_a_piece_of_a_capstone_is_read_as_python_reads_it(encoding, tmp_path):
+    """With a mark at its beginning, as Windows writes it, or in an encoding that it names."""
+    text = "# -*- coding: latin-1 -*-\nWHO = 'Jos\u00e9'\n" if encoding == "latin-1" else "WHO = 'Jos\u00e9'\n"
+    path = tmp_path / file_name("adam")
+    path.write_bytes(text.encode(encoding))
+    (adam,) = yours(str(tmp_path / "37_train_digits.py"), "adam")
+    assert adam.WHO == "José"
 
 
 def test_a_picture_shows_every_image():

@@ -12,6 +12,7 @@ import builtins
 import json
 import linecache
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,15 @@ def test_a_capstone_finds_its_pieces_in_the_notebooks_or_says_that_there_are_non
     solve(folder)
     linear, adam = yours("3_learning.ipynb", "linear", "adam")
     assert linear.backward.__name__ == "backward" and adam.LR == reference("adam").LR
+    shutil.copy(folder / "2_layers.ipynb", folder / "2_layers-Copy1.ipynb")  # which comes before it in the alphabet
+    solve(folder)
+    copy = json.loads((folder / "2_layers-Copy1.ipynb").read_text(encoding="utf-8"))
+    for cell in copy["cells"]:
+        cell["source"] = ["raise ValueError('an old copy')"] if cell["metadata"].get("exercise") else cell["source"]
+    (folder / "2_layers-Copy1.ipynb").write_text(json.dumps(copy), encoding="utf-8")
+    (folder / "0_broken.ipynb").write_text("{", encoding="utf-8")
+    assert yours("3_learning.ipynb", "linear")[0].backward
+    (folder / "2_layers-Copy1.ipynb").unlink()
     (folder / "2_layers.ipynb").unlink()
     with pytest.raises(FileNotFoundError, match="no notebook here with the exercise linear"):
         yours("3_learning.ipynb", "linear")

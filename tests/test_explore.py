@@ -781,3 +781,11 @@ def test_in_a_real_window(tmp_path, display):
     assert (float(x2), float(y2)) == pytest.approx((float(x) - step, float(y) + 2 * step), abs=0.05)
     assert rest == ["screen", "equal"] and drawn == "drawn 0"
     assert resized.split()[1:] == keyed.split()[1:]
+
+
+def test_a_classifier_of_other_classes_does_not_fit(tmp_path):
+    few = {"few": small_classifier(0, n_classes=5)}
+    with pytest.raises(ExploreError, match="of 5 classes does not fit these images: their labels go up to 9"):
+        ClassifierComparison(canvas_figure(), few, DIGITS.test, SHAPE)
+    with pytest.raises(ExploreError, match="and 3 classes have names"):
+        ClassifierComparison(canvas_figure(), {"ten": small_classifier(0)}, DIGITS.test, SHAPE, ("a", "b", "c"))

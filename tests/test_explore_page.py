@@ -44,7 +44,7 @@ from scratchnn import (
 )
 from scratchnn.scripts import explore_page, figures
 from scratchnn.scripts.command import main
-from scratchnn.scripts.explore_page import Decoder, in_page, page, rounded, view_of
+from scratchnn.scripts.explore_page import Decoder, at_most, in_page, page, rounded, view_of
 from scratchnn.training import save_weights
 from scratchnn.training.weights import Points
 
@@ -414,3 +414,17 @@ def test_three_runs_and_no_target_are_refused_by_the_parser(tmp_path, capsys):
         assert stop.value.code == 2
     told = capsys.readouterr().err
     assert "one or two runs fit on a page, got 3" in told and "usage: scratchnn explore" in told
+
+
+def test_a_bound_is_rounded_up():
+    assert [at_most(x) for x in (0.0149, 0.0101, 0.5, 0.0, np.inf)] == ["0.015", "0.011", "0.5", "0", "inf"]
+
+
+@pytest.mark.parametrize("name", [".", "run.npz", "folder.html"])
+def test_a_page_is_written_where_a_page_can_be(name, tmp_path, monkeypatch, capsys):
+    """And never over the file that it is made of."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(SystemExit, match=r"2|names no page: give it a name that ends with .html"):
+        main(["explore", "run.npz", "--html", name])
+    assert not (tmp_path / "run.npz").exists()

@@ -440,3 +440,11 @@ def test_an_excerpt_marks_its_lines_and_leaves_out_what_is_far(tmp_path):
     assert [row.split()[0] for row in shown if row[0] != ">"] == ["1", "3", "4", "5", "…", "14", "15", "16", "18"]
     assert shown[0] == "     1  def f():" and shown[1] == ">    2      line2"
     assert excerpt(str(tmp_path / "none.py"), [3]) == []
+
+
+def test_a_layer_that_takes_any_arguments_is_made_with_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "class Twice:\n    def __init__(self, *args, **kwargs):\n        pass\n"
+    text += "    def forward(self, x):\n        return 2 * x\n\n    def backward(self, dy):\n        return 2 * dy\n"
+    (tmp_path / "own.py").write_text(text, encoding="utf-8")
+    assert command.main(["check", "own.py:Twice", "--inputs", "x=5x3"]) == 0

@@ -348,3 +348,16 @@ def test_settings_by_number_and_many_batches_can_be_read_again(tmp_path, rng):
     save_weights(tmp_path / "w.npz", layer, {"epochs_of": {2: 80, 10: 50}}, dtype="float16")
     model, settings, _ = load_weights(tmp_path / "w.npz")
     assert settings["epochs_of"] == {"2": 80, "10": 50} and model.buffers["batches"].any()
+
+
+def test_a_checkpoint_is_not_written_over(tmp_path, capsys):
+    """The optimiser and the history of the training would be gone."""
+    rng = np.random.default_rng(0)
+    model = Autoencoder(Dense(3, 2, rng), Dense(2, 3, rng), MeanSquaredError())
+    t = Trainer(model, Adam(model), rng)
+    path = tmp_path / "checkpoint.npz"
+    t.save(path)
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match="is there, and no file of weights"):
+        main(["weights", str(tmp_path), "--out", str(path)])
+    assert path.read_bytes() == before

@@ -21,6 +21,7 @@ from scratchnn.machinery.parameters import Array
 from scratchnn.vae import VAE
 
 ROWS = 1000  # images encoded at once
+ENCODED = 200  # images at a time through a network: a convolution holds each of them dozens of times
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def encode(model: Encoder, images: Any) -> Array:
     The codes (N, n_code) or, of a VAE, mean and log_var of q(z|x) together, (2, N, n_z).
     """
     expect_some("encode", len(images))
-    codes = [model.encode(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
+    codes = [model.encode(images[start : start + ENCODED]) for start in range(0, len(images), ENCODED)]
     axis = 1 if isinstance(codes[0], tuple) else 0  # of the images
     return np.concatenate([np.asarray(of) for of in codes], axis)
 
@@ -175,8 +176,8 @@ def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> 
     """The mean squared error over all pixels of all images, on the scale of `images[rows]`, (n, D) floats."""
     expect_some("reconstruction_error", len(images))
     total = 0.0
-    for start in range(0, len(images), ROWS):
-        x = images[start : start + ROWS]
+    for start in range(0, len(images), ENCODED):
+        x = images[start : start + ENCODED]
         expect("reconstruction_error", "images", x, ("N", "D"))
         total += float(np.sum((reconstruct(x) - x) ** 2, dtype=np.float64)) / x.shape[1]
     return total / len(images)

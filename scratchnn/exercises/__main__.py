@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import io
 import os
@@ -57,11 +58,12 @@ def parser(program: str) -> argparse.ArgumentParser:
         epilog=EXAMPLES.format(program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
+        allow_abbrev=False,  # `choose` has to know --exercises
     )
     added = main.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
-        return added.add_parser(name, help=text, description=text, parents=[shared])
+        return added.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
 
     def programs(added_command: argparse.ArgumentParser) -> None:
         added_command.add_argument("--json", action="store_true", help="print JSON, for a program")
@@ -157,7 +159,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         return grade(args.folders, args.out, args.seed, args.capstones, args.workers, args.resume, args.json)
     if args.command == "handout":
         return write_handouts(args.names, args.out, args.answers, args.pdf)
-    desk = Desk(folder, program)
+    with contextlib.redirect_stdout(sys.stderr) if getattr(args, "json", False) else contextlib.nullcontext():
+        desk = Desk(folder, program)  # which may have something to say of a damaged state
     name = getattr(args, "name", None) or desk.progress.current
     match args.command:
         case "check":

@@ -178,7 +178,7 @@ def found(said: Any, line: int, count: int) -> Finding:
     elif said < line:
         why = f"line {said} is right: what it assigns has the right values. The mistake comes later"
     else:
-        why = f"line {said} is right as it stands: it passes on what a line above it got wrong"
+        why = f"line {said} is right as it stands: the mistake comes earlier"
     return Finding("the number of the wrong line", is_number and bool(said == line), why)
 
 

@@ -41,6 +41,7 @@ from scratchnn.exercises.verdict import Verdict
 from scratchnn.exercises.yours import load
 from scratchnn.gradcheck.notebook import page
 from scratchnn.gradcheck.report import explanation
+from scratchnn.machinery.checks import type_name
 
 
 @cache
@@ -101,6 +102,11 @@ class Task:
 
     def answer(self, function: Callable[..., Any]) -> SimpleNamespace:
         """The functions that a file of this exercise has."""
+        if not hasattr(function, "__code__"):
+            raise TypeError(
+                f"check takes the function {reference(self.name).EXERCISE.function} itself, not what it returns: got "
+                f"{type_name(function)}"
+            )
         found: dict[str, Any] = {}
         for name in given_functions(self.name):
             own = function if name == reference(self.name).EXERCISE.function else function.__globals__.get(name)

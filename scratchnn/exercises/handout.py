@@ -112,6 +112,7 @@ def prose(text: str) -> str:
 
 def print_page(browser: str, file: Path) -> None:
     """The page as a PDF beside it."""
+    file.with_suffix(".pdf").unlink(missing_ok=True)  # or an older one would pass for it
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
         command += ["--no-sandbox"] * (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from scratchnn.exercises.cells import task
 from scratchnn.exercises.exercise import VARIABLE, reference
-from scratchnn.exercises.road import PARTS, Step
+from scratchnn.exercises.progress import write_new
+from scratchnn.exercises.road import PARTS, Step, notebook_name
 
 ABOUT = """\
 # {part}
@@ -30,20 +30,13 @@ def write_notebooks(folder: Path) -> tuple[list[str], list[str]]:
     new, kept = [], []
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        file = folder / file_name(part)
-        try:
-            with file.open("x", encoding="utf-8", newline="\n") as stream:
-                stream.write(json.dumps(notebook(part), indent=1, ensure_ascii=False) + "\n")
-            new.append(file.name)
-        except FileExistsError:
+        file = folder / notebook_name(part)
+        if os.path.lexists(file):
             kept.append(file.name)
+        else:
+            write_new(file, json.dumps(notebook(part), indent=1, ensure_ascii=False) + "\n")
+            new.append(file.name)
     return new, kept
-
-
-def file_name(part: str) -> str:
-    """1_one_number_changes.ipynb for "I. One number changes"."""
-    title = re.sub(r"\W+", "_", (part.partition(". ")[2] or part).lower())
-    return f"{1 + list(PARTS).index(part)}_{title}.ipynb"
 
 
 def notebook(part: str) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def notebook(part: str) -> dict[str, Any]:
     if folder := os.environ.get(VARIABLE):
         setup = f"import os\n\nos.environ[{VARIABLE!r}] = {folder!r}  # a teacher's own exercises\n{setup}"
     if any(hasattr(reference(step.name), "PIECES") for step in steps):
-        setup += FILE.format(file=file_name(part))
+        setup += FILE.format(file=notebook_name(part))
     cells = [text("about", ABOUT.format(part=part, first=steps[0].name)), code("setup", setup)]
     for step in steps:
         cells += [text(f"{step.name}-task", task(step.name)._repr_html_()), exercise(step)]

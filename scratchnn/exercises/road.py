@@ -6,6 +6,7 @@ function in one: "scratchnn/layers/dense.py: Dense.backward".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -118,3 +119,9 @@ def follow(parts: Mapping[str, Sequence[Step]]) -> None:
     PARTS.clear()
     PARTS.update({part: tuple(steps) for part, steps in parts.items()})
     STEPS[:] = [step for steps in parts.values() for step in steps]
+
+
+def notebook_name(part: str) -> str:
+    """The file of a part's notebook: 1_one_number_changes.ipynb for "I. One number changes"."""
+    title = re.sub(r"\W+", "_", (part.partition(". ")[2] or part).lower())
+    return f"{1 + list(PARTS).index(part)}_{title}.ipynb"

@@ -168,7 +168,7 @@ def hints_for(name: str, verdict: Verdict) -> list[str]:
         first = f"nothing is right yet. Begin with one alone, {wrong[0]}, and go through the task's questions for it."
     else:
         first = "go through the task's questions one after another, with a pencil."
-    return [first, place or said, *reference(name).EXERCISE.hints]
+    return [first, place or said or "all that was tried is right", *reference(name).EXERCISE.hints]
 
 
 def show_hints(name: str, hints: Sequence[str]) -> None:

@@ -168,7 +168,9 @@ class File:
             raise UsageError(f"{what}{text}: {self.blamed(error)}") from error
 
     def made(self, layer: type) -> Any:
-        needed = [p.name for p in inspect.signature(layer).parameters.values() if p.default is p.empty]
+        any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # *args and **kwargs: also none
+        parameters = [p for p in inspect.signature(layer).parameters.values() if p.kind not in any_number]
+        needed = [p.name for p in parameters if p.default is p.empty]
         if needed:
             call = f'"{self.path.name}:{layer.__name__}({", ".join(needed)})"'
             raise UsageError(

@@ -297,6 +297,11 @@ class ClassifierComparison(Blitted):
         self.verdicts: list[list[Text]] = []
         self.bars: list[PolyCollection] = []
         n_classes = self.probabilities.shape[2]
+        if self.labels.max(initial=0) >= n_classes or 0 < len(class_names) < n_classes:
+            raise ExploreError(
+                f"a classifier of {n_classes} classes does not fit these images: their labels go up to "
+                f"{self.labels.max(initial=0)}, and {len(class_names)} classes have names"
+            )
         font: dict[str, Any] = {"fontsize": min(10.0, 330 / max(map(len, classifiers))), "va": "center"}
         for right, heading in ((0.76, "predicts"), (0.98, "certainty, %")):
             table.text(right, 0.94, heading, fontsize=9, color="0.35", ha="right", va="center")

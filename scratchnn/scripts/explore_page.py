@@ -97,6 +97,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
+    if args.html.suffix not in (".html", ".htm") or args.html.is_dir():
+        raise OptionError(f"--html {args.html} names no page: give it a name that ends with .html")
     runs.prepare_folder(args.html.parent, "--html")
     models = []
     for run in args.runs:
@@ -107,15 +109,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
             models.append(in_page(model, name_of(model, settings), points, args.pixel_error))
         except ValueError as error:
             raise OptionError(f"{run} cannot be shown on a page: {error}") from error
+    if len({model["name"] for model in models}) < len(models):
+        for run, model in zip(args.runs, models, strict=True):
+            model["name"] += f" ({run.resolve().name})"
     title = "A latent space" if len(models) == 1 else "Two latent spaces"
     runs.write_text(args.html, page(title, models))
     for run, model in zip(args.runs, models, strict=True):
         found = model["error"]
         print(
             f"{run}: weights of {model['bits']} bits; for {found['n']:,} z, pixels differ from the model's by "
-            f"{found['measured']:.2g} at most, and the bound is {found['bound']:.2g}"
+            f"{found['measured']:.2g} at most, and the bound is {at_most(found['bound'])}"
         )
     print(f"written: {args.html}, {args.html.stat().st_size / 1000:,.0f} kB")
+
+
+def at_most(bound: float) -> str:
+    """A bound in two digits: rounded up, or it is none."""
+    if not 0 < bound < np.inf:
+        return f"{bound:g}"
+    unit = 10.0 ** (np.floor(np.log10(bound)) - 1)
+    return f"{np.ceil(bound / unit) * unit:.2g}"
 
 
 def first_points(points: Points, n: int) -> Points:

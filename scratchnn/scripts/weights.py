@@ -14,7 +14,7 @@ from pathlib import Path
 from scratchnn.scripts import cli
 from scratchnn.scripts.trained import load_trained, points_of
 from scratchnn.training import runs
-from scratchnn.training.weights import named, save_weights
+from scratchnn.training.weights import holds_weights, named, save_weights
 
 EXAMPLES = """\
   scratchnn train && scratchnn weights runs/vae-digits-z2-seed0 --out digits.npz
@@ -28,7 +28,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, a checkpoint, or a file of weights")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write: .npz or .safetensors")
     parser.add_argument(
-        "--dtype", choices=("float16", "float32", "float64"), help="of the weights (default: as they are)"
+        "--dtype",
+        choices=("float16", "float32", "float64"),
+        help="of the weights (default: as they are; float32 of a file in float16)",
     )
     parser.add_argument(
         "--points", type=cli.positive_int, metavar="N",
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, settings, points = load_trained(args.run)
     if args.points is not None:
         points = points_of(model, settings, args.points)
+    if args.out.exists() and not holds_weights(args.out):
+        raise runs.OptionError(f"{args.out} is there, and no file of weights: choose another name with --out")
     runs.prepare_folder(args.out.parent)
     save_weights(args.out, model, settings, dtype=args.dtype, points=points)
     told = f"{args.out}: a {type(model).__name__} of {sum(a.size for a in named(model).values()):,} numbers"

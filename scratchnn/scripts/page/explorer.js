@@ -13,6 +13,12 @@ const NEIGHBOURS = 15; // test images that are asked for their class
 const page = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const signed = (x) => (Math.abs(x) < 0.005 ? "0.00" : x.toFixed(2).replace("-", "−"));
+// A bound in so many digits: rounded up, or it is none.
+const atMost = (x, digits) => {
+  if (!(x > 0)) return String(x);
+  const unit = 10 ** (Math.floor(Math.log10(x)) - digits + 1);
+  return (Math.ceil(x / unit) * unit).toPrecision(digits);
+};
 const subscript = (k) => String(k).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -66,8 +72,8 @@ class Panel {
 
   // A test image of another class than the first, for the other end of the walk.
   another() {
-    const other = this.labels ? this.labels.findIndex((label) => label !== this.labels[0]) : this.n - 1;
-    return Math.max(other, 0);
+    const other = this.labels ? this.labels.findIndex((label) => label !== this.labels[0]) : -1;
+    return other > 0 ? other : this.n - 1;
   }
 
   className(label) {
@@ -188,7 +194,7 @@ class Panel {
       input.value = this.c[k];
       output.textContent = signed(this.shown(k));
     });
-    this.exact.textContent = `pixels within ${bound.toPrecision(1)} of the model's`;
+    this.exact.textContent = `pixels within ${atMost(bound, 1)} of the model's`;
     if (others) this.soon("tiling", () => this.drawTiles(), 150);
     this.soon("telling", () => this.tell(), 200);
     this.drawMap();
@@ -426,7 +432,7 @@ function start() {
     const { measured, bound, n } = panel.model.error;
     byId("exact").append(
       element("li", {}, `${panel.model.name}: weights of ${panel.model.bits} bits. For ${n} latent points Python has ` +
-        `measured a largest error of ${measured.toPrecision(2)}; the largest bound there is ${bound.toPrecision(2)}.`),
+        `measured a largest error of ${measured.toPrecision(2)}; the largest bound there is ${atMost(bound, 2)}.`),
     );
   });
   showLegend();
@@ -439,6 +445,7 @@ function start() {
   });
   byId("play").addEventListener("click", () => (walking === null ? startWalk() : stopWalk()));
   byId("image").addEventListener("input", (event) => {
+    if (event.target.value.trim() === "") return; // 0 for Number
     const k = Math.round(Number(event.target.value));
     stopWalk();
     everywhere((panel) => k >= 0 && k < panel.n && panel.moveTo(panel.places[k].slice()));
