@@ -80,6 +80,7 @@ CODES = {
 }
 EPOCHS = {"digits": (15, 5, 15), "mnist": (5, 2, 20), "fashion-mnist": (5, 2, 20)}  # 2 numbers; encoder; classifier
 FRESH = 100  # networks that are looked at before they have learned anything
+BATCH = 500  # images through a network that has learned nothing
 SHOWN = 3000  # test images in a scatter plot: t-SNE takes long
 DOCUMENT: dict[str, Any] = {
     "accuracy": 0.93,
@@ -244,7 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (number for number, dead in enumerate(starts) if dead == 1):
         rng, name = np.random.default_rng([args.seed, number]), f"collapsed, start {number}"
         models[name] = two_numbers("relu-code", side, rng)
-        before = models[name].encoder.forward(test[:SHOWN])  # in training mode: there are no averages yet
+        # in training mode, as there are no averages yet, and a batch at a time, for the sake of memory
+        batches = [test[start : start + BATCH] for start in range(0, min(SHOWN, len(test)), BATCH)]
+        before = np.concatenate([models[name].encoder.forward(x) for x in batches])[:SHOWN]
         histories[name] = fit(f"collapsed-{number}", models[name], rng, epochs=args.epochs)
         after = encode(models[name], test[:SHOWN])
         if dead_numbers(encode(models[name], test)) == 1:  # it stays a line: there is no need to look further
