@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -236,6 +237,7 @@ def switched(monkeypatch):
     """What use_loops_if_it_pays did, by the times of an epoch; nothing is compiled."""
     calls = []
     monkeypatch.setattr(compiled, "in_use", {})
+    monkeypatch.setattr(compiling, "FOUND", [])
     monkeypatch.setattr(compiled, "use_loops", lambda: calls.append("loops") or True)
     monkeypatch.delenv(compiled.VARIABLE, raising=False)
     return calls
@@ -347,3 +349,16 @@ def test_a_convolution_trains_with_loops_as_without(loops, rng):
         return np.concatenate([dx.ravel(), network.grads])
 
     same_bits(*by_both(loops, gradient))
+
+
+def test_loops_that_cannot_be_had_are_tried_once(monkeypatch, capsys):
+    """Numba is installed, and of no use here: not every epoch says again that it compiles."""
+    calls = []
+    monkeypatch.setattr(compiled, "use_loops", lambda: calls.append("loops") or False)
+    monkeypatch.setattr(compiled, "in_cache", lambda: False)
+    monkeypatch.setattr(compiled, "in_use", {})
+    monkeypatch.setattr(compiling, "FOUND", [])
+    monkeypatch.delenv(compiled.VARIABLE, raising=False)
+    for epoch in (1, 2):
+        compiling.use_loops_if_it_pays(SimpleNamespace(epochs=99), {"epoch": epoch, "seconds": 1000.0})
+    assert calls == ["loops"] and "Numba compiles" in capsys.readouterr().out

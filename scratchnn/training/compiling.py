@@ -20,14 +20,14 @@ from scratchnn import compiled
 
 READ, COMPILE = 1.0, 6.0  # seconds that it takes with the machine code at hand, and without
 SAVED = 0.06  # of the time of a training, what the loops save at the least: docs/performance.md
+FOUND: list[bool] = []  # whether loops can be had here, once it was tried
 LONG = 60.0  # seconds left of a training that are worth a word about what is not installed
 
 
 def use_loops_if_it_pays(trainer: Any, record: Mapping[str, Any]) -> None:
     """Called after an epoch: lets loops take over if the epochs that are left would earn back what that costs."""
     left = (trainer.epochs - record["epoch"]) * record["seconds"]
-    failed = compiled.use_loops.cache_info().currsize and not compiled.in_use  # once, and said so
-    if compiled.in_use or failed or os.environ.get(compiled.VARIABLE) == "0" or SAVED * left < READ:
+    if compiled.in_use or FOUND == [False] or os.environ.get(compiled.VARIABLE) == "0" or SAVED * left < READ:
         return
     if importlib.util.find_spec("numba") is None:
         if record["epoch"] == 1 and left > LONG:
@@ -37,5 +37,6 @@ def use_loops_if_it_pays(trainer: Any, record: Mapping[str, Any]) -> None:
         if not ready:
             tqdm.write("Numba compiles the loops of training, once on this machine …")
         began = time.perf_counter()
-        if compiled.use_loops() and not ready:
+        FOUND[:] = [compiled.use_loops()]
+        if FOUND == [True] and not ready:
             tqdm.write(f"… which took {time.perf_counter() - began:.1f} s")
