@@ -3,7 +3,7 @@
     trainer.fit(train, epochs=50, batch_size=100, after_epoch=[WriteCSV(path), WriteTensorBoard(folder)])
 
 A run that was killed goes on from its last checkpoint, and makes epochs again that stand in such a log already. So the
-first call writes the whole history anew, and each one after it one epoch more, or all where a name is new.
+first call writes the whole history, and each one after it one epoch more, or the whole again where a name is new.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scratchnn.training.loop import AfterEpoch, Trainer
 
 
 class WriteCSV:
-    """Writes a row for every epoch, with a name above each column; all rows anew where an epoch has a new name."""
+    """Writes a row for every epoch, with a name above each column; where a name is new, all rows are written again."""
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.names = Path(path), list[str]()
