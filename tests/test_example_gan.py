@@ -18,6 +18,7 @@ from shared import trained_vae
 from scratchnn import Adam, BatchNorm, Dense, ReLU, Sequential, Sigmoid, Tanh, data
 from scratchnn.gradcheck import GradientError, check_model
 from scratchnn.layers.activations import sigmoid
+from scratchnn.scripts import train
 from scratchnn.training import Trainer, keep_snapshots, load_model
 from scratchnn.training.checkpoints import read_checkpoint
 
@@ -361,8 +362,9 @@ def test_what_is_no_vae_of_these_images_is_refused(printed_and_finished, tmp_pat
     _, folder = printed_and_finished
     text = fails(gan.main, "--vae", folder / "classifier", "--out", tmp_path / "run")
     assert "holds a model of class Classifier: give --vae a run of examples/vae.py" in text
-    text = fails(gan.main, "--data", "mnist", "--vae", folder / "vae", "--out", tmp_path / "run")
-    assert "was trained with --data digits, and the images here are those of --data mnist" in text
+    train.main([*SMALL, "--split", "random", "--out", str(tmp_path / "vae")])
+    text = fails(gan.main, "--vae", tmp_path / "vae", "--out", tmp_path / "run")
+    assert "was trained with --split random, and the images here are those of --split contiguous" in text
 
 
 def test_help_has_examples():
