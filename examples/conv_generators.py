@@ -69,7 +69,7 @@ from scratchnn.training.checkpoints import CheckpointError
 History = list[dict[str, Any]]  # of a training: a record for every epoch
 
 N_Z = 20  # latent numbers of the VAE, and numbers in the GAN's noise
-CHANNELS = (16, 32)  # behind the two convolutions
+CHANNELS = (16, 32)  # behind the two convolutions; of the VAE and the GAN, --channels may ask for others
 N_HIDDEN = 256  # units of the dense layer; of the classifier's, the features
 N_CLASSES = 10  # of each of the three data sets
 EPOCHS = {"digits": 100, "mnist": 50, "fashion-mnist": 50}
@@ -90,12 +90,16 @@ The same in two processes, and beside the dense networks:
   python examples/conv_generators.py --data fashion-mnist --only gan
   python examples/conv_generators.py --data fashion-mnist --vae runs/vae-fashion-mnist-z20-seed0 \\
       --gan runs/gan-fashion-mnist-seed0/batch-norm
+Is the convolutional VAE's loss a matter of its width?
+  python examples/conv_generators.py --data fashion-mnist --only vae --channels 32 64
 """
 
 
-def encode(side: int, n_out: int, rng: np.random.Generator, rate: float = 0) -> list[Layer]:
+def encode(
+    side: int, n_out: int, rng: np.random.Generator, channels: Sequence[int] = CHANNELS, rate: float = 0
+) -> list[Layer]:
     """Images of side × side pixels → n_out numbers; with a rate above 0, dropout behind every ReLU."""
-    first, second = CHANNELS
+    first, second = channels
     quarter = side // 4
 
     def relu() -> list[Layer]:
@@ -111,9 +115,11 @@ def encode(side: int, n_out: int, rng: np.random.Generator, rate: float = 0) -> 
     ]  # fmt: skip
 
 
-def decode(side: int, rng: np.random.Generator, normalised: bool = False) -> list[Layer]:
+def decode(
+    side: int, rng: np.random.Generator, channels: Sequence[int] = CHANNELS, normalised: bool = False
+) -> list[Layer]:
     """N_Z numbers → the logits of an image, by the same steps backwards; with batch normalisation or without."""
-    first, second = CHANNELS
+    first, second = channels
     quarter = side // 4
 
     def relu(n_units: int) -> list[Layer]:
@@ -134,6 +140,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         __doc__ or "", EXAMPLES, batch_size=100, threads=False,
         all_epochs="since the losses of a game do not tell which epoch is the best",
     )  # fmt: skip
+    parser.add_argument(
+        "--channels", type=cli.positive_int, nargs=2, default=CHANNELS, metavar="N",
+        help="behind the two convolutions of VAE and GAN; the classifier keeps 16 and 32 (default: 16 32)",
+    )  # fmt: skip
     parser.add_argument("--only", choices=("vae", "gan"), help="train this one and stop: the other may be under way")
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a dense VAE to set beside: a run of examples/vae.py")
     parser.add_argument("--gan", type=Path, metavar="RUN", help="a dense GAN: a game of examples/gan.py, its folder")
@@ -146,14 +156,19 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if args.only and (args.vae or args.gan):
         parser.error("--vae and --gan are set beside both generators at the end: leave them out with --only")
     args.epochs = args.epochs or EPOCHS[args.data]
-    args.out = args.out or Path("runs") / f"conv-generators-{args.data}-seed{args.seed}"
+    args.channels = tuple(args.channels)
+    wide = "" if args.channels == CHANNELS else "-channels{}-{}".format(*args.channels)
+    args.out = args.out or Path("runs") / f"conv-generators-{args.data}{wide}-seed{args.seed}"
     return args
 
 
 def train_vae(args: argparse.Namespace, images: data.DataSet, settings: Mapping[str, Any]) -> tuple[VAE, History]:
     """The VAE of the convolutional layers, trained and measured as examples/vae.py does with the dense one."""
     rng, side = np.random.default_rng(args.seed), images.image_shape[0]
-    model = VAE(Sequential(encode(side, 2 * N_Z, rng)), Sequential(decode(side, rng)), Bernoulli(), N_Z)
+    model = VAE(
+        Sequential(encode(side, 2 * N_Z, rng, args.channels)), Sequential(decode(side, rng, args.channels)),
+        Bernoulli(), N_Z,
+    )  # fmt: skip
     trainer = Trainer(model, Adam(model, lr=LEARNING_RATE["vae"]), rng, settings)
     print(f"\nVAE, z = {N_Z}: {model!r}", flush=True)
     runs.train_in_folder(
@@ -184,7 +199,7 @@ def train_classifier(args: argparse.Namespace, images: data.DataSet) -> tuple[Cl
     """What looks at the images, pixels → features → classes, from the labels of the training images; and its first
     part alone, pixels → features."""
     rng, side = np.random.default_rng(CLASSIFIER_SEED), images.image_shape[0]
-    *hidden, last = encode(side, N_CLASSES, rng, DROPOUT)
+    *hidden, last = encode(side, N_CLASSES, rng, rate=DROPOUT)
     below = Sequential(hidden)
     model = Classifier(Sequential([below, last]))
     settings = {"data": args.data, "batch_size": args.batch_size, "seed": CLASSIFIER_SEED}
@@ -206,8 +221,8 @@ def features(below: Layer, images: Any) -> Array:
 def train_gan(args: argparse.Namespace, images: data.DataSet, settings: Mapping[str, Any], below: Layer) -> Game:
     """The GAN of the same layers; its images are measured after every epoch, always from the same noise."""
     rng, side = np.random.default_rng(args.seed), images.image_shape[0]
-    generator = Sequential([*decode(side, rng, normalised=True), Sigmoid()])
-    gan = GAN(generator, Sequential(encode(side, 1, rng, DROPOUT)), N_Z)
+    generator = Sequential([*decode(side, rng, args.channels, normalised=True), Sigmoid()])
+    gan = GAN(generator, Sequential(encode(side, 1, rng, args.channels, DROPOUT)), N_Z)
     seen_by = f"sha256 of its parameters {fingerprint(below.params)}"
     optimiser = Adam(gan, lr=LEARNING_RATE["gan"], beta1=BETA1)
     game = Game(gan, optimiser, rng, {**settings, "features": seen_by})
@@ -267,6 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {
         "data": args.data, "split": "contiguous", "shuffle": True, "binarisation": "none", "schedule": "constant",
         "batch_size": args.batch_size, "seed": args.seed,
+        **({} if args.channels == CHANNELS else {"channels": list(args.channels)}),
     }  # fmt: skip
     print(images)
     if args.only != "gan":
