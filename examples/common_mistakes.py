@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for folder in folders[1:]:
                     with written_whole(folder / f"mistakes-{file.name}") as copy:
                         copy.write(file.read_bytes())
-    print(f"\nfigures written to {', '.join(map(str, folders))}")
+    if any(finding.figure is not None for finding in findings):
+        print(f"\nfigures written to {', '.join(map(str, folders))}")
     if args.page is not None:
         runs.write_text(args.page, page(args, chosen, findings))
         print(f"page written to {args.page}")

@@ -268,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
-    if 1 in (args.batch_size, len(images.train) % args.batch_size):
+    if args.only != "vae" and 1 in (args.batch_size, len(images.train) % args.batch_size):
         raise runs.OptionError(
             f"--batch-size {args.batch_size} leaves a batch of a single image, of which batch normalisation can make "
             "nothing: choose one that does not"

@@ -79,12 +79,12 @@ EXAMPLES = """\
 
 def dead_pixels(model: Autoencoder, images: data.Images) -> tuple[int, float]:
     """Pixels that are 0 in all reconstructions though not in all images: how many, and what of the error is theirs."""
-    lit, ink = (np.zeros(images.pixels.shape[1]) for _ in range(2))
+    lit, ink = np.zeros(images.pixels.shape[1], bool), np.zeros(images.pixels.shape[1])
     for start in range(0, len(images), ROWS):
         x = images[start : start + ROWS]
-        lit = np.maximum(lit, model.reconstruct(x).max(axis=0))
+        lit |= (model.reconstruct(x) != 0).any(axis=0)
         ink += np.sum(x**2, axis=0, dtype=np.float64)
-    dead = (lit == 0) & (ink > 0)
+    dead = ~lit & (ink > 0)
     return int(dead.sum()), float(ink[dead].sum()) / images.pixels.size
 
 

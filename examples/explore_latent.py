@@ -38,7 +38,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    model, settings = load_vae(args.run, ", which has no decoder: there is no latent space to walk through")
+    model, settings = load_vae(
+        args.run, ", and this is for a VAE: scratchnn explore shows the latent space of an autoencoder, too"
+    )
     images, image_shape, names = held_out_images(settings)
     if args.out is not None:
         runs.prepare_folder(args.out.parent)

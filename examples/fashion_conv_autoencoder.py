@@ -189,9 +189,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.training_parser(__doc__ or "", EXAMPLES, batch_size=100)
     parser.add_argument("--runs", type=cli.positive_int, default=1, help="autoencoders of each kind (default: 1)")
     parser.add_argument(
-        "--encoder-epochs", type=cli.positive_int, help="of the classifier's encoder, without labels (default: 2)"
+        "--encoder-epochs",
+        type=cli.positive_int,
+        help="of the classifier's encoder, without labels (default: 2; digits: 5)",
     )
-    parser.add_argument("--classifier-epochs", type=cli.positive_int, help="with labels (default: 20)")
+    parser.add_argument("--classifier-epochs", type=cli.positive_int, help="with labels (default: 20; digits: 15)")
     args = parser.parse_args(arguments)
     if args.data not in EPOCHS:
         raise runs.OptionError(f"{args.data} has no labels to learn from: choose {', '.join(EPOCHS)} with --data")

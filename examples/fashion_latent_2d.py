@@ -197,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     settings |= {
         "epochs": {sigma: len(history) for sigma, history in histories.items()},
+        "early_stopping": args.early_stopping,
         "scaling": f"pixels / {images.train.max_value}",
         "model": repr(models[1.0]),
         "optimiser": trainers["1"].settings["optimiser"],
@@ -206,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     document = {"figures": "none: pictures only", "sigma": 0.1, "claims": CLAIMS}
     runs.write_summary(args.out, "fashion-latent-2d", measured, settings, seed=args.seed, document=document)
-    what = f"{args.data}, epochs: {len(histories['1'])}, seed: {args.seed}"
+    seen = f"epochs: {len(histories['1'])}" if args.early_stopping is None else "parameters of the best epoch of each"
+    what = f"{args.data}, {seen}, seed: {args.seed}"
     panels = {f"{name}\nneighbours tell the class: {100 * told[name]['all']:.1f} %": codes[name] for name in codes}
     write_results(args.out, histories, draw(args, models, panels, labels, images, what), settings)
 

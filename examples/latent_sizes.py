@@ -54,8 +54,22 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", choices=data.DATA_SETS, nargs="+", default=["digits"], help="data sets (default: digits)"
     )
-    parser.add_argument("--latents", type=cli.positive_int, nargs="+", default=[2, 5, 10, 20, 50], metavar="Z")
-    parser.add_argument("--seeds", type=cli.seed, nargs="+", default=[0, 1, 2], metavar="SEED")
+    parser.add_argument(
+        "--latents",
+        type=cli.positive_int,
+        nargs="+",
+        default=[2, 5, 10, 20, 50],
+        metavar="Z",
+        help="latent dimensions (default: 2 5 10 20 50)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=cli.seed,
+        nargs="+",
+        default=[0, 1, 2],
+        metavar="SEED",
+        help="of the runs with each of them (default: 0 1 2)",
+    )
     parser.add_argument("--epochs", type=cli.positive_int, help="of each run (default: that of examples/vae.py)")
     parser.add_argument("--batch-size", type=cli.positive_int, default=100, help="default: 100")
     parser.add_argument("--hidden", type=cli.positive_int, default=500, help="units of a hidden layer (default: 500)")
@@ -155,26 +169,14 @@ def one_run(z: int, seed: int, args: argparse.Namespace) -> Path:
     return folder
 
 
-def refuse_longer_runs(args: argparse.Namespace) -> None:
-    """OutputError if a run is there that has seen more epochs than asked for: it cannot be made to forget them."""
-    for z, seed in itertools.product(args.latents, args.seeds):
-        folder = args.out / f"z{z}-seed{seed}"
-        if (folder / "checkpoint.npz").exists():
-            epochs = load_model(folder)[1]["epochs"]
-            if epochs > args.epochs:
-                raise runs.OutputError(
-                    f"{folder} has seen {epochs} epochs, and the others are to see {args.epochs}: "
-                    "choose another folder with --out"
-                )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     sweeps = [of_one_data_set(args, name) for name in args.data]
     images = [data.load(sweep.data) for sweep in sweeps]  # downloaded once, before the runs ask for it all at once
     for sweep, of_sweep in zip(sweeps, images, strict=True):
         runs.prepare_folder(sweep.out)
-        refuse_longer_runs(sweep)
+        for z, seed in itertools.product(sweep.latents, sweep.seeds):
+            runs.check_not_longer(sweep.out / f"z{z}-seed{seed}", sweep.epochs)
         print(f"{of_sweep}; epochs: {sweep.epochs}")
     todo = list(itertools.product(args.latents, args.seeds, sweeps))
     where = f"on {args.dask}" if args.dask else f"{args.jobs} at a time"

@@ -123,6 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         histories[name] = trainer.history
         if how is not None:
             diverged[name] = how
+    finished = {len(history) for name, history in histories.items() if name not in diverged}
+    if len(finished) > 1:
+        raise runs.OutputError(
+            f"{args.out} has runs of {min(finished)} and of {max(finished)} epochs, which cannot be compared: give "
+            f"--epochs {max(finished)}, or another folder with --out"
+        )
     print_table(histories, diverged, args.epochs)
 
     train_losses, held_out_losses = (
@@ -156,7 +162,7 @@ def print_table(histories: Mapping[str, History], diverged: Mapping[str, str], e
     print(f"{'':<18}" + "".join(f"{f'epoch {epoch}':>10}" for epoch in told) + f"{'validation':>12}")
     for name, history in histories.items():
         losses = [f"{history[epoch - 1]['train_loss']:10.2f}" for epoch in told if epoch <= len(history)]
-        last = f"   {diverged[name]}" if name in diverged else f"{history[-1]['held_out_loss']:12.2f}"
+        last = f"   {diverged[name]}" if name in diverged else f"{history[:epochs][-1]['held_out_loss']:12.2f}"
         print(f"{name:<18}" + "".join(losses) + last)
 
 

@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.check_resume(args.out, args.resume)
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
+    for beta in args.betas:
+        runs.check_not_longer(args.out / f"beta{beta:g}", args.epochs)
     runs.prepare_folder(args.out)
     print(f"{images}; {data.BINARISATIONS[args.binarisation]}; epochs: {args.epochs}, latent dimensions: {args.latent}")
     print(f"{len(args.betas)} runs; each writes a log.txt into its folder in {args.out}")
@@ -97,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = ("data", "binarisation", "epochs", "batch_size", "latent", "hidden", "betas")
     settings = {name: getattr(args, name) for name in names} | {"early_stopping": args.early_stopping}
     runs.write_summary(args.out, "rate-distortion", {"rows": rows}, settings, seed=args.seed)
-    what = f"VAE on {args.data}, latent dimensions: {args.latent}, epochs: {args.epochs}, seed: {args.seed}"
+    seen = f"epochs: {args.epochs}" if args.early_stopping is None else "parameters of the best epoch of each"
+    what = f"VAE on {args.data}, latent dimensions: {args.latent}, {seen}, seed: {args.seed}"
     drawn = curve(rows, f"A higher weight β of the KL: a lower rate, and more distortion\n{what}")
     figures.save(drawn, args.out / "curve.png", settings)
     samples = {}
@@ -110,8 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def table(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> str:
+    parameters = "final parameters" if args.early_stopping is None else "parameters of the best epoch"
     lines = [
-        "\nnats per image, by the final parameters; −ELBO = rate + distortion, with β = 1 for all. Saved: what a nat",
+        f"\nnats per image, by the {parameters}; −ELBO = rate + distortion, with β = 1 for all. Saved: what a nat",
         "of rate saves of distortion on the way to the row above, on training images; to be compared with the two β",
         f"{'':8}{'training images':^28}{'':8}{'test images':^28}",
         f"{'β':>8}" + f"{'rate':>8}{'distortion':>12}{'−ELBO':>8}{'saved':>8}{'rate':>8}{'distortion':>12}{'−ELBO':>8}"

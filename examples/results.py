@@ -147,6 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.dry_run and args.renew is None:
         parser.error("--dry-run says what --renew would run: give both")
     if args.renew is not None:
+        if args.runs != Path("runs"):
+            parser.error("--renew makes its runs in runs, the folder that its commands write into: leave out --runs")
         renew(args)
     else:
         write(args)

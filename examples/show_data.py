@@ -35,9 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first = images.train[:SHOWN]
 
     print(images)
-    print(
-        f"pixels from 0 to {images.train.pixels.max()}; mean {images.train.pixels.mean():.1f}, {dark(images):.1f} % 0"
-    )
+    pixels = images.train.pixels
+    print(f"pixels from 0 to {pixels.max()}; mean {pixels.mean():.1f}, {dark(images):.1f} % of them 0")
     settings = {"data": args.data}
     title = f"The first {SHOWN} training images of {args.data}"
     if images.class_names:

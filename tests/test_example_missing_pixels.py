@@ -12,7 +12,7 @@ import pytest
 from exact import linear_gaussian
 from missing_pixels import climb, go_round
 from results_sections import missing_pixels as section
-from results_sections.runs import Sources, runs_under
+from results_sections.runs import Sources, runs_under, thesis_network
 from scripts import fails, succeeds
 from shared import damaged, trained_vae
 from shared.damaged import Damaged, by_components, components_of, nearest
@@ -276,7 +276,7 @@ def test_the_section_has_the_numbers_of_the_run(finished, tmp_path):
     folder = tmp_path / "runs/missing-pixels-mnist-seed0"
     folder.mkdir(parents=True)
     content = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
-    content["settings"] |= {"data": "mnist", "latent": 50}
+    content["settings"] |= {"data": "mnist", "latent": 50, "images": 1000, "model": thesis_network(500, 50)}
     (folder / "summary.json").write_text(json.dumps(content), encoding="utf-8")
     for path in finished.glob("*.png"):
         (folder / path.name).write_bytes(path.read_bytes())

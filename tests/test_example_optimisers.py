@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 
 import numpy as np
 import optimisers
@@ -94,6 +95,17 @@ def test_mistakes_are_one_sentence(finished, tmp_path, monkeypatch):
     assert "there is nothing to go on with" in fails(optimisers.main, "--resume", "--out", tmp_path)
     assert "holds another run" in fails(optimisers.main, "--seed", 1, "--out", finished, *SMALL)
     assert "examples/optimisers.py --data mnist" in succeeds(optimisers.main, "--help")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_trainings_of_another_length_are_not_set_beside_each_other(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "run")
+    some = dict(list(FEW.items())[1:])
+    monkeypatch.setattr(optimisers, "OPTIMISERS", {"Adam, 0.001": some["Adam, 0.001"]})
+    succeeds(optimisers.main, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
+    monkeypatch.setattr(optimisers, "OPTIMISERS", some)
+    text = fails(optimisers.main, "--out", tmp_path / "run", *SMALL)
+    assert "has runs of 2 and of 3 epochs, which cannot be compared: give --epochs 3, or another folder" in text
 
 
 def test_the_section_has_the_numbers_of_the_run(finished, tmp_path):

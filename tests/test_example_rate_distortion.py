@@ -48,6 +48,13 @@ def test_the_table_is_that_of_the_networks(tmp_path):
         *(round(b[f"test_{name}"], 2) for name in ("rate", "distortion", "negative_elbo")), b["active_units"],
     ]  # fmt: skip
     assert (tmp_path / "curve.png").exists() and (tmp_path / "samples.png").exists()
+    text = fails(rate_distortion.main, *first, "--epochs", "1")
+    assert "beta0.5 has seen 2 epochs, and the others are to see 1: choose another folder with --out" in text
+
+
+def test_with_early_stopping_the_parameters_are_those_of_the_best_epochs(tmp_path):
+    printed = succeeds(rate_distortion.main, "--out", tmp_path, *SMALL, "--betas", "1", "--early-stopping", "1")
+    assert "by the parameters of the best epoch" in printed and "final parameters" not in printed
 
 
 def test_points_that_coincide_have_one_label():

@@ -14,7 +14,7 @@ import pytest
 import results
 import scipy.stats
 from results_sections.conv_autoencoders import within
-from results_sections.runs import verdict
+from results_sections.runs import thesis_network, verdict
 from scripts import fails
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +136,15 @@ def complete(tmp_path_factory):
         name: [{"labels": n, "test_accuracy": {"mean": 0.9 + k / 100 + n / 1e6, "spread": 0.0045}} for n in (100, 5000)]
         for k, name in enumerate(variants)
     }
-    settings = {"data": "mnist", "seed": 0, "steps": 2750, "variants": {name: f"what {name} is" for name in variants}}
+    settings = {
+        "data": "mnist",
+        "seed": 0,
+        "steps": 2750,
+        "variants": {name: f"what {name} is" for name in variants},
+        "epochs": 5,
+        "batch_size": 100,
+        "vae": f"{thesis_network(500, 50)}, sha256 of its parameters 48",
+    }
     content = summary("latent-classifier", {**settings, "seeds": [0, 1, 2]}, by_labels=points)
     content["document"] = {"test_accuracy": {"raw": "92 %", "annex-f": "98 %"}}
     write(runs / "classifier", content, "label_curve", "confusion-frozen")
@@ -152,7 +160,7 @@ def write_more(runs: Path) -> None:
         content = summary("show-data", {"data": name}, share_of_0=0.809)
         write(runs / f"show-{name}", {**content, "peak_memory_mb": 1234}, "images", "numbers")
     losses = {"SGD, 0.01": [150.0 - k for k in range(10)], "SGD, 1": [], "Adam, 0.001": [120.0 - k for k in range(10)]}
-    settings = {"data": "mnist", "epochs": 10, "latent": 20, "hidden": 500, "seed": 0}
+    settings = {"data": "mnist", "epochs": 10, "latent": 20, "hidden": 500, "batch_size": 100, "seed": 0}
     content = summary(
         "optimisers", settings, train_loss=losses, held_out_loss=losses,
         diverged={"SGD, 1": "in epoch 1"}, untrained_loss=570.0, train_floor=45.75, train_mean_image_loss=206.0,
@@ -173,7 +181,8 @@ def write_more(runs: Path) -> None:
         "standard_error": dict.fromkeys(methods, 0.0005), "chosen": {"k neighbours, mean": 5},
     }  # fmt: skip
     noisy = {"given": 0.09, "mse": {"mean image": 0.0625, "VAE, reconstruction": 0.0225}}
-    settings = {"data": "mnist", "images": 1000, "iterations": 50, "chains": 5, "burn_in": 20, "noise": 0.3, "seed": 0}
+    settings = {"data": "mnist", "images": 1000, "iterations": 50, "chains": 5, "burn_in": 20, "noise": 0.3, "seed": 0,
+                "latent": 50, "model": thesis_network(500, 50)}  # fmt: skip
     figures = {"random half": half, "lower half": half, "noise": noisy, "noise, cut off": noisy}
     pictures = ("errors", "random_half", "lower_half", "noise", "noise_cut_off")
     write(runs / "missing", summary("missing-pixels", settings, **figures), *pictures)
@@ -273,7 +282,7 @@ def student_works() -> dict[str, tuple[dict, tuple[str, ...]]]:
     plane = summary(
         "fashion-latent-2d",
         {"data": "fashion-mnist", "seed": 0, "epochs": {"0.1": 200, "1": 200}, "batch_size": 64, "shown": 5000,
-         "neighbours": 10},
+         "neighbours": 10, "model": thesis_network(64, 2, layers=1)},
         test_losses={sigma: {name: 256.5 + 8 * k + more for k, name in enumerate(names)}
                      for sigma, more in (("0.1", 0), ("1", 100))},
         train_loss={"0.1": 254.25, "1": 258.75}, test_floor=200.5, test_mean_image_loss=406.5,
@@ -321,7 +330,8 @@ def student_works() -> dict[str, tuple[dict, tuple[str, ...]]]:
     other = {**seen, "variety": 8.5}
     for data in ("mnist", "fashion-mnist"):
         content = summary(
-            "gan", {"data": data, "seed": 0, "batch_size": 100, "epochs": 50, "samples": 2000},
+            "gan", {"data": data, "seed": 0, "batch_size": 100, "epochs": 50, "samples": 2000,
+                    "vae": f"{thesis_network(500, 20)}, sha256 of its parameters 5e7359763b235c4c"},
             images={"test images": seen, "VAE, z = 20": other, "GAN, batch-norm": seen, "GAN, plain": seen},
             held_still={step: {**seen, "taken_for_real": 0.4375} for step in ("0", "1000")},
             classifier_test_accuracy=0.9775,
@@ -350,8 +360,12 @@ def generators() -> dict[str, tuple[dict, tuple[str, ...]]]:
     made = {"conv-generators": (content, ("samples", "precision_and_recall", "losses"))}
     for seed in (0, 1, 2):
         settings = {**USUAL, "data": "fashion-mnist", "latent": 20, "epochs": 50, "seed": seed}
-        for name, experiment, loss in (("conv-vae", "conv-vae", 230.0), ("dense-vae", "vae", 233.0)):
-            made[f"{name}-{seed}"] = summary(experiment, settings, **losses(loss + seed, 190.0)), ()
+        for name, experiment, loss, more in (
+            ("conv-vae", "conv-vae", 230.0, {}), ("wide-conv-vae", "conv-vae", 229.0, {"channels": [32, 64]}),
+            ("dense-vae", "vae", 233.0, {}), ("wide-dense-vae", "vae", 232.5, {"hidden": 1000}),
+        ):  # fmt: skip
+            told = {**settings, "model": "VAE(Sequential([Dense(784, 40)]))", **more}
+            made[f"{name}-{seed}"] = summary(experiment, told, **losses(loss + seed, 190.0)), ()
     return made
 
 
@@ -594,9 +608,10 @@ def test_memory_is_told_where_all_runs_have_measured_it(here):
     assert "GB of memory" not in parts((here / "docs/results.md").read_text(encoding="utf-8"))["data"]
 
 
-def test_the_same_run_twice_is_not_two_runs(here):
+@pytest.mark.parametrize("seed", [0, 1])  # other sections show the run of seed 0
+def test_the_same_run_twice_is_not_two_runs(here, seed):
     copy = here / "runs/copy/summary.json"
-    shutil.copytree(here / "runs/latent-sizes-mnist/z10-seed1", copy.parent, ignore=lambda *_: ["log-likelihood"])
+    shutil.copytree(here / f"runs/latent-sizes-mnist/z10-seed{seed}", copy.parent, ignore=lambda *_: ["log-likelihood"])
     content = json.loads(copy.read_text(encoding="utf-8"))
     content["figures"]["train_loss"] += 0.25
     copy.write_text(json.dumps(content), encoding="utf-8")
@@ -694,7 +709,7 @@ def test_live_starts_are_laid_beside_the_document_and_dead_ones_are_not(here):
     assert [row for row in found if len(row) == 3][2:] == [
         ["5", "13", "2840.0"], ["11", "15", "2850.0"], ["12", "45", "—"],
     ]  # fmt: skip
-    assert "Of the seeds 0 to 9 1 are live; with more, chosen because they are live, 3 of 5." in text
+    assert "Of the seeds 0 to 9, 1 are live; with more, chosen because they are live, 3 of 5." in text
     assert "1 of the 2 networks with a dead start had such a number then, and 2 of the 3 with a live one" in text
     assert "Of the dead starts 1 have an epoch k + 39 as well: 2990.0." in text
     assert "Of the 2 dead starts 1 have both numbers alive after the last epoch" in text
@@ -744,7 +759,7 @@ def test_the_classifiers_of_one_n_are_not_enough(here):
         shutil.rmtree(here / f"runs/conv-seeds-lecun/n128-seed{seed}")
     text = refused(here)
     assert "conv-classifier-seeds lacks a run of conv-classifier-seed with" in text and "code 128" in text
-    assert "python examples/conv_classifier_seeds.py --data fashion-mnist\n" in text
+    assert "python examples/conv_classifier_seeds.py --data fashion-mnist --classifiers as-printed\n" in text
 
 
 def parts(text: str) -> dict[str, str]:
@@ -853,6 +868,10 @@ def test_two_seeds_of_the_dense_autoencoder_are_averaged_and_two_games_are_not(h
     (here / "docs/results.md").write_text(PAGE, encoding="utf-8")
     (here / "README.md").write_text(README, encoding="utf-8")
     shutil.copytree(here / "runs/gan-mnist", here / "runs/gan-again")
+    summary = here / "runs/gan-again/summary.json"
+    content = json.loads(summary.read_text(encoding="utf-8"))
+    content["settings"]["seed"] = 1
+    summary.write_text(json.dumps(content), encoding="utf-8")
     assert "are both runs of gan" in refused(here)
 
 
@@ -880,7 +899,7 @@ def test_the_game_on_one_data_set_is_enough(here):
 
 
 @pytest.fixture
-def commands(monkeypatch):
+def commands(here, monkeypatch):
     """The commands that a renewal runs, none of which does anything; those whose text is added to `failing` fail."""
     ran, failing = [], set()
 
@@ -890,12 +909,12 @@ def commands(monkeypatch):
         return subprocess.CompletedProcess(words, int(any(text in ran[-1] for text in failing)))
 
     monkeypatch.setattr(results.subprocess, "run", pretended)
+    monkeypatch.chdir(here)  # the commands write into the folder runs of where they are called
     return ran, failing
 
 
 def renew(here, *names: str) -> None:
-    results.main(["--renew", *names, f"--runs={here / 'runs'}", f"--page={here / 'docs/results.md'}",
-                  f"--readme={here / 'README.md'}"])  # fmt: skip
+    results.main(["--renew", *names, f"--page={here / 'docs/results.md'}", f"--readme={here / 'README.md'}"])
 
 
 def test_a_section_is_renewed_by_its_commands_in_their_order(here, commands):
@@ -922,6 +941,11 @@ def test_what_is_stale_is_said_with_its_cost_and_a_dry_run_runs_nothing(here, co
     assert "frey-face-leak: nothing is stale" in capsys.readouterr().out
 
 
+def test_a_renewal_is_of_the_folder_that_its_commands_write_into(here, commands):
+    assert "leave out --runs" in fails(results.main, "--renew", "gan", "--runs", here / "elsewhere")
+    assert commands[0] == []
+
+
 def test_a_dry_run_without_a_renewal_writes_nothing(here):
     assert "--dry-run says what --renew would run: give both" in fails(results.main, "--dry-run")
     assert (here / "docs/results.md").read_text(encoding="utf-8") == PAGE
@@ -941,7 +965,7 @@ def test_a_command_is_run_once_and_the_longest_time_is_kept(here, commands):
 def test_a_renewal_ends_with_the_command_that_fails(here, commands):
     ran, failing = commands
     failing.add("log_likelihood.py")
-    text = fails(results.main, "--renew", "mnist-binary", "classifiers", "--runs", here / "runs",
+    text = fails(results.main, "--renew", "mnist-binary", "classifiers",
                  "--page", here / "docs/results.md", "--readme", here / "README.md")  # fmt: skip
     assert "log_likelihood.py runs/vae-mnist-dynamic-z50-seed0" in text and "the same call goes on from there" in text
     assert len(ran) == 2 and [*json.loads((here / "docs/runs/minutes.json").read_text(encoding="utf-8"))] == ran[:1]

@@ -153,7 +153,9 @@ def test_a_recorded_forward_has_the_same_outputs_and_the_true_gradients(forward,
     numerics = problem.numeric(upstreams)
     graph = record(problem, upstreams, numerics)
     assert graph is not None
-    assert all(np.array_equal(node.value, y) for node, y in zip(graph.outputs, problem.forward(), strict=True))
+    # an array at another place in memory may be summed in another order: five terms, and a quotient
+    for node, y in zip(graph.outputs, problem.forward(), strict=True):
+        np.testing.assert_allclose(node.value, y, rtol=8 * np.finfo(float).eps)
     for view in (graph, graph.statements()):
         gradients = view.backward(upstreams)
         for name, node in view.inputs.items():

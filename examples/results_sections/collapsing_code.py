@@ -10,7 +10,6 @@ from results_sections.runs import (
     Section,
     Sources,
     Written,
-    at_default,
     each,
     made_by,
     seeds,
@@ -48,7 +47,7 @@ def fashion_conv_autoencoder(sources: Sources) -> Written:
         classes=table(("class", *(f"{name}, {whose}" for name in ("precision", "recall", "F1")
                                   for whose in ("document", "ours"))), classes),
         codes=table(("", "test", "training", "dead numbers", "variance along a line"), codes),
-        alive=f" ({len(of['dead_starts_that_came_alive'])} before it came to life in training)"
+        alive=f" (in {len(of['dead_starts_that_came_alive'])} earlier such start it came to life in training)"
         if of.get("dead_starts_that_came_alive") else "",
         n=len(starts), none=starts.count(0), one=starts.count(1), two=starts.count(2),
         figures=sources.show_all(run, captions),
@@ -59,6 +58,7 @@ def fashion_conv_autoencoder(sources: Sources) -> Written:
     )
 
 
+COMMAND = f"python examples/fashion_conv_autoencoder.py --data {FASHION} --epochs 1"
 COLLAPSE = """## Fashion-MNIST: a code that collapses, and a classifier
 
 `{command}`.
@@ -92,7 +92,7 @@ direction: at 1 the code is a line, whatever the reason. Without the ReLU nothin
 
 SECTIONS = (
     Section(
-        "fashion-conv-autoencoder", fashion_conv_autoencoder, at_default("fashion_conv_autoencoder", FASHION),
+        "fashion-conv-autoencoder", fashion_conv_autoencoder, [COMMAND],
         [{"experiment": "fashion-conv-autoencoder", "data": FASHION}],
     ),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from scratchnn.training.runs import mean_and_std
 
 
 def conv_autoencoder(sources: Sources) -> Written:
-    wanted = {"epochs": 15, "classifier_epochs": 30, "codes": [64, 128, 256], "batch_size": 100}
+    wanted = {"epochs": 15, "classifier_epochs": 30, "codes": [64, 128, 256], "batch_size": 100, "early_stopping": None}
     run = sources.one("conv-autoencoder", data=FASHION, **wanted)
     of, document, n = run.figures, run.document, len(run.settings["seeds"])
     rows: list[Sequence[Any]] = [(name, "", f"{error:.4f}", *[""] * 4)
@@ -172,8 +172,8 @@ def within(document: float, ours: Sequence[float]) -> str:
 
 
 CONV_SEEDS_COMMANDS = (
-    "python examples/conv_classifier_seeds.py --data fashion-mnist",
-    "python examples/conv_classifier_seeds.py --data fashion-mnist --initial-values pytorch",
+    "python examples/conv_classifier_seeds.py --data fashion-mnist --classifiers as-printed",
+    "python examples/conv_classifier_seeds.py --data fashion-mnist --classifiers as-printed --initial-values pytorch",
 )
 CONVOLUTION_SEEDS = """## The classifiers of Fashion-MNIST, from many seeds
 
@@ -189,8 +189,8 @@ image; its class is then never found, and a tenth of the test images are wrong.
 
 {accuracies}
 
-Its cross-entropy for N = 64 is {cross_entropy}, which lies among those of *as-printed*, with a ReLU and dropout on the
-logits; *logits*, without them, has a smaller one (section above).
+The document's cross-entropy for N = 64 is {cross_entropy}, which lies among those of *as-printed*, with a ReLU and
+dropout on the logits; *logits*, without them, has a smaller one (section above).
 PyTorch, in which the document is written, draws weights and biases from the uniform distribution within ±1/√fan-in, a
 third of the variance of the weights here (`pytorch_uniform` in scratchnn/init.py says why a third).
 

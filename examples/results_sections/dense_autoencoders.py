@@ -159,7 +159,7 @@ batches of an epoch.
 {eight}
 
 With 2 numbers there are two kinds of starts. A start is *dead* if, after the first epoch, one of the two numbers is 0
-for more than 99 of 100 images, and *live* otherwise. Of the seeds 0 to 9 {first_ten} are live; with more, chosen
+for more than 99 of 100 images, and *live* otherwise. Of the seeds 0 to 9, {first_ten} are live; with more, chosen
 because they are live, {n_live} of {n}. Before training a part of it can be seen: {before} of the {n_dead} networks with
 a dead start had such a number then, and {before_live} of the {n_live} with a live one. From the smallest to the largest
 loss:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results_sections.runs import (
@@ -13,6 +14,7 @@ from results_sections.runs import (
     Section,
     Sources,
     Written,
+    expect_vae,
     in_brief,
     made_by,
     matching,
@@ -30,6 +32,8 @@ def gan(sources: Sources) -> Written:
     # one of the two data sets will do
     played = [name for name in NAMES if matching(sources.runs, "gan", data=name)]
     runs = [sources.one("gan", data=name, batch_size=100) for name in played]
+    for run in runs:
+        expect_vae(run, 500, int(vae_of(run).split()[-1]))
     measured, still, games, shown = [], [], [], []
     for run in runs:
         name, of = NAMES[run.settings["data"]], run.figures
@@ -125,11 +129,15 @@ stands in the last column.
 
 
 def conv_generators(sources: Sources) -> Written:
-    runs = sources.select("conv-generators", data=FASHION, batch_size=100, epochs={"vae": 50, "gan": 50})
+    runs = sources.select("conv-generators", data=FASHION, batch_size=100, epochs={"vae": 50, "gan": 50},
+                          channels=None)  # fmt: skip
     common = {"data": FASHION, "latent": 20, "epochs": 50, "batch_size": 100, "binarisation": "none"}
+    dense = {**THESIS_SETTINGS, "data": FASHION, "latent": 20, "epochs": 50, "shuffle": True}
     vaes = {
-        "convolutional": sources.select("conv-vae", **common),
-        "dense, 500-500": sources.select("vae", **THESIS_SETTINGS, data=FASHION, latent=20, epochs=50, shuffle=True),
+        "convolutional, 16 and 32 channels": sources.select("conv-vae", **common, channels=None),
+        "convolutional, 32 and 64 channels": sources.select("conv-vae", **common, channels=list(WIDE)),
+        "dense, 500-500": sources.select("vae", **dense),
+        "dense, 1000-1000": sources.select("vae", **{**dense, "hidden": 1000}),
     }
     above = {name: losses_above_floor(of) for name, of in vaes.items()}
     settings = runs[0].settings
@@ -150,20 +158,21 @@ def conv_generators(sources: Sources) -> Written:
         measured=table(("images", "precision", "recall", "variety"), [(kind, *of) for kind, of in found.items()]),
         test=" and recall ".join(found["test images"][:2]),
         losses=table(
-            ("VAE, z = 20", "seeds", "test loss", "reconstruction + KL", "test loss − floor"),
-            [(name, len(of), mean_and_std(values(of, "test_loss")),
+            ("VAE, z = 20", "parameters", "seeds", "test loss", "reconstruction + KL", "test loss − floor"),
+            [(name, f"{n_parameters(of[0].settings['model']):,}", len(of), mean_and_std(values(of, "test_loss")),
               f"{mean_and_std(values(of, 'test_reconstruction'))} + {mean_and_std(values(of, 'test_kl'))}",
               mean_and_std(above[name])) for name, of in vaes.items()],
         ),
-        floor=f"{vaes['convolutional'][0].figures['test_floor']:.2f}",
-        difference=difference(*above.values()), figures=sources.show_all(runs[0], captions),
+        floor=f"{vaes['dense, 500-500'][0].figures['test_floor']:.2f}", verdicts=verdicts(above),
+        figures=sources.show_all(runs[0], captions),
     )  # fmt: skip
     vae, gan = (" and ".join(found[kind][:2]) for kind in CONV)
     what = "Fashion-MNIST, precision and recall of a GAN's images (of a VAE's)"
     short = [
         (what, "higher quality, less varied than a VAE's", in_brief(f"{gan} ({vae})", len(runs))),
-        ("Fashion-MNIST, z = 20, convolutional VAE: test loss − floor (of the dense VAE)", "",
-         in_brief("{} ({})".format(*map(mean_and_std, above.values())), min(map(len, above.values())))),
+        ("Fashion-MNIST, z = 20, convolutional VAE of 16 and 32 channels, of 32 and 64: test loss − floor (of the "
+         "dense VAE of 500-500, of 1000-1000)", "",
+         in_brief("{}, {} ({}, {})".format(*map(mean_and_std, above.values())), min(map(len, above.values())))),
     ]  # fmt: skip
     return Written(text, short)
 
@@ -173,28 +182,49 @@ def losses_above_floor(runs: Sequence[Run]) -> list[float]:
     return [run.figures["test_loss"] - run.figures["test_floor"] for run in runs]
 
 
+def n_parameters(model: str) -> int:
+    """Of a model's dense and convolutional layers, as its summary shows them: weights and biases."""
+    dense = re.findall(r"Dense\((\d+), (\d+)", model)
+    convolutions = re.findall(r"Conv(?:Transpose)?2D\((\d+), (\d+), (\d+)", model)
+    return sum((int(n_in) + 1) * int(n_out) for n_in, n_out in dense) + sum(
+        int(n_in) * int(n_out) * int(size) ** 2 + int(n_out) for n_in, n_out, size in convolutions
+    )
+
+
+def verdicts(above: Mapping[str, Sequence[float]]) -> str:
+    """Each of the other VAEs beside the dense one of 500-500, and the two wide ones beside each other."""
+    narrow, wide, dense, wide_dense = above.values()
+    return (
+        f"Beside the dense VAE of 500-500, the convolutional one lies {difference(narrow, dense)}; with twice the "
+        f"channels it lies {difference(wide, dense)}. A wider dense VAE, 1000-1000, lies "
+        f"{difference(wide_dense, dense)}; beside that, the wide convolutional one lies "
+        f"{difference(wide, wide_dense)}."
+    )
+
+
 def difference(ours: Sequence[float], other: Sequence[float]) -> str:
     """By how much the first lie below the others, and whether that is more than twice the spread of the seeds."""
     below = statistics.fmean(other) - statistics.fmean(ours)
-    where = f"{abs(below):.2f} nats {'below' if below > 0 else 'above'} the dense one"
+    where = f"{abs(below):.2f} nats {'below' if below > 0 else 'above'}"
     if min(len(ours), len(other)) < 2:
-        return f"The convolutional VAE lies {where}; the spread of its seeds, or of the dense one's, is not known"
+        return f"{where} (the spread of its seeds, or of the other's, is not known)"
     spread = max(map(statistics.stdev, (ours, other)))
-    more = "more" if abs(below) > 2 * spread else "not more"
-    return f"The convolutional VAE lies {where}: {more} than twice the larger spread of the seeds, {spread:.2f}"
+    return f"{where}, {'more' if abs(below) > 2 * spread else 'not more'} than twice the larger spread, {spread:.2f}"
 
 
+WIDE = (32, 64)  # channels
 COMMANDS = (
     f"python examples/vae.py --data {FASHION} --latent 20 --epochs 50",
     f"python examples/gan.py --data {FASHION} --vae runs/vae-{FASHION}-z20-seed0",
     f"python examples/conv_generators.py --data {FASHION} --vae runs/vae-{FASHION}-z20-seed0 "
     f"--gan runs/gan-{FASHION}-seed0/batch-norm",
 )
+ONLY_VAE = f"python examples/conv_generators.py --data {FASHION} --only vae"
 CONV_GENERATORS = """## A VAE and a GAN on the same convolutional layers
 
 {commands};
 fifty epochs each; {seeds}. The VAEs whose losses stand below are of further seeds as well, made by the first command
-and by the third with `--only vae`, both with `--seed`.
+and by the third with `--only vae`, both with `--seed`; the wider ones by `--channels 32 64` and by `--hidden 1000`.
 
 The GAN's generator is the VAE's decoder with batch normalisation, its discriminator the VAE's encoder with one output
 and dropout. A classifier of the same layers, with a test accuracy of {accuracy} %, gives the features: what its last
@@ -217,7 +247,7 @@ says how much of it comes to lie among images.
 
 {losses}
 
-Nats per image; the floor is {floor}, the loss of a decoder that shows every test image itself. {difference}.
+Nats per image; the floor is {floor}, the loss of a decoder that shows every test image itself. {verdicts}
 
 {figures}
 """
@@ -237,7 +267,10 @@ SECTIONS = (
     Section(
         "conv-generators", conv_generators,
         [*COMMANDS, *(f"{command} --seed {seed}" for seed in (1, 2)
-                      for command in (COMMANDS[0], f"python examples/conv_generators.py --data {FASHION} --only vae"))],
+                      for command in (COMMANDS[0], ONLY_VAE)),
+         *(f"{command} --seed {seed}" for seed in (0, 1, 2)
+           for command in (f"{ONLY_VAE} --channels 32 64",
+                           f"{COMMANDS[0]} --hidden 1000 --out runs/vae-{FASHION}-z20-hidden1000-seed{seed}"))],
         [{"experiment": "conv-generators", "data": FASHION}],
     ),
 )  # fmt: skip

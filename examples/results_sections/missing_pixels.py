@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from results_sections.runs import NAMES, Section, Sources, Written, matching, table
+from results_sections.runs import NAMES, Section, Sources, Written, expect_vae, matching, table
 
 VAES = {  # with z = 50: the command that trains it, and its folder
     "mnist": ("python examples/latent_sizes.py --data mnist --jobs 2", "runs/latent-sizes-mnist-50-epochs/z50-seed0"),
@@ -19,7 +19,9 @@ FILL_IN = "python examples/missing_pixels.py --data {data} --vae {vae}"
 def missing_pixels(sources: Sources) -> Written:
     # one of the two data sets will do
     tried = [name for name in NAMES if matching(sources.runs, "missing-pixels", data=name)]
-    runs = [sources.one("missing-pixels", data=name) for name in tried]
+    runs = [sources.one("missing-pixels", data=name, latent=50, images=1000) for name in tried]
+    for run in runs:
+        expect_vae(run, 500, 50)
     filled, cleaned, short, shown = [], [], [], []
     for run in runs:
         name, of = NAMES[run.settings["data"]], run.figures

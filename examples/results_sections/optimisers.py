@@ -9,7 +9,7 @@ TOLD = (1, 2, 5, 10)
 
 
 def optimisers(sources: Sources) -> Written:
-    run = sources.one("optimisers", data="mnist", epochs=10, latent=20, hidden=500)
+    run = sources.one("optimisers", data="mnist", epochs=10, latent=20, hidden=500, batch_size=100)
     of = run.figures
     rows = []
     for name, losses in of["train_loss"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -94,13 +95,10 @@ class Sources:
         """The runs of an experiment with these settings in the order of their seeds, one a seed (which makes other
         parameters).
 
-        A run that two folders hold, with the same figures in both, counts once. MissingRunsError if there are none;
-        OutputError if they differ in anything else than the seed, or two have the same seed and other figures.
+        MissingRunsError if there are none; OutputError if they differ in anything else than the seed, or two have the
+        same seed and other figures.
         """
-        chosen: list[Run] = []
-        for run in self._matching(experiment, **wanted):
-            if not any(run.settings == other.settings and untimed(run) == untimed(other) for other in chosen):
-                chosen.append(run)
+        chosen = self._matching(experiment, **wanted)
         chosen.sort(key=lambda run: int(run.settings.get("seed", 0)))
         first = chosen[0]
         for run in chosen[1:]:
@@ -129,11 +127,19 @@ class Sources:
         return chosen[0]
 
     def _matching(self, experiment: str, **wanted: Any) -> list[Run]:
-        chosen = matching(self.runs, experiment, **wanted)
-        if not chosen:
+        """A run that two folders hold, with the same figures in both, counts once. MissingRunsError if there are
+        none."""
+        found = matching(self.runs, experiment, **wanted)
+        if not found:
             settings = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
             raise MissingRunsError(f"a run of {experiment} with {settings}")
-        self.used += chosen
+        self.used += found
+        chosen: list[Run] = []
+        for run in found:
+            if not any(
+                run.settings == other.settings and untimed(run.figures) == untimed(other.figures) for other in chosen
+            ):
+                chosen.append(run)
         return chosen
 
     def show(self, run: Run, name: str, caption: str) -> str:
@@ -183,9 +189,30 @@ class Section:
         return [run for mark in self.marks for run in matching(runs, **mark)]
 
 
-def untimed(run: Run) -> dict[str, Any]:
+def untimed(figures: Any) -> Any:
     """A run's figures without how long it took, which is another every time."""
-    return {name: value for name, value in run.figures.items() if "seconds" not in name}
+    if isinstance(figures, Mapping):
+        timed = {name for name in figures if "seconds" in name or name == "ms_per_step"}
+        return {name: untimed(value) for name, value in figures.items() if name not in timed}
+    return [untimed(value) for value in figures] if isinstance(figures, list) else figures
+
+
+def thesis_network(n_hidden: int, n_z: int, n_x: int = 784, layers: int = 2) -> str:
+    """How a summary shows a VAE of dense layers with a Bernoulli likelihood."""
+
+    def network(*sizes: int) -> str:
+        dense = [f"Dense({n_in}, {n_out})" for n_in, n_out in itertools.pairwise(sizes)]
+        return f"Sequential([{', ReLU(), '.join(dense)}])"
+
+    hidden = [n_hidden] * layers
+    return f"VAE({network(n_x, *hidden, 2 * n_z)}, {network(n_z, *hidden, n_x)}, Bernoulli(), n_z={n_z})"
+
+
+def expect_vae(run: Run, n_hidden: int, n_z: int) -> None:
+    """OutputError if a run builds on another VAE than the thesis's network of this size, which the page names."""
+    network = thesis_network(n_hidden, n_z)
+    if not str(run.settings.get("vae", run.settings.get("model"))).startswith(network):
+        raise OutputError(f"{run.folder} builds on another VAE than {network}: move it to another place")
 
 
 def made_by(run: Run, *settings: str) -> str:

@@ -21,6 +21,7 @@ from results_sections.runs import (
     Section,
     Sources,
     Written,
+    expect_vae,
     in_brief,
     matching,
     of_seeds,
@@ -68,7 +69,11 @@ def asked_about(sources: Sources, trained: Run) -> Run:
     """What all test images, binarised once, have said of a trained run: in the folder that log_likelihood.py makes."""
     of = {name: trained.settings[name] for name in ("data", "latent", "binarisation", "epochs", "seed")}
     asked = matching(sources.runs, "log-likelihood", **of, images=10_000, test_binarisation="fixed")
-    same = [run for run in sources.runs if run.settings == trained.settings and untimed(run) == untimed(trained)]
+    same = [
+        run
+        for run in sources.runs
+        if run.settings == trained.settings and untimed(run.figures) == untimed(trained.figures)
+    ]
     found = [run for run in asked if run.name in {f"{copy.name}-log-likelihood" for copy in same}]
     if not found:
         raise MissingRunsError(f"a run of log-likelihood of {trained.name}, of 10,000 images binarised once")
@@ -428,7 +433,8 @@ bounds by 5,000 draws, and a bound falls with the number of draws: ours, row by 
 
 
 def classifiers(sources: Sources) -> Written:
-    run = sources.one("latent-classifier", data="mnist", seed=0)
+    run = sources.one("latent-classifier", data="mnist", seed=0, epochs=5, batch_size=100)
+    expect_vae(run, 500, 50)
     curves = run.figures["by_labels"]
     counts = [point["labels"] for point in next(iter(curves.values()))]
     rows = [

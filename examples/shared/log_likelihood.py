@@ -109,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if meaning == "log-probability of grey levels":
         bits = estimates[-1]["nll"] / (images.shape[1] * math.log(2))
         print(f"the last one in bits per pixel: {bits:.3f}")
-    print("each is an upper bound of −log p(x); while it still falls with K it is not there yet, and ± says too little")
+    if not meaning.startswith("no"):
+        print(
+            "each is an upper bound of −log p(x); while it still falls with K it is not there yet, and ± is too small"
+        )
     comparable = meaning == "log-likelihood" and settings["data"] == "mnist" and len(images) == 10_000
     if comparable:
         numbers = ", ".join(f"{value:.2f} ({trained_by(draws)})" for draws, value in PUBLISHED.items())

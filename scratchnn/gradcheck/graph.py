@@ -11,12 +11,14 @@ backward pass of the graph is  g[operand] += Jᵀ g[result].
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import linecache
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -356,13 +358,20 @@ class Tape:
 
 
 def segment(frame: types.FrameType) -> str:
-    """The part of the line that is being computed; the whole line before Python 3.11."""
+    """The part of the line that is being computed. Python 3.10 does not say which: there it is all that is assigned
+    or returned, or else the whole line."""
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
     if hasattr(frame.f_code, "co_positions"):
         first, last, start, end = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
         if first == last:
             return line.encode()[start:end].decode()
-    return line.strip()
+    code = line.strip()
+    with suppress(SyntaxError):
+        statements = ast.parse(code).body
+        if len(statements) == 1 and isinstance(statements[0], ast.Assign | ast.AnnAssign | ast.Return):
+            value = statements[0].value
+            return (value and ast.get_source_segment(code, value)) or code
+    return code
 
 
 def traced(problem: Problem) -> Graph:

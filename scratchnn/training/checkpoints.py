@@ -39,7 +39,7 @@ from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.memory import learning_at_most
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training.npz import read_arrays
+from scratchnn.training.npz import read_arrays, write_arrays
 from scratchnn.training.schema import OF_LAST, OF_OPTIMISER, SCHEMA, expect, expect_schema, is_number
 from scratchnn.vae import VAE
 
@@ -114,7 +114,7 @@ def write_checkpoint(path: Path, record: Mapping[str, Any], arrays: Mapping[str,
     }
     content = {"record": np.array(json.dumps({**sections, "format": FORMAT})), **arrays}
     with written_whole(path) as file:
-        np.savez(file, **{name: np.asarray(array, order="C") for name, array in content.items()})  # type: ignore[arg-type]
+        write_arrays(file, content)
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -1,4 +1,4 @@
-"""An archive of arrays, as np.savez writes it, read strictly.
+"""An archive of arrays, as np.savez writes it: written, and read strictly.
 
 np.load reads archives of every kind: compressed, encrypted, with members that lie over one another, and with headers
 that Python's parser has to work out. A file of some kB can then ask for gigabytes, or bring the parser down. Here only
@@ -16,8 +16,9 @@ import math
 import os
 import re
 import struct
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 import numpy as np
@@ -44,6 +45,15 @@ def read_arrays(file: IO[bytes]) -> dict[str, Array]:
             raise ValueError(f"{name!r} is no array, or stands in it twice")
         arrays[key] = array_of(content)
     return arrays
+
+
+def write_arrays(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """Writes them as np.savez does. Where the disk is full the archive is closed at once, which NumPy 1.26 leaves to
+    the garbage collector."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:

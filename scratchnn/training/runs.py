@@ -25,7 +25,7 @@ from scratchnn.machinery.files import locked, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
 from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint
-from scratchnn.training.checkpoints import CheckpointError, OtherRunError, best_record
+from scratchnn.training.checkpoints import CheckpointError, OtherRunError, best_record, load_model
 from scratchnn.training.logs import WriteTensorBoard, logs_in
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer
@@ -76,6 +76,15 @@ def check_resume(out: Path, resume: bool, left_behind: str = "**/checkpoint.npz"
     check_folder(out)
     if resume and not any(out.glob(left_behind)):
         raise OutputError(f"there is nothing to go on with in {out}: leave out --resume")
+
+
+def check_not_longer(folder: Path, epochs: int) -> None:
+    """OutputError if the run in this folder has seen more epochs than asked for, which all runs beside it are to see:
+    it cannot be made to forget them."""
+    if (folder / "checkpoint.npz").exists() and (seen := load_model(folder)[1]["epochs"]) > epochs:
+        raise OutputError(
+            f"{folder} has seen {seen} epochs, and the others are to see {epochs}: choose another folder with --out"
+        )
 
 
 def check_folder(out: Path, option: str = "--out") -> None:

@@ -33,7 +33,7 @@ from scratchnn.machinery.extras import missing
 from scratchnn.machinery.files import written_whole
 from scratchnn.machinery.parameters import Array
 from scratchnn.training.checkpoints import CheckpointError, build, checksum, modules_of
-from scratchnn.training.npz import read_arrays
+from scratchnn.training.npz import read_arrays, write_arrays
 from scratchnn.training.schema import OF_POINTS, expect, expect_weights
 
 FORMAT = "weights 1"
@@ -85,7 +85,7 @@ def save_weights(
     text = json.dumps({**record, "checksum": checksum_of(record, arrays)})
     with written_whole(path) as file:
         if path.suffix == ".npz":
-            np.savez(file, record=np.array(text), **arrays)  # type: ignore[arg-type]
+            write_arrays(file, {"record": np.array(text), **arrays})
         else:
             file.write(safetensors(path).numpy.save(arrays, {"record": text}))
 
