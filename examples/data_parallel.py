@@ -162,7 +162,8 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
         for write in logs:
             write(trainer, trainer.history[-1])
     try:
-        with contextlib.redirect_stdout(sys.stdout if comm.rank == 0 else io.StringIO()):
+        out, err = (sys.stdout, sys.stderr) if comm.rank == 0 else (io.StringIO(), io.StringIO())
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):  # once for all ranks
             trainer.fit(
                 images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
                 shuffle=trainer.settings["shuffle"], strict=args.strict,

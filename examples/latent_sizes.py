@@ -112,7 +112,7 @@ def make_runs(todo: Sequence[Run], args: argparse.Namespace) -> Iterator[Path]:
         )
         return
     try:
-        import dask.distributed as distributed
+        import distributed
     except ModuleNotFoundError as error:
         raise missing(error, "--dask") from error
     try:

@@ -62,7 +62,7 @@ class ContinuousBernoulli(Likelihood):
 
     def backward(self, dlog_prob: Array) -> Array:
         outputs, x = self.take_cache()
-        expect(self, "dlog_prob", dlog_prob, outputs.shape[:1])
+        expect(self, "dlog_prob", dlog_prob, outputs.shape[:1], outputs)
         return dlog_prob[:, None] * (x - mean_pixel(outputs))
 
     def mean(self, outputs: Array) -> Array:
@@ -153,7 +153,7 @@ class DiscretisedLogistic(Likelihood):
 
     def backward(self, dlog_prob: Array) -> Array:
         down, up, per_s, a, b, w, within = self.take_cache()
-        expect(self, "dlog_prob", dlog_prob, a.shape[:1])
+        expect(self, "dlog_prob", dlog_prob, a.shape[:1], a)
         pull_a, pull_b = sigmoid(a) * per_s, sigmoid(-b) * per_s
         dmean = dlog_prob[:, None] * (pull_a - pull_b)
         with np.errstate(over="ignore"):  # ∞ is meant

@@ -115,7 +115,7 @@ class IWAE(VAE):
         z = self.sampler.forward(mean, log_var, eps)
         log_p = self.likelihood.forward(self.decoder.forward(z), self.for_each_draw(x))
         kl = self.draw_kl.forward(z, log_var, eps)
-        log_w = (log_p - kl).reshape(-1, self.n_draws)
+        log_w = (log_p - kl).reshape(-1, self.draws)
         largest = log_w.max(axis=1, keepdims=True)
         w = np.exp(log_w - largest)  # at most 1, and 1 for the largest
         s = w / w.sum(axis=1, keepdims=True)

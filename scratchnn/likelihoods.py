@@ -60,7 +60,7 @@ class Bernoulli(Likelihood):
 
     def backward(self, dlog_prob: Array) -> Array:
         outputs, x, e = self.take_cache()
-        expect(self, "dlog_prob", dlog_prob, outputs.shape[:1])
+        expect(self, "dlog_prob", dlog_prob, outputs.shape[:1], outputs)
         p = np.maximum(e, outputs >= 0) / (1 + e)  # sigmoid(l): 1/(1 + e^(−l)) for l ≥ 0, and e^l/(1 + e^l) below
         return dlog_prob[:, None] * (x - p)
 
@@ -137,7 +137,7 @@ class Gaussian(Likelihood):
 
     def backward(self, dlog_prob: Array) -> Array:
         pull, squares = self.take_cache()  # r / σ², r² / σ²
-        expect(self, "dlog_prob", dlog_prob, pull.shape[:1])
+        expect(self, "dlog_prob", dlog_prob, pull.shape[:1], pull)
         dmean = dlog_prob[:, None] * pull
         dlog_var = dlog_prob[:, None] * 0.5 * (squares - 1)
         return np.concatenate([dmean, dlog_var], axis=1)

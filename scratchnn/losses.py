@@ -1,10 +1,10 @@
 """Losses: one number per example that says how wrong the network's output is.
 
-A loss takes the network's outputs and the targets and returns one value per example, (N,). What training minimises is
-the mean over the batch, L = (1/N) Σ_n loss_n. That 1/N enters the backward pass in one place, `batch_mean` below, as
-∂L/∂loss_n = 1/N; every loss takes it as the upstream `dloss` (N,) and divides by nothing of its own.
+A loss takes outputs and targets and returns one value per example, (N,). Training minimises the mean over the batch,
+L = (1/N) Σ_n loss_n. That 1/N enters the backward pass in one place, `batch_mean` below, as ∂L/∂loss_n = 1/N; every
+loss takes it as the upstream `dloss` (N,) and divides by nothing of its own.
 
-The cross-entropies work on *logits*, the outputs of the last dense layer, and not on probabilities: 1 − 10⁻⁹ is 1 in
+The cross-entropies work on *logits*, the outputs of the last dense layer, not on probabilities: 1 − 10⁻⁹ is 1 in
 float32, and the logarithm of one minus it is −∞; its logit, 20.7, is harmless.
 """
 
@@ -67,7 +67,7 @@ class MeanSquaredError(Loss):
 
     def backward(self, dloss: Array) -> Array:
         (difference,) = self.take_cache()
-        expect(self, "dloss", dloss, difference.shape[:1])
+        expect(self, "dloss", dloss, difference.shape[:1], difference)
         return dloss[:, None] * (2 / difference.shape[1]) * difference
 
     def mean(self, y: Array) -> Array:
@@ -103,7 +103,7 @@ class BinaryCrossEntropy(Loss):
 
     def backward(self, dloss: Array) -> Array:
         logits, target, e = self.take_cache()
-        expect(self, "dloss", dloss, logits.shape[:1])
+        expect(self, "dloss", dloss, logits.shape[:1], logits)
         p = np.maximum(e, logits >= 0) / (1 + e)  # sigmoid(l): 1/(1 + e^(−l)) for l ≥ 0, and e^l/(1 + e^l) below
         return dloss[:, None] * (p - target)
 
@@ -140,7 +140,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def backward(self, dloss: Array) -> Array:
         p, rows, labels = self.take_cache()
-        expect(self, "dloss", dloss, labels.shape)
+        expect(self, "dloss", dloss, labels.shape, p)
         dlogits = dloss[:, None] * p
         dlogits[rows, labels] -= dloss
         return dlogits

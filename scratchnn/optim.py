@@ -4,8 +4,7 @@ Each works on a model's one flat vector, `model.params`, given `model.grads`, so
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
-step goes in blocks that stay in cache; threads can share them (training/parallel.py). With Numba, long
-trainings have Adam as one loop (compiled/). examples/optimisers.py compares them.
+step goes in blocks that stay in cache. With Numba, long trainings have Adam as one loop (compiled/).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scratchnn.compiled import compilable
-from scratchnn.machinery.checks import as_float, expect_positive
+from scratchnn.machinery.checks import as_float, as_floats, expect_positive
 from scratchnn.machinery.parameters import Array
 
 BLOCK = 131_072  # entries: five blocks of float32 are 2.6 MB
@@ -40,7 +39,7 @@ class Optimiser:
 
     def begin(self) -> None:
         """Once a step, before the first block."""
-        self.lr = float(self.lr)  # NumPy's would widen float32
+        vars(self).update(as_floats(vars(self)))
 
     def update(self, block: slice) -> None:
         """Steps these entries of `params`, given those of `grads`."""

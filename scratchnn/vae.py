@@ -51,7 +51,7 @@ import numpy as np
 
 from scratchnn.layers.layer import Layer, Module
 from scratchnn.likelihoods import Likelihood
-from scratchnn.machinery.checks import expect, expect_int, expect_not_negative
+from scratchnn.machinery.checks import expect, expect_generator, expect_int, expect_not_negative
 from scratchnn.machinery.memory import Part
 from scratchnn.machinery.parameters import Array
 
@@ -75,7 +75,7 @@ class Reparameterise(Module):
     """
 
     def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:
-        expect(self, "eps", eps, mean.shape)
+        expect(self, "eps", eps, mean.shape, mean)
         noise = np.exp(0.5 * log_var) * eps
         self.cache = (noise,)
         return mean + noise  # AEVB (4)
@@ -157,14 +157,14 @@ class VAE(Module):
         z = self.sampler.forward(self.for_each_draw(mean), self.for_each_draw(log_var), eps)
         outputs = self.decoder.forward(z)
         log_p = self.likelihood.forward(outputs, self.for_each_draw(x))
-        reconstruction = -self.over_draws(log_p) / self.n_draws
+        reconstruction = -self.over_draws(log_p) / self.draws
         kl = self.divergence.forward(mean, log_var)
         return reconstruction, self.kl_weight * kl  # AEVB (10)
 
     def backward(self, dloss: Array) -> None:
         """Writes the gradients of Σ_n dloss_n (reconstruction_n + β kl_n) into `grads`; dloss (N,)."""
         dmean_kl, dlog_var_kl = self.divergence.backward(self.kl_weight * dloss)
-        doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.n_draws))
+        doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.draws))
         dz = self.decoder.backward(doutputs)
         dmean_z, dlog_var_z = self.sampler.backward(dz)
         dmean = self.over_draws(dmean_z) + dmean_kl  # used twice: the gradients add up
@@ -174,8 +174,12 @@ class VAE(Module):
 
     def loss_terms(self, x: Array, rng: np.random.Generator) -> dict[str, Array]:
         """`forward` with fresh noise, the terms of the loss by name: what the training loop calls."""
-        eps = rng.standard_normal((len(x), self.n_draws, self.n_z)).reshape(-1, self.n_z).astype(self.params.dtype)
+        eps = rng.standard_normal((len(x), self.draws, self.n_z)).reshape(-1, self.n_z).astype(self.params.dtype)
         return dict(zip(self.term_names, self.forward(x, eps), strict=True))
+
+    @property
+    def draws(self) -> int:
+        return expect_int("a VAE", "n_draws", self.n_draws)
 
     @property
     def kl_weight(self) -> float:
@@ -187,11 +191,11 @@ class VAE(Module):
 
     def for_each_draw(self, rows: Array) -> Array:
         """Every row L times, (N, …) → (N·L, …)."""
-        return rows if self.n_draws == 1 else np.repeat(rows, self.n_draws, axis=0)
+        return rows if self.draws == 1 else np.repeat(rows, self.draws, axis=0)
 
     def over_draws(self, rows: Array) -> Array:
         """The sum over the L draws of each image, (N·L, …) → (N, …): the transpose of `for_each_draw`."""
-        return rows if self.n_draws == 1 else rows.reshape(-1, self.n_draws, *rows.shape[1:]).sum(axis=1)
+        return rows if self.draws == 1 else rows.reshape(-1, self.draws, *rows.shape[1:]).sum(axis=1)
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """mean and log_var (N, n_z) of q(z|x)."""
@@ -209,6 +213,7 @@ class VAE(Module):
 
     def generate(self, n: int, rng: np.random.Generator) -> Array:
         """n new images (n, D): the mean images of p(x|z) for z drawn from N(0, I)."""
+        expect_generator("a VAE", rng)
         return self.decode(rng.standard_normal((n, self.n_z)).astype(self.params.dtype))
 
     def split(self, heads: Array) -> tuple[Array, Array]:

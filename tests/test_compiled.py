@@ -258,6 +258,8 @@ def test_loops_take_over_when_the_epochs_left_earn_their_cost(switched, monkeypa
     assert after(0.99 * cold, False) == (False, "")
     used, said = after(1.01 * cold, False)
     assert used and said.startswith("Numba compiles the loops of training, once on this machine …\n… which took 0.0 s")
+    with compiled.numpy_forms():
+        assert after(1000 * cold, True) == (False, "")
     monkeypatch.setenv(compiled.VARIABLE, "0")
     assert after(1000 * cold, True) == (False, "")
 

@@ -98,7 +98,7 @@ def test_a_sweep_whose_workers_are_all_dead_ends(tmp_path, monkeypatch, capsys):
                 process.wait()
             return wait(*arguments, **keywords)
 
-        monkeypatch.setattr("dask.distributed.wait", killing)
+        monkeypatch.setattr("distributed.wait", killing)
         text = fails(monkeypatch, capsys, "--dask", scheduler, "--out", tmp_path, "--latents", 3, *SMALL)
     assert f"--dask {scheduler}: all its workers are gone; start what is missing" in text and "Traceback" not in text
 
@@ -143,7 +143,7 @@ def test_another_width_has_a_folder_of_its_own():
 
 
 def test_without_dask_the_sentence_says_what_to_install(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     text = fails(monkeypatch, capsys, "--dask", "tcp://127.0.0.1:8786", "--out", tmp_path, *SMALL)
-    assert "--dask needs dask" in text and 'pip install "scratchnn[cluster]"' in text
+    assert "--dask needs distributed" in text and 'pip install "scratchnn[cluster]"' in text
     assert "cluster =" in (ROOT / "setup.cfg").read_text(encoding="utf-8")

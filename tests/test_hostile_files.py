@@ -223,7 +223,7 @@ ALTERED = {
     ),
     "many layers that fit one by one": (
         layers(9, cls="Dense", settings={"n_in": 2, "n_out": 3}),
-        "a Dense of 9 numbers",
+        "too few parameters for a Dense of 9",
     ),
     "50,000 layers": (layers(50_000), f"no list of 1 to {MODULES:,} rows"),
     "900 layers in one another": (

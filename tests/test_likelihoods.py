@@ -205,3 +205,24 @@ def test_data_in_float64_do_not_make_a_network_in_float32_compute_in_it(loss, ou
     for taken in (narrow, narrow.astype(np.float64)):
         assert loss.forward(taken, wide.astype(np.float32)).dtype == taken.dtype
         loss.take_cache()
+
+
+def test_means_without_log_variances_are_told(rng):
+    with pytest.raises(ValueError, match=r"expects x of shape \(N, 2 D\), got \(3, 25\)"):
+        SigmoidMean().forward(rng.normal(size=(3, 25)))
+
+
+@pytest.mark.parametrize("likelihood", [Bernoulli(), Gaussian()])
+def test_an_upstream_gradient_in_float64_is_told(likelihood, rng):
+    width = 8 if isinstance(likelihood, Gaussian) else 4
+    likelihood.forward(rng.normal(size=(3, width)).astype(np.float32), rng.random((3, 4), np.float32))
+    with pytest.raises(TypeError, match=r"convert it with dlog_prob\.astype"):
+        likelihood.backward(np.ones(3))
+
+
+@pytest.mark.parametrize("loss", [BinaryCrossEntropy(), MeanSquaredError(), SoftmaxCrossEntropy()])
+def test_an_upstream_gradient_of_a_loss_in_float64_is_told(loss, rng):
+    target = np.arange(3) if isinstance(loss, SoftmaxCrossEntropy) else rng.random((3, 4), np.float32)
+    loss.forward(rng.normal(size=(3, 4)).astype(np.float32), target)
+    with pytest.raises(TypeError, match=r"convert it with dloss\.astype"):
+        loss.backward(np.ones(3))

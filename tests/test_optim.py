@@ -260,3 +260,19 @@ def test_settings_that_are_numbers_of_numpy_leave_float32_alone(make, rng):
             optimiser.step()
         ends.append(optimiser.model.params)
     np.testing.assert_array_equal(*ends)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [(SGD, "lr"), (SGD, "momentum"), (Adam, "lr"), (Adam, "beta1"), (Adam, "beta2"), (Adam, "eps")]
+)
+def test_a_setting_that_a_schedule_has_from_numpy_changes_no_bit(make, name, rng):
+    grads, ends = rng.normal(size=(3, 7)).astype(np.float32), []
+    for kind in (float, np.float64):
+        model = vectors(np.ones(7, np.float32), np.zeros(7, np.float32))
+        optimiser = make(model, lr=0.01)
+        for g in grads:
+            model.grads[...] = g
+            setattr(optimiser, name, kind(0.3))
+            optimiser.step()
+        ends.append(model.params)
+    assert ends[0].dtype == ends[1].dtype == np.float32 and np.array_equal(*ends)

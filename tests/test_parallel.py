@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -184,8 +186,12 @@ def test_the_comparison_notices(make, mistake, monkeypatch):
         right_cut = parallel.parts_of
         monkeypatch.setattr(parallel, "parts_of", lambda n, parts: right_cut(n, parts)[:1] if n == N else [slice(0, n)])
     else:
-        right_init = InTurn.__init__
-        monkeypatch.setattr(InTurn, "__init__", lambda self, rng, *rest: right_init(self, copy.deepcopy(rng), *rest))
+        for name in ("standard_normal", "random"):
+
+            def alike(self, *shape, name=name, **dtype):
+                return getattr(copy.deepcopy(self.rng), name)(*shape, **dtype)
+
+            monkeypatch.setattr(InTurn, name, alike)
     grads = after_a_step(make, 2).model.grads
     assert (abs(grads - after_a_step(make, None).model.grads) > bound).any()
 
@@ -287,6 +293,69 @@ def test_no_part_waits_for_one_that_has_left(leaver):
     stays = InTurn(rng, slice(0, 1), turns, 1 - leaver)
     turns.leave(leaver)
     assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_parts_that_would_wait_for_each_other_are_told(threads):
+    """The first part draws three times from one generator before it draws from another, and the others once."""
+    turns, rngs = Turns(threads), [np.random.default_rng(seed) for seed in (0, 1)]
+
+    def draw(r: int) -> None:
+        first, second = (InTurn(rng, slice(r, r + 1), turns, r) for rng in rngs)
+        for _ in range(3 if r == 0 else 1):
+            first.random((1, 2))
+        second.random((1, 2))
+
+    def part(r: int) -> str:
+        try:
+            draw(r)
+        except RuntimeError as error:
+            return str(error)
+        finally:
+            turns.leave(r)
+        return ""
+
+    with ThreadPoolExecutor(threads) as pool:
+        told = list(pool.map(part, range(threads)))
+    assert any("a layer draws more often for some rows than for others" in text for text in told)
+
+
+def test_a_batch_that_is_a_list_is_cut_as_a_tuple_is():
+    model, rng = made(classifier)
+    batch = batch_for(model)
+    assert isinstance(batch, tuple)
+    as_list = copy.deepcopy((model, rng))
+    for (made_of, generator), some in (((model, rng), batch), (as_list, list(batch))):
+        made_of.losses = ParallelTrainer(made_of, SGD(made_of, lr=0.1), generator, threads=2).step(some)
+    assert model.losses == as_list[0].losses and np.array_equal(model.grads, as_list[0].grads)
+
+
+def test_what_is_changed_on_a_layer_during_training_counts_on_all_threads():
+    """The rate of a dropout and what it draws with, as on one thread."""
+    grads = []
+    for threads in (None, 2):
+        model, rng = made(classifier)
+        make = Trainer if threads is None else partial(ParallelTrainer, threads=threads)
+        trainer = make(model, SGD(model, lr=0.1), rng)
+        trainer.step(batch_for(model))
+        (dropout,) = (layer for layer in model.walk() if isinstance(layer, Dropout))
+        dropout.rate, dropout.rng = 0.75, np.random.default_rng(7)
+        trainer.step(batch_for(model))
+        grads.append(model.grads.copy())
+    assert np.mean(grads[0] == 0) > 0.3  # of so high a rate
+    np.testing.assert_allclose(grads[1], grads[0], rtol=1e-4, atol=1e-7)
+
+
+def test_what_is_no_module_or_no_number_of_threads_is_one_sentence():
+    model, rng = made(vae)
+    for threads in (0, 1.5, "2", True):
+        with pytest.raises(ValueError, match="ParallelTrainer needs as its threads a whole number from 1 upwards"):
+            ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=threads)
+    own = SimpleNamespace(params=model.params, grads=model.grads)
+    with pytest.raises(TypeError, match="several threads train a Module of this library, which they can copy, got a"):
+        ParallelTrainer(own, SGD(own, lr=0.1), rng, threads=2)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, {"seed": np.int64(3)}, threads=np.int64(2))
+    assert trainer.settings["threads"] == 2 and trainer.settings["seed"] == 3
 
 
 def test_a_part_that_has_left_is_refused_and_does_not_wait():
@@ -496,7 +565,7 @@ def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path):
 
 def test_no_thread_is_too_few():
     model, rng = made(vae)
-    with pytest.raises(ValueError, match="at least one thread, got threads=0"):
+    with pytest.raises(ValueError, match="a whole number from 1 upwards, got 0"):
         ParallelTrainer(model, Adam(model), rng, threads=0)
 
 

@@ -360,3 +360,37 @@ def test_a_weight_from_numpy_leaves_float32_alone(rng):
     model = small(rng)
     model.beta = np.float64(0.3)
     assert model.loss_terms(rng.random((4, 5)).astype(np.float32), rng)["beta_kl"].dtype == np.float32
+
+
+@pytest.mark.parametrize("n_draws", [0, 2.0, True])
+def test_a_number_of_draws_that_is_none_is_refused(n_draws, rng):
+    model = small(rng)
+    model.n_draws = n_draws
+    with pytest.raises(ValueError, match="a VAE needs as its n_draws a whole number from 1 upwards"):
+        model.loss_terms(rng.random((3, 5), np.float32), rng)
+
+
+def test_a_number_of_draws_from_numpy_leaves_float32_alone(rng):
+    model = small(rng)
+    model.n_draws = np.int64(3)
+    terms = model.loss_terms(rng.random((4, 5), np.float32), rng)
+    assert {term.dtype for term in terms.values()} == {np.dtype(np.float32)}
+    doutputs = []
+    backward = model.likelihood.backward
+    model.likelihood.backward = lambda dlog_prob: doutputs.append(backward(dlog_prob)) or doutputs[0]
+    model.backward(np.full(4, 0.25, np.float32))
+    assert doutputs[0].dtype == np.float32
+
+
+def test_float64_beside_a_network_of_float32_is_told_where_it_comes_in(rng):
+    model, x = small(rng), rng.random((3, 5), np.float32)
+    with pytest.raises(TypeError, match="outputs in float32 and eps in float64"):
+        model.forward(x, rng.standard_normal((3, 2)))
+    model.loss_terms(x, rng)
+    with pytest.raises(TypeError, match="outputs in float32 and dlog_prob in float64"):
+        model.backward(np.full(3, 1 / 3))
+
+
+def test_a_seed_in_the_place_of_a_generator_is_told(rng):
+    with pytest.raises(TypeError, match=r"a VAE needs a generator of random numbers, rng = .*, got 0"):
+        small(rng).generate(3, 0)

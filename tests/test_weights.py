@@ -214,7 +214,10 @@ def first(value):
 ALTERED = {
     "weights of another shape": (array("decoder.0.W", lambda W: W.T.copy()), r"decoder\.0\.W is of shape \(4, 2\)"),
     "weights in one row": (array("decoder.0.W", lambda W: W.ravel()), r"decoder\.0\.W is of shape \(8,\)"),
-    "a layer of 225 million numbers": (row(2, n_in=15_000, n_out=15_000), "a Dense of 225,015,000 numbers"),
+    "a layer of 225 million numbers": (
+        row(2, n_in=15_000, n_out=15_000),
+        "too few parameters for a Dense of 225,015,000",
+    ),
     "a layer of other sizes": (
         row(2, n_in=5, n_out=4),
         r"encoder\.0\.W is of shape \(6, 4\), and the model's of \(5, 4\)",

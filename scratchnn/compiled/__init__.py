@@ -23,12 +23,12 @@ one operation with one rounding (Numba does not, unless it is asked for `fastmat
 stays NumPy's: e^x and log x, whose last bit is a matter of the library; sums over an axis, where the order is NumPy's;
 and matrix products. A NaN stays a NaN; its bits may differ.
 
-*What is not a loop.* A pass earns its place by 3 % of a training step. ReLU's backward, dropout, a cross-entropy around
-NumPy's e^x, and taking a batch out of the data were tried, and brought less: docs/performance.md.
+*What is not a loop.* A pass becomes a loop if that saves 3 % of a training step. ReLU's backward, dropout, a
+cross-entropy around NumPy's e^x, and taking a batch out of the data were tried, and brought less: docs/performance.md.
 
 The choice is made in one place, `compilable`. It is NumPy's form until `use_loops` is called, which training does when
 that will save more time than it costs (scratchnn/training/compiling.py); SCRATCHNN_LOOPS=1 in the environment calls it
-at once, and SCRATCHNN_LOOPS=0 prevents it.
+at once, and with SCRATCHNN_LOOPS=0 training does not.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 VARIABLE = "SCRATCHNN_LOOPS"
 in_use: dict[str, Callable[..., Any]] = {}  # loops by the names of what they replace: all of them, or none
+numpy_only: list[bool] = []  # not empty inside of `numpy_forms`: training does not call `use_loops` there
 
 
 def compilable(numpy_form: Function) -> Function:
@@ -106,9 +107,11 @@ def numpy_forms() -> Iterator[None]:
     """NumPy's forms while it lasts, on all threads."""
     before = dict(in_use)
     in_use.clear()
+    numpy_only.append(True)
     try:
         yield
     finally:
+        numpy_only.pop()
         in_use.update(before)
 
 

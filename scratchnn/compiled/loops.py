@@ -6,6 +6,7 @@ arguments of the NumPy form: it takes the arrays out of them, and leaves the res
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,17 @@ def compile_all() -> None:
 
 
 def in_cache() -> bool:
-    """Whether an earlier process has left the machine code of all loops."""
-    return all(any(Path(compiled.stats.cache_path).glob(f"loops.{compiled.__name__}-*.nbi")) for compiled, _ in LOOPS)
+    """Whether an earlier process with this Python has left the machine code of all loops, at the lines where they are
+    now. Whether it is that of this text Numba sees when it reads it."""
+    python = "py{}{}".format(*sys.version_info)
+    return all(
+        any(
+            Path(compiled.stats.cache_path).glob(
+                f"loops.{compiled.__name__}-{compiled.py_func.__code__.co_firstlineno}.{python}*.nbi"
+            )
+        )
+        for compiled, _ in LOOPS
+    )
 
 
 def stands_for(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -127,7 +137,7 @@ def col2im(x: Array, cols: Array, kernel: Any, stride: Any, windows: Any) -> Any
 def to_largest(x: Array, y: Array, dy: Array, dx: Array, KH: int, KW: int) -> None:
     """x and dx (C, H, W, N), y and dy (C, OH, OW, N); dx starts from 0, and windows do not overlap."""
     C, OH, OW, N = y.shape
-    free = np.empty(N, np.bool_)  # examples whose maximum of this window has not been met yet
+    free = np.empty(N, np.bool_)  # examples whose maximum of this window has not been found yet
     for c in range(C):
         for i in range(OH):
             for j in range(OW):
@@ -143,7 +153,7 @@ def to_largest(x: Array, y: Array, dy: Array, dx: Array, KH: int, KW: int) -> No
 
 @stands_for("max_pool_adjoint")
 def max_pool_adjoint(x: Array, y: Array, dy: Array, size: Any, stride: Any) -> Any:
-    if size != stride or not plain(x, y, dy):  # where windows overlap, the order of the sums is the other one
+    if size != stride or not plain(x, y, dy):  # where windows overlap, the order of the sums differs
         return NotImplemented
     dx = np.zeros_like(x)
     to_largest(x, y, dy, dx, *size)

@@ -66,7 +66,7 @@ class BatchNorm(Layer):
         With one number a unit x̂ is 0 whatever x is: training needs at least two. The sum of m squares overflows float32
         where |x| reaches 10¹⁹/√m, and that is refused. The mean is off by up to m roundings of the largest |x|, and x̂
         by that over √(var + eps): of numbers near 10⁶ with a deviation of 1, float32 may leave no digit.
-        The examples of a batch are no longer independent of one another: the loss of an example depends on its company.
+        The examples of a batch are no longer independent of one another: the loss of one depends on the others.
         Without it the step size has to suit the scale that each layer happens to have, so a smaller one, and a good
         initialisation, are needed.
     """

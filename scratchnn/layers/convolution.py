@@ -179,8 +179,8 @@ def laid_out(layer: ConvTranspose2D, height: int, width: int) -> Pair:
     )
     if 2 * layer.padding[0] >= H or 2 * layer.padding[1] >= W:
         raise ValueError(
-            f"{layer!r} cuts all away: from x of {height} × {width} it makes images of {H} × {W} and takes its padding "
-            "off every side; use less padding"
+            f"{layer!r} leaves nothing of an image: from x of {height} × {width} it makes images of {H} × {W} "
+            "and takes its padding off every side; use less padding"
         )
     return H, W
 
@@ -329,7 +329,7 @@ class ConvTranspose2D(Layer):
         self.output_padding = pair(name, "output_padding", output_padding, least=0)
         if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):
             wrong = f"output_padding={output_padding} and stride={stride}"
-            raise ValueError(f"{name} needs an output_padding smaller than its stride, got {wrong}: room for an input")
+            raise ValueError(f"{name} needs an output_padding smaller than its stride, got {wrong}")
         super().__init__({"W": (self.c_in, self.c_out, *self.kernel), "b": (self.c_out,)}, dtype=dtype)
         reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]  # inputs that feed one output
         self.W = lecun_normal(self.W.shape, self.c_in * reach[0] * reach[1], rng)

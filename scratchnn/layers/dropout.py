@@ -26,8 +26,8 @@ class Dropout(Layer):
             dx_k = dy_k mask_k / (1 − rate)      with the very mask of forward; in evaluation mode dx is dy
     Watch
         A mask drawn again in backward gives the gradient of another network. And the loss in training mode is that of
-        a handicapped network: it may well lie above the loss on held-out data, which is measured in evaluation mode.
-        Without dropout the loss on held-out data may rise while that on the training data still falls.
+        a network with units missing: it may well lie above the loss on held-out data, which is measured in evaluation
+        mode. Without dropout the loss on held-out data may rise while that on the training data still falls.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:

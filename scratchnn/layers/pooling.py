@@ -42,9 +42,9 @@ class MaxPool2D(Layer):
         the first, row by row, gets all of dy; that is a choice, as the slope of ReLU at 0 is one.
     Watch
         Ties are the rule, not the exception, behind a ReLU: whole windows are 0 there. Giving dy to every entry that
-        equals the maximum would multiply it. Where windows leave a rest of the image (5 rows, size 2), the rest is
-        dropped: y does not depend on it, its dx is 0. Without pooling or a stride every map stays as large as the
-        image, and a window in the next layer sees only KH − 1 rows more of the image than one below.
+        equals the maximum would multiply it. Where windows leave rows over (5 rows, size 2), these are dropped: y does
+        not depend on them, their dx is 0. Without pooling or a stride every map stays as large as the image, and a
+        window in the next layer sees only KH − 1 rows more of the image than one below.
     """
 
     def __init__(self, size: int | Pair, stride: int | Pair | None = None) -> None:
@@ -78,7 +78,7 @@ class MaxPool2D(Layer):
 def max_pool_adjoint(x: Array, y: Array, dy: Array, size: Pair, stride: Pair) -> Array:
     """dx (C, H, W, N): gives dy to the first entry of every window that equals its maximum y, both (C, OH, OW, N)."""
     dx = np.zeros_like(x)
-    free = np.ones(y.shape, bool)  # windows whose maximum has not been met yet
+    free = np.ones(y.shape, bool)  # windows whose maximum has not been found yet
     for _, _, piece in pieces(size, stride, y.shape[1:3]):
         found = (x[piece] == y) & free
         free &= ~found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -35,8 +36,8 @@ def expect(
 ) -> None:
     """Raises unless `array` holds floats and, if one is given, has this shape.
 
-    A letter, as in ("N", 784), fits all sizes from 1 upwards, and N, the number of examples, also 0. Data in float64
-    beside a network's `outputs` in float32 are refused: everything computed of both would be float64.
+    A letter, as in ("N", 784), fits all sizes from 1 upwards, "2 D" even ones, and N, the number of examples, also 0.
+    Data in float64 beside a network's `outputs` in float32 are refused: everything computed of both would be float64.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         pixels = "" if name.startswith("d") else ", and scale pixels to [0, 1]"  # dy is no image
@@ -59,7 +60,7 @@ def matches(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     return shape == wanted or (
         len(shape) == len(wanted)
         and all(
-            want == size or (isinstance(want, str) and (size > 0 or want == "N"))
+            want == size or (isinstance(want, str) and (size > 0 or want == "N") and not (want == "2 D" and size % 2))
             for want, size in zip(wanted, shape, strict=True)
         )
     )
@@ -178,6 +179,12 @@ def expect_not_negative(name: str, value: Any) -> float:
     if not 0 <= as_float(value) < math.inf:
         raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
     return float(value)
+
+
+def as_floats(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the settings that are floats of NumPy's, as a schedule may set them, as Python's: beside NumPy's
+    float64, float32 would become float64."""
+    return {name: float(value) for name, value in settings.items() if isinstance(value, np.floating)}
 
 
 def as_float(value: Any) -> float:

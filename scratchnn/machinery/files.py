@@ -32,7 +32,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             error.filename, error.filename2 = str(path), None
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made there is none
+            partial.unlink(missing_ok=True)
 
 
 def sync_names(folder: Path) -> None:

@@ -85,12 +85,12 @@ class Memory:
         self.owner: weakref.ref[Memory] | None = None
         size = sum(math.prod(shape) for shape in self.shapes.values())
         if size > ALLOWANCE.get():
-            raise ValueError(f"a {type(self).__name__} of {size:,} numbers is more than there are numbers for")
+            raise ValueError(f"the file has too few parameters for a {type(self).__name__} of {size:,}")
         ALLOWANCE.set(ALLOWANCE.get() - size)
         self.join(np.zeros(size, dtype), np.zeros(size, dtype))
 
     def __init_subclass__(cls) -> None:
-        """A class that replaces backward gets the plain write_gradients, and not that of the backward it replaces."""
+        """A class that overrides backward gets Layer's own write_gradients, which calls that backward."""
         super().__init_subclass__()
         order, name = cls.__mro__, "write_gradients"
         defined = [place for place, base in enumerate(order) if name in vars(base)]

@@ -27,7 +27,9 @@ LONG = 60.0  # seconds left of a training that are worth a word about what is no
 def use_loops_if_it_pays(trainer: Any, record: Mapping[str, Any]) -> None:
     """Called after an epoch: lets loops take over if the epochs that are left would earn back what that costs."""
     left = (trainer.epochs - record["epoch"]) * record["seconds"]
-    if compiled.in_use or FOUND == [False] or os.environ.get(compiled.VARIABLE) == "0" or SAVED * left < READ:
+    if compiled.in_use or compiled.numpy_only or FOUND == [False] or os.environ.get(compiled.VARIABLE) == "0":
+        return
+    if SAVED * left < READ:
         return
     if importlib.util.find_spec("numba") is None:
         if record["epoch"] == 1 and left > LONG:

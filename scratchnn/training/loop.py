@@ -119,7 +119,10 @@ class Trainer:
         self.optimiser, self.rng, self.blas_threads = optimiser, rng, blas_threads
         # as JSON, so that what is compared with a checkpoint's settings has been through the same
         self.settings: dict[str, Any] = json.loads(
-            json.dumps({**(settings or {}), "optimiser": repr(optimiser)}, default=str)
+            json.dumps(
+                {**(settings or {}), "optimiser": repr(optimiser)},
+                default=lambda value: value.item() if isinstance(value, np.generic) else str(value),
+            )
         )
         self.history: list[dict[str, Any]] = []
         self.iteration_losses: list[float] = []

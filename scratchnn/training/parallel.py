@@ -28,7 +28,7 @@ averages. Parts have at least two rows, without which there is no variance.
 
 *What it has over the threads of the matrix library.* These divide single products, and an element-wise NumPy function
 has one thread in any case. Here a thread has everything of its rows, but its products are smaller. Which of the two
-wins depends on network and machine: `python -m benchmarks` races them. The library gets one thread
+wins depends on network and machine: `python -m benchmarks` measures both. The library gets one thread
 during `fit`, and no more threads than cores are of use.
 """
 
@@ -37,19 +37,22 @@ from __future__ import annotations
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from math import inf
+from numbers import Number
 from threading import Condition
 from typing import Any
 
 import numpy as np
 
 from scratchnn.losses import batch_mean
+from scratchnn.machinery.checks import expect_int, type_name
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
-from scratchnn.training.loop import Trainable, Trainer, generators_of, set_on
+from scratchnn.training.loop import Trainable, Trainer, generators_of
 
 Draw = Callable[[tuple[int, ...]], Array]  # by shape
 
@@ -62,8 +65,8 @@ def parts_of(n: int, parts: int) -> list[slice]:
 
 
 def rows_of(batch: Any, rows: slice) -> Any:
-    """The rows of a batch, which is an array (N, …) or a tuple of such."""
-    return tuple(array[rows] for array in batch) if isinstance(batch, tuple) else batch[rows]
+    """The rows of a batch, which is an array (N, …), or a tuple or list of such."""
+    return tuple(array[rows] for array in batch) if isinstance(batch, tuple | list) else batch[rows]
 
 
 def gradient_of_part(model: Trainable, part: Any, n: int, rng: Any) -> dict[str, Array]:
@@ -85,8 +88,8 @@ class Noise(ABC):
     def __init__(self, rng: np.random.Generator, rows: slice) -> None:
         self.rng, self.size = rng, rows.stop - rows.start
 
-    def standard_normal(self, size: tuple[int, ...]) -> Array:
-        return self.checked(self.rng.standard_normal, size)
+    def standard_normal(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
+        return self.checked(lambda shape: self.rng.standard_normal(shape, dtype=dtype), size)
 
     def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
         return self.checked(lambda shape: self.rng.random(shape, dtype=dtype), size)
@@ -121,17 +124,47 @@ class RowsOfDraws(Noise):
 
 
 class Turns:
-    """How many times each part has drawn from a generator that all of them share, on threads of their own."""
+    """Whose turn it is: the parts of a batch are on threads of their own and share all generators."""
 
     def __init__(self, parts: int) -> None:
-        self.made: list[float] = [0] * parts
+        self.parts = parts
+        self.over: set[int] = set()  # parts that none of the others waits for
+        self.made: dict[np.random.Generator, list[int]] = defaultdict(lambda: [0] * parts)  # draws of each part
+        self.waiting: dict[int, np.random.Generator] = {}
         self.changed = Condition()
 
     def leave(self, part: int) -> None:
         """No other part has to wait for this one any more: it is done, or has failed, or was never begun."""
         with self.changed:
-            self.made[part] = inf
+            self.over.add(part)
             self.changed.notify_all()
+
+    def drawn(self, part: int, rng: np.random.Generator, draw: Callable[[], Array]) -> Array:
+        """What a part draws from a generator, when it is its turn."""
+        with self.changed:
+            if part in self.over:
+                raise RuntimeError("a part that has left the turns wants to draw: a replica is used outside of a step")
+            self.waiting[part] = rng
+            try:
+                while not self.has_come(part, rng):
+                    all_wait = len(self.waiting) + len(self.over) == self.parts
+                    if all_wait and not any(self.has_come(*other) for other in self.waiting.items()):
+                        raise RuntimeError(
+                            "the parts of a batch wait for each other: a layer draws more often for some rows than "
+                            "for others; have it draw for all rows at once, or train on one thread"
+                        )
+                    self.changed.wait()
+            finally:
+                del self.waiting[part]
+            array = draw()
+            self.made[rng][part] += 1
+            self.changed.notify_all()
+        return array
+
+    def has_come(self, part: int, rng: np.random.Generator) -> bool:
+        """Whether all parts before have drawn once more than this one from the generator, and none after it less."""
+        made = [inf if other in self.over else n for other, n in enumerate(self.made[rng])]
+        return min(made[:part], default=inf) > made[part] == min(made[part:])
 
 
 class InTurn(Noise):
@@ -142,15 +175,7 @@ class InTurn(Noise):
         self.turns, self.part = turns, part
 
     def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
-        made, part = self.turns.made, self.part
-        if made[part] == inf:
-            raise RuntimeError("a part that has left the turns wants to draw: a replica is used outside of a step")
-        with self.turns.changed:
-            self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))
-            array = draw(size)
-            made[part] += 1
-            self.turns.changed.notify_all()
-        return array
+        return self.turns.drawn(self.part, self.rng, lambda: draw(size))
 
 
 def replica_of(model: Any, grads: Array) -> Any:
@@ -172,7 +197,7 @@ def replica_of(model: Any, grads: Array) -> Any:
 
 
 class ParallelTrainer(Trainer):
-    """The epoch loop with a step on several threads, for every model that `Trainer` serves."""
+    """The epoch loop with a step on several threads, for every model of this library's modules."""
 
     def __init__(
         self,
@@ -188,8 +213,12 @@ class ParallelTrainer(Trainer):
                 f"{type(optimiser).__name__} has a step of its own, and several threads share a step block by block: "
                 "override begin and update in its place, or train on one thread"
             )
-        if threads < 1:
-            raise ValueError(f"training needs at least one thread, got threads={threads}")
+        if not hasattr(model, "walk"):
+            raise TypeError(
+                f"several threads train a Module of this library, which they can copy, got {type_name(model)}: make it "
+                "one, or train on one thread"
+            )
+        threads = expect_int("ParallelTrainer", "threads", threads)
         # how many threads there are shows in the last bits of all that comes out
         super().__init__(model, optimiser, rng, {**(settings or {}), "threads": threads}, blas_threads=1)
         self.threads = threads
@@ -197,11 +226,8 @@ class ParallelTrainer(Trainer):
         others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
         self.replicas = [replica_of(model, grads) for grads in (model.grads, *others)]
         self.process = -1  # the one that the threads belong to
-        # every layer of the model, and its copies; those that draw for themselves; every average, and its copies
+        # every layer of the model, and its copies; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
-        self.drawing = [
-            (getattr(layer, name), name, copies) for layer, *copies in self.layers for name in generators_of(layer)
-        ]
         self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -221,23 +247,21 @@ class ParallelTrainer(Trainer):
 
     @np.errstate(over="ignore", invalid="ignore")  # as in `fit`; NumPy's settings are those of a thread
     def whole_step(self, batch: Any) -> dict[str, float]:
-        n = len(batch[0]) if isinstance(batch, tuple) else len(batch)
+        n = len(batch[0]) if isinstance(batch, tuple | list) else len(batch)
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
-        turns = {rng: Turns(len(parts)) for rng in (self.rng, *(rng for rng, _, _ in self.drawing))}
+        turns = Turns(len(parts))
 
         def gradient(r: int) -> dict[str, Array]:
-            noise = {rng: InTurn(rng, parts[r], turns[rng], r) for rng in turns}
-            vars(replicas[r]).update(set_on(self.model))
-            for layer, *copies in self.layers:
-                copies[r].training = layer.training  # a part may have been frozen in the meantime
-            for rng, name, copies in self.drawing:
-                setattr(copies[r], name, noise[rng])
+            for layer, *copies in self.layers:  # a rate may have been changed in the meantime, or a part frozen
+                numbers = {name: value for name, value in vars(layer).items() if isinstance(value, Number)}
+                noise = {name: InTurn(rng, parts[r], turns, r) for name, rng in generators_of(layer).items()}
+                vars(copies[r]).update(numbers | noise)
             for average, *copies in self.averages:
                 copies[r][...] = average
-            return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, noise[self.rng])
+            return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, InTurn(self.rng, parts[r], turns, r))
 
-        terms_of_parts = self.everywhere(gradient, len(parts), turns.values())
+        terms_of_parts = self.everywhere(gradient, len(parts), turns)
         for average, *copies in self.averages:
             average[...] = np.mean(copies[: len(parts)], axis=0)
 
@@ -256,10 +280,10 @@ class ParallelTrainer(Trainer):
         loss, _ = batch_mean(np.sum(list(terms.values()), axis=0))
         return {"loss": loss, **{name: float(values.mean()) for name, values in terms.items()}}
 
-    def everywhere(self, work: Callable[[int], Any], n: int, turns: Iterable[Turns] = ()) -> list[Any]:
+    def everywhere(self, work: Callable[[int], Any], n: int, turns: Turns | None = None) -> list[Any]:
         """work(0) … work(n − 1), the first here and each of the others on a thread; returns what they return.
 
-        A part leaves all turns when it is over, however it ends.
+        A part leaves the turns when it is over, however it ends.
         """
 
         def without_warnings(r: int) -> Any:
@@ -268,8 +292,8 @@ class ParallelTrainer(Trainer):
                 return work(r)
 
         def leave(r: int, _: object = None) -> None:
-            for each in turns:
-                each.leave(r)
+            if turns:
+                turns.leave(r)
 
         running: list[Future[Any]] = []
         try:

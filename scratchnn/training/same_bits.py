@@ -33,7 +33,7 @@ def arithmetic() -> dict[str, Any]:
     ours = [library for library in libraries if "numpy" in Path(library["filepath"]).parent.name]
     blas = (ours or libraries or [{}])[0]
     kernel = [str(blas[key]) for key in ("internal_api", "version", "architecture") if blas.get(key)]
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     return {
         "matrix library": " ".join(kernel) or "unknown",
         "threads of the matrix library": blas.get("num_threads"),
