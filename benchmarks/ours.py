@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -29,7 +30,7 @@ class Given:
     def __init__(self, eps: Array) -> None:
         self.eps = eps
 
-    def standard_normal(self, size: tuple[int, ...]) -> Array:
+    def standard_normal(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
         rows, self.eps = np.split(self.eps, [size[0]])
         return rows
 

@@ -205,6 +205,7 @@ def as_nobody(place: Place, made: Path) -> Iterator[Place]:
         raise NotHereError("there is no Python outside of home folders")
     folder = copied(place.folder, made / "scratchnn")
     path = environment_with(made / "environment", python, [*requirements("install_requires"), *requirements("test")])
+    uv("pip", "install", "--python", path, "--no-deps", copied(place.folder, made / "source"))
     made.chmod(0o755)
     for each in (folder, *folder.rglob("*")):
         os.chown(each, NOBODY, NOBODY)

@@ -266,7 +266,7 @@ def row(position: int, **changes):
         (row(2, settings=[5, 7]), "a row of its modules has no name, class or settings"),
         (
             row(2, settings={"n_in": 5, "n_out": 10**15}),
-            "holds no model .*: a Dense of 6,000,000,000,000,000",
+            "holds no model .* too few parameters for a Dense of 6,000,000,000,000,000",
         ),
         (row(0, settings={"n_z": 0}), "holds no model .*n_z a whole number from 1 upwards, got 0"),
         (row(0, **{"class": "Dense"}), "holds no model"),

@@ -156,6 +156,154 @@ def test_the_kernel_refuses_what_python_might_be_talked_into(tmp_path):
     assert said.count("x") <= 1000
 
 
+UNCONFINED = """
+from scratchnn.exercises import room, sandbox
+sandbox.confine = lambda readable, user: list(readable) and (lambda written: None)
+kill = room.os.kill
+room.os.kill = lambda answer, number: kill(answer, room.signal.SIGINT)  # at which it ends by itself
+"""
+
+
+def test_a_room_answers_where_nothing_is_refused(tmp_path, monkeypatch):
+    """Its part of the work alone: answers get their messages, one after another, each in a process of its own; what
+    they try is told; and without a door the room ends by itself."""
+    (tmp_path / "package").symlink_to(ROOT)
+    monkeypatch.setattr(grade, "START", grade.START.replace("main(*", UNCONFINED + "main(*"))
+    room, folder = grade.Room(tmp_path), tmp_path / "answers"
+    folder.mkdir()
+    assert marked(room, folder, "linear", linear(RIGHT)).verdict.passed
+    mark = marked(room, folder, "linear", linear(RIGHT.replace("x.T @ dy", "x.T @ dy / len(x)")))
+    assert not mark.verdict.passed and "1/" in mark.why
+    mark = marked(room, folder, "linear", linear("import socket; socket.socket()\n" + RIGHT))
+    assert mark.tried == ["using the network"]
+    room.door.close()
+    assert room.process.wait(60) == 0
+
+
+class Kernel:
+    """In the place of C's library and that of seccomp: notes what is called, and fails where it is told to."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails, self.called = fails, []
+
+    def does(self, name: str, good: int = 0) -> int:
+        self.called.append(name)
+        return -1 if name == self.fails else good
+
+    def syscall(self, number, *_):
+        names = {sandbox.CREATE: "landlock_create_ruleset", sandbox.ADD: "landlock_add_rule",
+                 sandbox.RESTRICT: "landlock_restrict_self"}  # fmt: skip
+        return self.does(names[number], os.open(os.devnull, os.O_RDONLY) if number == sandbox.CREATE else 0)
+
+    def prctl(self, option, *_):
+        return self.does({1: "death of parent", 38: "no new privileges"}[option])
+
+    def seccomp_init(self, _):
+        return 1
+
+    def seccomp_syscall_resolve_name(self, name):
+        return -1 if name == b"open_by_handle_at" else 7
+
+    def seccomp_rule_add_array(self, _context, _what, _call, conditions, _arguments):
+        return self.does("a rule for threads" if conditions else "a rule")
+
+    def seccomp_load(self, _):
+        return self.does("seccomp_load")
+
+
+@pytest.fixture
+def privileges(monkeypatch):
+    """What this process would give up, noted instead."""
+    given_up = []
+    for name in ("setgroups", "setgid", "setuid"):
+        monkeypatch.setattr(sandbox.os, name, lambda _, name=name: given_up.append(name))
+    monkeypatch.setattr(sandbox.resource, "setrlimit", lambda kind, limits: given_up.append((kind, limits[0])))
+    return given_up
+
+
+def test_all_is_given_up_in_an_order_in_which_it_can_be(tmp_path, monkeypatch, privileges):
+    """Files are opened before their user cannot, rights given up before Landlock, and seccomp comes last."""
+    kernel = Kernel()
+    monkeypatch.setattr(sandbox, "libraries", lambda: (kernel, kernel, 6))
+    monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_, **__: kernel)
+    sandbox.confine([tmp_path, Path(__file__), tmp_path / "gone"], 60601)(1000)
+    first = ["landlock_create_ruleset", *2 * ["landlock_add_rule"], "no new privileges", "landlock_restrict_self"]
+    assert kernel.called[:5] == first and kernel.called[-2:] == ["death of parent", "seccomp_load"]
+    assert kernel.called.count("a rule") == len(sandbox.REFUSED.split())  # clone3 in the place of the one that is not
+    assert kernel.called.count("a rule for threads") == 1
+    assert privileges[:3] == ["setgroups", "setgid", "setuid"]
+    limits = dict(privileges[3:])
+    assert limits[sandbox.resource.RLIMIT_FSIZE] == 1000 and limits[sandbox.resource.RLIMIT_CORE] == 0
+    assert limits[sandbox.resource.RLIMIT_NPROC] == sandbox.THREADS
+
+
+@pytest.mark.parametrize(
+    "fails",
+    ["landlock_create_ruleset", "landlock_add_rule", "no new privileges", "landlock_restrict_self", "a rule",
+     "a rule for threads", "death of parent", "seccomp_load"],
+)  # fmt: skip
+@pytest.mark.usefixtures("privileges")
+def test_what_the_kernel_does_not_do_is_an_error_and_no_answer_runs(fails, tmp_path, monkeypatch):
+    kernel = Kernel(fails)
+    monkeypatch.setattr(sandbox, "libraries", lambda: (kernel, kernel, 3))
+    monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_, **__: kernel)
+    with pytest.raises(OSError, match=r"failed$"):
+        sandbox.confine([tmp_path], None)(1000)
+
+
+def test_a_system_that_cannot_confine_is_named(monkeypatch):
+    kernel = SimpleNamespace(syscall=lambda *_: -1)
+    monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_, **__: kernel)
+    with pytest.raises(sandbox.AbsentError, match="needs Landlock, which this kernel does not have"):
+        sandbox.libraries()
+
+    def without_seccomp(name, **_):
+        if name:
+            raise OSError
+        return SimpleNamespace(syscall=lambda *_: 3)
+
+    monkeypatch.setattr(sandbox.ctypes, "CDLL", without_seccomp)
+    with pytest.raises(sandbox.AbsentError, match="needs libseccomp, which is not installed"):
+        sandbox.libraries()
+    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    with pytest.raises(sandbox.AbsentError, match="needs Linux"):
+        sandbox.libraries()
+
+
+@pytest.mark.parametrize(
+    ("event", "arguments", "what"),
+    [
+        ("open", ("/somewhere/e03_linear.py", "r", os.O_RDONLY), "opening the solution e03_linear.py"),
+        ("open", (b"/tmp/x", "w", os.O_WRONLY), "writing the file /tmp/x"),
+        ("open", ("/tmp/x", "r", os.O_RDONLY), ""),
+        ("open", (3, "w", os.O_WRONLY), ""),
+        (
+            "import",
+            ("scratchnn.exercises.ladder.e03_linear",),
+            "importing the solution scratchnn.exercises.ladder.e03_linear",
+        ),
+        ("import", ("math",), ""),
+        ("os.remove", ("x",), "os.remove"),
+        ("os.scandir", ("x",), ""),
+        ("socket.connect", (), "using the network"),
+        ("time.sleep", (1,), ""),
+    ],
+)
+def test_what_was_tried_has_a_name(event, arguments, what):
+    assert sandbox.tried(event, arguments, ("/somewhere/",)) == what
+
+
+def test_what_is_tried_is_told_and_refused(monkeypatch):
+    hooks, told = [], []
+    monkeypatch.setattr(sandbox.sys, "addaudithook", hooks.append)  # a real one cannot be taken off again
+    sandbox.watched(told.append, ["/somewhere/"])
+    (hook,) = hooks
+    hook("time.sleep", (1,))
+    with pytest.raises(PermissionError, match=r"os\.kill is refused while an answer is graded"):
+        hook("os.kill", (1, 9))
+    assert told == ["os.kill"]
+
+
 SLIPS = {
     "writes into the upstream gradient": RIGHT + "\ndy *= 2",
     "writes into x": RIGHT + "\nx += 1",

@@ -583,7 +583,7 @@ def runs(tmp_path) -> dict[str, Path]:
         (["line"], "error: the model has a single latent dimension, which is a line: to walk in a plane takes two"),
         (
             ["classifier"],
-            "classifier holds a model of class Classifier, which has no decoder: there is no latent space",
+            "classifier holds a model of class Classifier, and this is for a VAE: scratchnn explore shows",
         ),
         (["unknown"], "error: there is no data set 'cifar': choose one of digits, mnist"),
         (["silent"], "error: the checkpoint does not say on which data set its model was trained"),
