@@ -111,7 +111,8 @@ ROOMS = {
     "training": Room(
         tuple(f"training/{name}" for name in ("after_epoch", "blas", "compiling", "loop", "npz", "runs", "same_bits",
                                               "schema", "signals")),
-        ("training", "checkpoints", "hostile_files", "cli", "signals"), "", False,
+        ("training", "checkpoints", "hostile_files", "cli", "signals", "compiled", "early_stopping", "logs", "weights"),
+        "", False,
     ),
     "checkpoints": Room(("training/checkpoints",), ("checkpoints", "hostile_files", "crashes"), "", False),
     "parallel": Room(("training/parallel",), ("parallel", "training"), "test_parallel or threads", False),

@@ -32,12 +32,14 @@ from scratchnn import (
 from scratchnn.training import (
     CheckpointError,
     DivergedError,
+    EarlyStopping,
     ParallelTrainer,
     SaveCheckpoint,
     Trainer,
     blas,
     evaluate,
     keep_snapshots,
+    loop,
     runs,
     same_bits,
     set_learning_rate,
@@ -831,3 +833,107 @@ def test_a_package_that_is_not_there_has_no_version_and_the_others_have(monkeypa
 
     monkeypatch.setattr(metadata, "version", version)
     assert runs.versions().keys() == {"python", "scratchnn", "numpy", "scikit-learn", "matplotlib"}
+
+
+def test_memory_is_kept_from_the_first_byte_on_and_not_mapped(monkeypatch):
+    """The numbers of malloc.h: M_TRIM_THRESHOLD is −1, M_MMAP_THRESHOLD −3."""
+    asked = []
+    library = SimpleNamespace(mallopt=lambda what, value: asked.append((what, value)) or 1)
+    monkeypatch.setattr(blas.ctypes, "CDLL", lambda _: library)
+    assert blas.keep_freed_memory() is True and asked == [(-3, 2**25), (-1, 2**31 - 1)]
+
+
+def test_of_two_matrix_libraries_numpy_s_counts(monkeypatch):
+    def library(package, version):
+        return {"user_api": "blas", "internal_api": "openblas", "version": version, "num_threads": 1,
+                "filepath": f"/site-packages/{package}.libs/libopenblas.so", "architecture": "Haswell"}  # fmt: skip
+
+    scipys, numpys = library("scipy", "0.1"), library("numpy", "0.2")
+    for found, version in (([scipys, numpys], "0.2"), ([scipys], "0.1")):
+        monkeypatch.setattr(same_bits, "threadpool_info", lambda found=found: found)
+        assert same_bits.arithmetic()["matrix library"] == f"openblas {version} Haswell"
+    monkeypatch.setattr(same_bits, "threadpool_info", list)
+    assert same_bits.arithmetic()["matrix library"] == "unknown"
+
+
+def test_the_bar_counts_the_batches_of_all_epochs_and_begins_where_the_training_does(monkeypatch):
+    bars = []
+
+    class Bar(loop.tqdm):
+        def __init__(self, **options) -> None:
+            bars.append(options)
+            super().__init__(**{**options, "disable": True})
+
+    monkeypatch.setattr(loop, "tqdm", Bar)
+    t = trainer()
+    t.fit(X, epochs=2, batch_size=12)
+    t.fit(X, epochs=5, batch_size=12, progress=False)
+    batches = -(-len(X) // 12)
+    assert batches > 1 and [(one["total"], one["initial"]) for one in bars] == [
+        (2 * batches, 0),
+        (5 * batches, 2 * batches),
+    ]
+    assert [one["disable"] for one in bars] == [None, True]
+
+
+@pytest.mark.parametrize(("n_draws", "taken"), [(1, True), (3, True), (0, False), (2.5, False), (10**6 + 1, False)])
+def test_a_number_of_draws_of_a_checkpoint_is_whole_and_possible(n_draws, taken, tmp_path):
+    t = trainer()
+    t.model.n_draws = 2
+    t.fit(X, epochs=1, batch_size=12)
+    t.save(tmp_path / "c.npz")
+    record, arrays = read_checkpoint(tmp_path / "c.npz")
+    assert record["training"]["model"] == {"n_draws": 2}
+    record["training"]["model"]["n_draws"] = n_draws
+    write_checkpoint(tmp_path / "c.npz", record, arrays)
+    other = trainer()
+    if taken:
+        other.restore(tmp_path / "c.npz")
+        assert other.model.n_draws == n_draws
+    else:
+        with pytest.raises(CheckpointError, match=rf"its model's n_draws is {n_draws}, no whole number from 1 to"):
+            other.restore(tmp_path / "c.npz")
+        assert other.model.n_draws == 1
+
+
+def test_a_fraction_of_a_draw_does_not_become_a_whole_one():
+    t = trainer()
+    t.model.n_draws = 2.0
+    with pytest.raises(ValueError, match="needs as its n_draws a whole number"):
+        t.fit(X, epochs=1, batch_size=12)
+
+
+def test_the_best_parameters_are_forgotten_by_a_training_that_does_not_keep_them():
+    t = trainer()
+    t.fit(X, epochs=2, batch_size=12, held_out=HELD_OUT, after_epoch=[EarlyStopping(5)])
+    assert t.best
+    t.fit(X, epochs=3, batch_size=12, held_out=HELD_OUT, after_epoch=[lambda *_: None])
+    assert not t.best
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(2**53 - 1, True), (2**53, False)])
+def test_a_number_of_steps_is_one_that_a_float_can_hold(steps, taken, tmp_path):
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=12)
+    t.save(tmp_path / "c.npz")
+    record, arrays = read_checkpoint(tmp_path / "c.npz")
+    record["training"]["optimiser"]["t"] = steps
+    write_checkpoint(tmp_path / "c.npz", record, arrays)
+    if taken:
+        read_checkpoint(tmp_path / "c.npz")
+    else:
+        with pytest.raises(CheckpointError, match="t is no number of steps"):
+            read_checkpoint(tmp_path / "c.npz")
+
+
+def test_a_mean_has_its_spread_from_two_values_on():
+    assert runs.mean_and_std([1.0]) == "1.00" and runs.mean_and_std([1.0, 2.0]) == "1.50 ± 0.71"
+    assert runs.over_runs([{"loss": 1.0}])["loss"]["runs"] == [1.0]
+
+
+def test_what_is_finished_is_told_by_its_last_epoch(tmp_path):
+    """A log that comes later gets the last record, of three."""
+    for log in ([], ["csv"]):
+        runs.train_in_folder(tmp_path, trainer(), X, epochs=3, batch_size=12, log=log)
+    (written,) = tmp_path.glob("*.csv")
+    assert written.read_text(encoding="utf-8").splitlines()[-1].startswith("3,")

@@ -405,8 +405,8 @@ def verified_numbers(model: Any, numbers: Mapping[str, float]) -> Mapping[str, f
     for name in numbers:
         if not is_set_on(model, name):
             raise ValueError(f"it has {name} of its model, which this one has not")
-        if is_whole_on(model, name) and type(numbers[name]) is int and not 1 <= numbers[name] <= MOST:
-            raise ValueError(f"its model's {name} is {numbers[name]}, no number from 1 to {MOST:,}")
+        if is_whole_on(model, name) and not (type(numbers[name]) is int and 1 <= numbers[name] <= MOST):
+            raise ValueError(f"its model's {name} is {numbers[name]}, no whole number from 1 to {MOST:,}")
     return numbers
 
 
