@@ -97,6 +97,7 @@ ARCHIVES = {
     "a shape beyond all numbers": with_weights(npy(shape="(999999999999999999, 999999999999999999)")),
     "a shape of 2000 dimensions": with_weights(npy(shape="(" + "1, " * 2000 + ")")),
     "no numbers in a large shape": with_weights(npy(shape="(0, 999999999999999999, 999999999999999999)", data=b"")),
+    "an array with more bytes than its shape has": with_weights(npy(data=bytes(16))),
     "a negative shape": with_weights(npy(shape="(-3,)")),
     "a header that is nested": with_weights(npy(form="(" * 9000)),
     "a header with an open text": with_weights(npy(form="{'descr': '''<f4")),
