@@ -23,6 +23,8 @@ PROTOCOL = "a protocol, which only the type checker reads"
 LEAST = "no setting is smaller"
 COUNTS = "the counts are only compared with one another"
 A_TIME = "so many are taken at a time: it changes memory and time"
+MEASURED = "a time that was measured; the tests ask for what follows from it"
+A_TYPE = "a type equals itself only"
 ANY_NEGATIVE = "to reshape, NumPy takes any negative size for the one that is left to it"
 
 EQUIVALENT = [
@@ -319,10 +321,10 @@ EQUIVALENT = [
     ),
     Equivalent(
         "training.parallel",
-        "n = len(batch[0]) if isinstance(batch, tuple) else len(batch)",
+        "n = len(batch[0]) if isinstance(batch, tuple | list) else len(batch)",
         (
-            "n = len(batch[ 1]) if isinstance(batch, tuple) else len(batch)",
-            "n = len(batch[ -1]) if isinstance(batch, tuple) else len(batch)",
+            "n = len(batch[ 1]) if isinstance(batch, tuple | list) else len(batch)",
+            "n = len(batch[ -1]) if isinstance(batch, tuple | list) else len(batch)",
         ),
         "images and labels are equally many",
     ),
@@ -348,24 +350,21 @@ EQUIVALENT = [
     ),
     Equivalent(
         "training.parallel",
-        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
-        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] <= min(made[part:]))",),
-        "made[part] is among made[part:], so it is not below their least",
-    ),
-    Equivalent(
-        "training.parallel",
-        "self.turns.changed.wait_for(lambda: min(made[:part], default=inf) > made[part] == min(made[part:]))",
-        ("self.turns.changed.wait_for(lambda: min(made[:part], default=inf) != made[part] == min(made[part:]))",),
-        "no part is ever ahead of one before it",
-    ),
-    Equivalent("training.parallel", "made[part] += 1", ("made[part] += 2",), COUNTS),
-    Equivalent(
-        "training.parallel",
         "self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))",
         ("self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=False))",),
         "copies have as many parts",
     ),
     Equivalent("training.parallel", "@abstractmethod", ("",), "nothing makes the class itself"),
+    Equivalent("training.parallel", "self.made[rng][part] += 1", ("self.made[rng][part] += 2",), COUNTS),
+    Equivalent(
+        "training.parallel",
+        "self.made: dict[np.random.Generator, list[int]] = defaultdict(lambda: [0] * parts)",
+        (
+            "self.made: dict[np.random.Generator, list[int]] = defaultdict(lambda: [ 1] * parts)",
+            "self.made: dict[np.random.Generator, list[int]] = defaultdict(lambda: [ -1] * parts)",
+        ),
+        COUNTS,
+    ),
     Equivalent(
         "training.parallel",
         "terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}",
@@ -374,17 +373,10 @@ EQUIVALENT = [
     ),
     Equivalent(
         "training.parallel",
-        "self.made: list[float] = [0] * parts",
-        ("self.made: list[float] = [ 1] * parts", "self.made: list[float] = [ -1] * parts"),
-        COUNTS,
-    ),
-    Equivalent(
-        "training.parallel",
         "self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))",
         ("self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=False))",),
         "copies have as many parts",
     ),
-    Equivalent("training.parallel", "if made[part] == inf:", ("if made[part] >= inf:",), "nothing is above it"),
     Equivalent(
         "optim",
         "BLOCK = 131_072",
@@ -392,6 +384,51 @@ EQUIVALENT = [
         "the size of blocks changes no bit, and an entry more or less no time",
     ),
     Equivalent("optim", "@property", ("",), PROTOCOL),
+    Equivalent(
+        "training.runs",
+        "write(trainer, trainer.history[-1])",
+        ("write(trainer, trainer.history[~1])", "write(trainer, trainer.history[not 1])"),
+        "a log reads the whole history, and of the record only that there is one",
+    ),
+    Equivalent(
+        "training.runs",
+        "for record, values in zip(trainer.history, trainer.snapshots, strict=True):",
+        ("for record, values in zip(trainer.history, trainer.snapshots, strict=False):",),
+        "what keeps snapshots keeps one after every epoch, and a checkpoint is refused that has another number of them",
+    ),
+    Equivalent("training.compiling", "READ, COMPILE = 1.0, 6.0", (ANYTHING,), MEASURED),
+    Equivalent("training.compiling", "SAVED = 0.06", (ANYTHING,), MEASURED),
+    Equivalent(
+        "training.compiling",
+        "if FOUND == [True] and not ready:",
+        ("if FOUND >= [True] and not ready:",),
+        "nothing that is found is above it",
+    ),
+    Equivalent(
+        "training.after_epoch",
+        "if best_record(trainer.history) is record:",
+        ("if best_record(trainer.history) == record:",),
+        "the records of two epochs differ in their numbers",
+    ),
+    Equivalent("training.loop", "EVALUATION_SEED = 20_180_101", (ANYTHING,), "any seed serves"),
+    Equivalent(
+        "training.schema",
+        "type(on_model) is dict and all(map(is_number, on_model.values())),",
+        ("type(on_model) == dict and all(map(is_number, on_model.values())),",),
+        A_TYPE,
+    ),
+    Equivalent(
+        "training.schema",
+        'expect(type(optimiser) is dict, "its optimiser is no mapping")',
+        ('expect(type(optimiser) == dict, "its optimiser is no mapping")',),
+        A_TYPE,
+    ),
+    Equivalent(
+        "training.npz",
+        "if (flags & ~0x800, method, kind, stored) != (0, 0, 1, n) or n > size - file.tell():",
+        ("if (flags & ~0x800, method, kind, stored) != (0, 0, 1, n) or n >= size - file.tell():",),
+        "behind the last member stands the end of the archive",
+    ),
     Equivalent("training.checkpoints", "@property", ("",), PROTOCOL),
     Equivalent(
         "training.checkpoints",
@@ -399,7 +436,7 @@ EQUIVALENT = [
         (
             'expect(type(found) == type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
         ),
-        "a type equals itself only",
+        A_TYPE,
     ),
     Equivalent(
         "training.checkpoints",

@@ -407,7 +407,10 @@ def examine(name: str, again: frozenset[tuple[str, ...]] | None, out: Path) -> N
         suppress_health_check=list(HealthCheck), max_examples=25,
     )  # fmt: skip
     room = ROOMS[name]
-    todo = [mutant for mutant in mutants(room) if again is None or (mutant.module, mutant.old, mutant.new) in again]
+    if again is None:
+        todo = mutants(room)
+    else:  # a change of the text since then would have the seed draw others
+        todo = [one for one in mutants(room._replace(whole=True)) if (one.module, one.old, one.new) in again]
     with out.open("a", encoding="utf-8") as lines, tqdm(total=len(todo), desc=name, file=sys.stderr) as bar:
 
         def report(mutant: Mutant, by: str) -> None:
