@@ -619,6 +619,23 @@ def test_a_breakpoint_stops_once_in_check_and_says_where_it_cannot(tmp_path):
     assert "write breakpoint()" in try_answer("linear", file).sentence
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["notebooks"], "notebooks does not read --folder: name the folder to write into behind the command"),
+        (["handout"], "handout does not read --folder: say where the sheets go with --out"),
+        (["grade", "x"], "grade does not read --folder: name the folders behind the command"),
+    ],
+)
+def test_a_folder_that_would_not_be_read_is_refused(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for order in (["--folder", "here", *arguments], [*arguments, "--folder", "here"]):
+        with pytest.raises(SystemExit) as ended:
+            command(order)
+        assert ended.value.code == f"error: {said}"
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_matplotlib_a_figure_is_one_sentence(tmp_path):
     run(tmp_path, "start")
     done = process(tmp_path, "figure", "relu", **without(tmp_path / "hidden", "matplotlib"))

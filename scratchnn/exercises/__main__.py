@@ -42,6 +42,14 @@ def exercise(text: str) -> str:
     raise argparse.ArgumentTypeError(f"there is no exercise {text}; there are: {', '.join(ladder())}")
 
 
+# of the commands that work on no learner's folder, or on several: what is to be given in the place of --folder
+PLACES = {
+    "grade": "name the folders behind the command",
+    "handout": "say where the sheets go with --out",
+    "notebooks": "name the folder to write into behind the command",
+}
+
+
 def parser(program: str) -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)  # so that --folder may stand before and after the command
     shared.add_argument(
@@ -143,6 +151,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     program += choose(arguments)
     args = parser(program).parse_args(arguments)
     folder = getattr(args, "folder", None)
+    if folder and args.command in PLACES:
+        raise ExerciseError(f"{args.command} does not read --folder: {PLACES[args.command]}")
     if args.command == "start":
         return commands.start(folder, program)
     if args.command == "notebooks":
