@@ -163,7 +163,7 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
             write(trainer, trainer.history[-1])
     try:
         out, err = (sys.stdout, sys.stderr) if comm.rank == 0 else (io.StringIO(), io.StringIO())
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):  # once for all ranks
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):  # rank 0 alone prints
             trainer.fit(
                 images.train, epochs=args.epochs, batch_size=args.batch_size, held_out=images.validation,
                 shuffle=trainer.settings["shuffle"], strict=args.strict,

@@ -74,6 +74,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def folder_of(name: str, out: Path) -> Path:
+    return out / name.replace(", ", "-")
+
+
 def train(
     name: str, args: argparse.Namespace, images: data.DataSet, settings: Mapping[str, Any]
 ) -> tuple[Trainer, str | None]:
@@ -87,7 +91,7 @@ def train(
     print(f"\n{name}: {trainer.optimiser!r}", flush=True)
     try:
         runs.train_in_folder(
-            args.out / name.replace(", ", "-"), trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
+            folder_of(name, args.out), trainer, images.train, epochs=args.epochs, batch_size=args.batch_size,
             strict=args.strict, log=args.log,
             held_out=images.validation,
         )  # fmt: skip
@@ -101,6 +105,8 @@ def train(
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
     runs.check_resume(args.out, args.resume)
+    for name in OPTIMISERS:
+        runs.check_not_longer(folder_of(name, args.out), args.epochs)
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     settings = {
@@ -123,12 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         histories[name] = trainer.history
         if how is not None:
             diverged[name] = how
-    finished = {len(history) for name, history in histories.items() if name not in diverged}
-    if len(finished) > 1:
-        raise runs.OutputError(
-            f"{args.out} has runs of {min(finished)} and of {max(finished)} epochs, which cannot be compared: give "
-            f"--epochs {max(finished)}, or another folder with --out"
-        )
     print_table(histories, diverged, args.epochs)
 
     train_losses, held_out_losses = (

@@ -1,6 +1,6 @@
 """Optimisers: how a gradient becomes a step.
 
-Each works on a model's one flat vector, `model.params`, given `model.grads`, so the code is the algorithm of its
+Each works on a model's flat vector, `model.params`, given `model.grads`, so the code is the algorithm of its
 paper. A step writes into `params` in place: the layers' W and b are views of it.
 
 The formulas work entry by entry. Ten NumPy calls over 1.3 million numbers would fetch them from memory ten times, so a
@@ -39,7 +39,7 @@ class Optimiser:
 
     def begin(self) -> None:
         """Once a step, before the first block."""
-        vars(self).update(as_floats(vars(self)))
+        vars(self).update(as_floats(vars(self)), lr=float(self.lr))
 
     def update(self, block: slice) -> None:
         """Steps these entries of `params`, given those of `grads`."""

@@ -105,7 +105,7 @@ def test_trainings_of_another_length_are_not_set_beside_each_other(finished, tmp
     succeeds(optimisers.main, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
     monkeypatch.setattr(optimisers, "OPTIMISERS", some)
     text = fails(optimisers.main, "--out", tmp_path / "run", *SMALL)
-    assert "has runs of 2 and of 3 epochs, which cannot be compared: give --epochs 3, or another folder" in text
+    assert "Adam-0.001 has seen 3 epochs, and the others are to see 2: choose another folder with --out" in text
 
 
 def test_the_section_has_the_numbers_of_the_run(finished, tmp_path):

@@ -185,8 +185,8 @@ def test_a_room_answers_where_nothing_is_refused(tmp_path, monkeypatch):
 class Kernel:
     """In the place of C's library and that of seccomp: notes what is called, and fails where it is told to."""
 
-    def __init__(self, fails: str = "") -> None:
-        self.fails, self.called = fails, []
+    def __init__(self, called: list, fails: str = "") -> None:
+        self.called, self.fails = called, fails
 
     def does(self, name: str, good: int = 0) -> int:
         self.called.append(name)
@@ -215,7 +215,7 @@ class Kernel:
 
 @pytest.fixture
 def privileges(monkeypatch):
-    """What this process would give up, noted instead."""
+    """What this process would give up, noted instead, in one list with what a `Kernel` is asked for."""
     given_up = []
     for name in ("setgroups", "setgid", "setuid"):
         monkeypatch.setattr(sandbox.os, name, lambda _, name=name: given_up.append(name))
@@ -225,16 +225,16 @@ def privileges(monkeypatch):
 
 def test_all_is_given_up_in_an_order_in_which_it_can_be(tmp_path, monkeypatch, privileges):
     """Files are opened before their user cannot, rights given up before Landlock, and seccomp comes last."""
-    kernel = Kernel()
+    kernel = Kernel(privileges)
     monkeypatch.setattr(sandbox, "libraries", lambda: (kernel, kernel, 6))
     monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_, **__: kernel)
     sandbox.confine([tmp_path, Path(__file__), tmp_path / "gone"], 60601)(1000)
-    first = ["landlock_create_ruleset", *2 * ["landlock_add_rule"], "no new privileges", "landlock_restrict_self"]
-    assert kernel.called[:5] == first and kernel.called[-2:] == ["death of parent", "seccomp_load"]
+    first = ["landlock_create_ruleset", *2 * ["landlock_add_rule"], "setgroups", "setgid", "setuid",
+             "no new privileges", "landlock_restrict_self"]  # fmt: skip
+    assert privileges[:8] == first and privileges[-2:] == ["death of parent", "seccomp_load"]
     assert kernel.called.count("a rule") == len(sandbox.REFUSED.split())  # clone3 in the place of the one that is not
     assert kernel.called.count("a rule for threads") == 1
-    assert privileges[:3] == ["setgroups", "setgid", "setuid"]
-    limits = dict(privileges[3:])
+    limits = dict(one for one in privileges if isinstance(one, tuple))
     assert limits[sandbox.resource.RLIMIT_FSIZE] == 1000 and limits[sandbox.resource.RLIMIT_CORE] == 0
     assert limits[sandbox.resource.RLIMIT_NPROC] == sandbox.THREADS
 
@@ -244,9 +244,8 @@ def test_all_is_given_up_in_an_order_in_which_it_can_be(tmp_path, monkeypatch, p
     ["landlock_create_ruleset", "landlock_add_rule", "no new privileges", "landlock_restrict_self", "a rule",
      "a rule for threads", "death of parent", "seccomp_load"],
 )  # fmt: skip
-@pytest.mark.usefixtures("privileges")
-def test_what_the_kernel_does_not_do_is_an_error_and_no_answer_runs(fails, tmp_path, monkeypatch):
-    kernel = Kernel(fails)
+def test_what_the_kernel_does_not_do_is_an_error_and_no_answer_runs(fails, tmp_path, monkeypatch, privileges):
+    kernel = Kernel(privileges, fails)
     monkeypatch.setattr(sandbox, "libraries", lambda: (kernel, kernel, 3))
     monkeypatch.setattr(sandbox.ctypes, "CDLL", lambda *_, **__: kernel)
     with pytest.raises(OSError, match=r"failed$"):

@@ -267,12 +267,20 @@ def test_settings_that_are_numbers_of_numpy_leave_float32_alone(make, rng):
 )
 def test_a_setting_that_a_schedule_has_from_numpy_changes_no_bit(make, name, rng):
     grads, ends = rng.normal(size=(3, 7)).astype(np.float32), []
-    for kind in (float, np.float64):
+    for value in (0.3, np.float64(0.3)):
         model = vectors(np.ones(7, np.float32), np.zeros(7, np.float32))
         optimiser = make(model, lr=0.01)
         for g in grads:
             model.grads[...] = g
-            setattr(optimiser, name, kind(0.3))
+            setattr(optimiser, name, value)
             optimiser.step()
         ends.append(model.params)
     assert ends[0].dtype == ends[1].dtype == np.float32 and np.array_equal(*ends)
+
+
+@pytest.mark.parametrize("lr", [2, np.int64(2), np.array(2.0)])
+def test_a_rate_is_python_s_float_whatever_it_was(lr):
+    sgd = SGD(vectors(np.ones(3, np.float32), np.ones(3, np.float32)), lr=0.01)
+    sgd.lr = lr
+    sgd.step()
+    assert type(sgd.lr) is float and sgd.model.params.dtype == np.float32 and sgd.model.params.tolist() == [-1.0] * 3

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from conftest import PACKAGE, ROOT
+from equivalent_mutants import EQUIVALENT
 
 DOCSTRING = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
 READING = re.findall(r"^    ([\w/]+(?:\.py|/))\s{2,}\S", DOCSTRING, re.MULTILINE)  # "layers/dense.py", "gradcheck/", …
@@ -235,3 +236,14 @@ def test_all_public_names_can_be_imported():
     assert sorted(scratchnn.__all__) == sorted(
         name for name, value in vars(scratchnn).items() if isinstance(value, type)
     )
+
+
+def test_every_mutant_that_nothing_can_notice_is_of_a_line_that_is_there():
+    gone = []
+    for one in EQUIVALENT:
+        text = (PACKAGE / f"{one.module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        there = {line.partition("  # ")[0].strip() for line in text.splitlines()}
+        gone += [
+            (one.module, one.old) for line in one.old.splitlines() if line.partition("  # ")[0].strip() not in there
+        ]
+    assert not gone

@@ -876,8 +876,8 @@ def test_the_bar_counts_the_batches_of_all_epochs_and_begins_where_the_training_
     assert [one["disable"] for one in bars] == [None, True]
 
 
-@pytest.mark.parametrize(("n_draws", "taken"), [(1, True), (3, True), (0, False), (2.5, False), (10**6 + 1, False)])
-def test_a_number_of_draws_of_a_checkpoint_is_whole_and_possible(n_draws, taken, tmp_path):
+@pytest.mark.parametrize(("n_draws", "taken"), [(1, True), (3, True), (0, False), (10**6 + 1, False)])
+def test_a_number_of_draws_of_a_checkpoint_is_possible(n_draws, taken, tmp_path):
     t = trainer()
     t.model.n_draws = 2
     t.fit(X, epochs=1, batch_size=12)
@@ -891,16 +891,19 @@ def test_a_number_of_draws_of_a_checkpoint_is_whole_and_possible(n_draws, taken,
         other.restore(tmp_path / "c.npz")
         assert other.model.n_draws == n_draws
     else:
-        with pytest.raises(CheckpointError, match=rf"its model's n_draws is {n_draws}, no whole number from 1 to"):
+        with pytest.raises(CheckpointError, match=rf"its model's n_draws is {n_draws}, no number from 1 to"):
             other.restore(tmp_path / "c.npz")
         assert other.model.n_draws == 1
 
 
-def test_a_fraction_of_a_draw_does_not_become_a_whole_one():
+@pytest.mark.parametrize("n_draws", [0, 2.0])
+def test_a_number_of_draws_that_is_none_is_told_in_training_and_in_an_evaluation(n_draws):
     t = trainer()
-    t.model.n_draws = 2.0
+    t.model.n_draws = n_draws
     with pytest.raises(ValueError, match="needs as its n_draws a whole number"):
         t.fit(X, epochs=1, batch_size=12)
+    with pytest.raises(ValueError, match="needs as its n_draws a whole number"):
+        evaluate(t.model, X)
 
 
 def test_the_best_parameters_are_forgotten_by_a_training_that_does_not_keep_them():
@@ -931,9 +934,51 @@ def test_a_mean_has_its_spread_from_two_values_on():
     assert runs.over_runs([{"loss": 1.0}])["loss"]["runs"] == [1.0]
 
 
-def test_what_is_finished_is_told_by_its_last_epoch(tmp_path):
-    """A log that comes later gets the last record, of three."""
+def test_a_log_that_is_asked_for_later_has_all_epochs(tmp_path):
     for log in ([], ["csv"]):
         runs.train_in_folder(tmp_path, trainer(), X, epochs=3, batch_size=12, log=log)
     (written,) = tmp_path.glob("*.csv")
-    assert written.read_text(encoding="utf-8").splitlines()[-1].startswith("3,")
+    rows = written.read_text(encoding="utf-8").splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2", "3"]
+
+
+def test_what_is_frozen_during_a_training_is_so_when_it_goes_on(tmp_path):
+    """Batch normalisation that stops learning its averages after the first of three epochs."""
+
+    def normalised() -> Trainer:
+        rng = np.random.default_rng(0)
+        encoder = Sequential([Dense(5, 4, rng), BatchNorm(4), ReLU(), Dense(4, 4, rng)])
+        model = VAE(encoder, Sequential([Dense(2, 5, rng)]), Bernoulli(), n_z=2)
+        return Trainer(model, Adam(model), rng)
+
+    def freeze(t: Trainer, record: dict) -> None:
+        if record["epoch"] == 1:
+            t.model.encoder.layers[1].train(False)
+
+    whole, before, after = normalised(), normalised(), normalised()
+    whole.fit(X, epochs=3, batch_size=12, after_epoch=[freeze])
+    before.fit(X, epochs=2, batch_size=12, after_epoch=[freeze])
+    before.save(tmp_path / "c.npz")
+    after.restore(tmp_path / "c.npz")
+    after.fit(X, epochs=3, batch_size=12, after_epoch=[freeze])
+    assert not after.model.encoder.layers[1].training and after.model.encoder.layers[0].training
+    assert state(after) == state(whole)
+    for name, average in whole.model.buffers.items():
+        np.testing.assert_array_equal(after.model.buffers[name], average)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "message"),
+    [([2, 1], "no numbers in their order"), ([1, 1], "no numbers in their order"), ([-1], "no numbers in their order"),
+     ("1", "no numbers in their order"), ([2, 400], "it has frozen layer 400, and this model has")],
+)  # fmt: skip
+def test_frozen_layers_that_cannot_be_are_refused(frozen, message, tmp_path):
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=12)
+    t.save(tmp_path / "c.npz")
+    record, arrays = read_checkpoint(tmp_path / "c.npz")
+    assert record["training"]["frozen"] == []
+    record["training"]["frozen"] = frozen
+    write_checkpoint(tmp_path / "c.npz", record, arrays)
+    with pytest.raises(CheckpointError, match=message):
+        trainer().restore(tmp_path / "c.npz")

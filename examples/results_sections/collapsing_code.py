@@ -47,7 +47,7 @@ def fashion_conv_autoencoder(sources: Sources) -> Written:
         classes=table(("class", *(f"{name}, {whose}" for name in ("precision", "recall", "F1")
                                   for whose in ("document", "ours"))), classes),
         codes=table(("", "test", "training", "dead numbers", "variance along a line"), codes),
-        alive=f" (in {len(of['dead_starts_that_came_alive'])} earlier such start it came to life in training)"
+        alive=f" (of those before it, {len(of['dead_starts_that_came_alive'])} came to life in training)"
         if of.get("dead_starts_that_came_alive") else "",
         n=len(starts), none=starts.count(0), one=starts.count(1), two=starts.count(2),
         figures=sources.show_all(run, captions),

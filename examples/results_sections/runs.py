@@ -127,8 +127,8 @@ class Sources:
         return chosen[0]
 
     def _matching(self, experiment: str, **wanted: Any) -> list[Run]:
-        """A run that two folders hold, with the same figures in both, counts once. MissingRunsError if there are
-        none."""
+        """The runs of an experiment with these settings; one that two folders hold, with the same figures in both,
+        counts once. MissingRunsError if there are none."""
         found = matching(self.runs, experiment, **wanted)
         if not found:
             settings = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
@@ -190,7 +190,7 @@ class Section:
 
 
 def untimed(figures: Any) -> Any:
-    """A run's figures without how long it took, which is another every time."""
+    """A run's figures without how long it took, which differs from run to run."""
     if isinstance(figures, Mapping):
         timed = {name for name in figures if "seconds" in name or name == "ms_per_step"}
         return {name: untimed(value) for name, value in figures.items() if name not in timed}

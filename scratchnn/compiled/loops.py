@@ -45,7 +45,7 @@ def compile_all() -> None:
 
 def in_cache() -> bool:
     """Whether an earlier process with this Python has left the machine code of all loops, at the lines where they are
-    now. Whether it is that of this text Numba sees when it reads it."""
+    now. When it reads that, Numba itself checks that it was made from this text."""
     python = "py{}{}".format(*sys.version_info)
     return all(
         any(

@@ -75,7 +75,7 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVA
         raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
     rng = np.random.default_rng(seed)
     sums: dict[str, float] = {}
-    n = max(1, batch_size // getattr(model, "n_draws", 1))
+    n = max(1, batch_size // getattr(model, "draws", 1))
     with model.evaluating():
         for start in range(0, len(data), n):
             for name, values in model.loss_terms(data[start : start + n], rng).items():
@@ -298,6 +298,7 @@ class Trainer:
             "arithmetic": self.arithmetic,
             "optimiser": {name: value for name, value in state.items() if name not in vectors},
             "model": set_on(self.model),
+            "frozen": [k for k, layer in enumerate(layers_of(self.model)) if not layer.training],
         }
         arrays |= {f"training/optimiser/{name}": value for name, value in vectors.items()}
         arrays["training/iteration_losses"] = np.array(self.iteration_losses)
@@ -336,6 +337,9 @@ class Trainer:
             state = verified_state(self.optimiser, training["optimiser"], arrays)
             numbers = verified_numbers(self.model, training.get("model", {}))
             generators = own_generators(self.model, self.rng)
+            layers, frozen = list(layers_of(self.model)), training.get("frozen")
+            if frozen and frozen[-1] >= len(layers):
+                raise ValueError(f"it has frozen layer {frozen[-1]}, and this model has {len(layers)}, counted from 0")
             states = training.get("generators")  # none in a checkpoint of before they were kept
             if states is not None and len(states) != len(generators):
                 raise ValueError(f"of generators of its layers it has {len(states)}, and this model {len(generators)}")
@@ -345,6 +349,8 @@ class Trainer:
         self.last, self.best = last, arrays_of(self.model) if last else {}
         self.optimiser.load_state(state)
         vars(self.model).update(numbers)
+        for k, layer in enumerate(layers if frozen is not None else ()):
+            layer.training = k not in frozen
         self.rng.bit_generator.state = training["generator"]
         for rng, its in zip(generators, states or [], strict=states is not None):
             rng.bit_generator.state = its
@@ -405,8 +411,8 @@ def verified_numbers(model: Any, numbers: Mapping[str, float]) -> Mapping[str, f
     for name in numbers:
         if not is_set_on(model, name):
             raise ValueError(f"it has {name} of its model, which this one has not")
-        if is_whole_on(model, name) and not (type(numbers[name]) is int and 1 <= numbers[name] <= MOST):
-            raise ValueError(f"its model's {name} is {numbers[name]}, no whole number from 1 to {MOST:,}")
+        if is_whole_on(model, name) and type(numbers[name]) is int and not 1 <= numbers[name] <= MOST:
+            raise ValueError(f"its model's {name} is {numbers[name]}, no number from 1 to {MOST:,}")
     return numbers
 
 

@@ -156,7 +156,8 @@ class Turns:
                     self.changed.wait()
             finally:
                 del self.waiting[part]
-            array = draw()
+        array = draw()  # others may draw from another generator meanwhile: the turn of this one does not change
+        with self.changed:
             self.made[rng][part] += 1
             self.changed.notify_all()
         return array
@@ -196,8 +197,13 @@ def replica_of(model: Any, grads: Array) -> Any:
     return replica
 
 
+def numbers_of(layer: Any) -> dict[str, Any]:
+    """What a layer has for a number, `training` among them, by the name of the attribute."""
+    return {name: value for name, value in vars(layer).items() if isinstance(value, Number | np.bool_)}
+
+
 class ParallelTrainer(Trainer):
-    """The epoch loop with a step on several threads, for every model of this library's modules."""
+    """The epoch loop with a step on several threads, for every model that is a Module of this library."""
 
     def __init__(
         self,
@@ -228,6 +234,7 @@ class ParallelTrainer(Trainer):
         self.process = -1  # the one that the threads belong to
         # every layer of the model, and its copies; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
+        self.numbers = [numbers_of(layer) for layer, *_ in self.layers]  # which the copies have as well
         self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -251,12 +258,19 @@ class ParallelTrainer(Trainer):
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
         turns = Turns(len(parts))
+        before, self.numbers = self.numbers, [numbers_of(layer) for layer, *_ in self.layers]
+        changed = [  # a rate may have been changed in the meantime, or a part frozen
+            {name: value for name, value in now.items() if name not in was or was[name] != value}
+            for was, now in zip(before, self.numbers, strict=True)
+        ]
+        for (_, *copies), numbers in zip(self.layers, changed, strict=True):
+            for copied in copies:  # also those that a smaller batch does not use
+                vars(copied).update(numbers)
 
         def gradient(r: int) -> dict[str, Array]:
-            for layer, *copies in self.layers:  # a rate may have been changed in the meantime, or a part frozen
-                numbers = {name: value for name, value in vars(layer).items() if isinstance(value, Number)}
-                noise = {name: InTurn(rng, parts[r], turns, r) for name, rng in generators_of(layer).items()}
-                vars(copies[r]).update(numbers | noise)
+            for layer, *copies in self.layers:
+                for name, rng in generators_of(layer).items():
+                    setattr(copies[r], name, InTurn(rng, parts[r], turns, r))
             for average, *copies in self.averages:
                 copies[r][...] = average
             return gradient_of_part(replicas[r], rows_of(batch, parts[r]), n, InTurn(self.rng, parts[r], turns, r))

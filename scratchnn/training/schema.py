@@ -117,6 +117,11 @@ def expect_training(section: Any, arrays: Any) -> None:
         type(on_model) is dict and all(map(is_number, on_model.values())),
         "what it has set on its model are no finite numbers by name",
     )
+    frozen = section.get("frozen", [])
+    expect(
+        type(frozen) is list and all(is_whole(k, 16) for k in frozen) and frozen == sorted(set(frozen)),
+        "its frozen layers are no numbers in their order",
+    )
     expect(type(optimiser) is dict, "its optimiser is no mapping")
     for name, value in optimiser.items():
         expect(type(value) not in (int, float) or is_number(value), f"its optimiser's {name} is {value}")
