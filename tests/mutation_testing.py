@@ -121,7 +121,7 @@ ROOMS = {
             "graph", "intermediates", "learned", "line", "notebook", "numeric", "problem", "recording", "report",
             "shapes")),
         ("gradcheck", "gradcheck_points", "gradcheck_given", "gradcheck_shapes", "gradcheck_line", "gradcheck_edits",
-         "own_code", "diagnosis", "blind_cases", "complex_step"), "", False,
+         "gradcheck_thresholds", "own_code", "diagnosis", "blind_cases", "complex_step"), "", False,
     ),
 }  # fmt: skip
 

@@ -120,7 +120,8 @@ def test_no_step_is_gone_twice(f):
         ((4, 3), (3, 4), "The same sizes in another order"),
         ((5, 3), (1, 3), "Where forward repeats along an axis of length 1"),
         ((3, 3), (3,), "A column and a row make a square"),
-        ((5, 3), (3,), "It has 1 axis too many in front"),
+        ((5, 3), (3,), "It has one axis too many in front"),
+        ((2, 5, 3), (3,), "It has 2 axes too many in front"),
         ((5,), (5, 3), "It has an axis too few"),
     ],
 )

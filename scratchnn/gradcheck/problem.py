@@ -332,10 +332,9 @@ def shape_hint(gradient: Array, array: Array) -> str:
     if gradient.shape == 2 * array.shape:
         return ". A column and a row make a square: has one of them an axis of length 1 too many?"
     if gradient.ndim > array.ndim and gradient.shape[gradient.ndim - array.ndim :] == array.shape:
-        return (
-            f". It has {gradient.ndim - array.ndim} axis too many in front: what was used for every example is summed "
-            "over the examples"
-        )
+        more = gradient.ndim - array.ndim
+        axes = "one axis" if more == 1 else f"{more} axes"
+        return f". It has {axes} too many in front: what was used for every example is summed over the examples"
     if gradient.ndim < array.ndim:
         return ". It has an axis too few: was something summed that should not be, or is a [:, None] missing?"
     return ""
