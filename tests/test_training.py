@@ -982,3 +982,20 @@ def test_frozen_layers_that_cannot_be_are_refused(frozen, message, tmp_path):
     write_checkpoint(tmp_path / "c.npz", record, arrays)
     with pytest.raises(CheckpointError, match=message):
         trainer().restore(tmp_path / "c.npz")
+
+
+def test_the_losses_of_an_epoch_that_is_interrupted_are_dropped(monkeypatch):
+    t = trainer()
+    t.fit(X, epochs=1, batch_size=12)
+    step, calls = t.step, []
+
+    def interrupted(batch):
+        calls.append(batch)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return step(batch)
+
+    monkeypatch.setattr(t, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        t.fit(X, epochs=2, batch_size=12)
+    assert len(t.history) == 1 and len(t.iteration_losses) == -(-len(X) // 12)

@@ -247,6 +247,8 @@ ALTERED = {
     "a label without a name": (array("points/labels", first(2)), "a label of its points has no name"),
     "an image without rows": (lambda record, arrays: record["points"].update(image_shape=[0, 3]), "1 to 10,000 rows"),
     "an image of a billion rows": (lambda r, a: r["points"].update(image_shape=[10**9, 3]), "1 to 10,000 rows"),
+    "an image of less than no rows": (lambda r, a: r["points"].update(image_shape=[-1, 3]), "1 to 10,000 rows"),
+    "an image of less than no columns": (lambda r, a: r["points"].update(image_shape=[3, -1]), "1 to 10,000 rows"),
     "an image of half a row": (lambda record, arrays: record["points"].update(image_shape=[0.5, 3]), "1 to 10,000"),
     "names that are numbers": (lambda r, a: r["points"].update(class_names=[0, 1]), "class_names are no list of texts"),
     "points that are a number": (lambda record, arrays: record.update(points=3), "points are no mapping"),
