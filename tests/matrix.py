@@ -140,6 +140,7 @@ def rows(orders: Sequence[int] = ()) -> list[Row]:
         Row("all", "the wheel, without the source", whole, any_number, (versions("", "newest"), against_the_wheel)),
         Row("all", "beside four busy processes", whole, any_number, (beside_busy_processes,)),
         Row("all", "an unprivileged user without HOME", whole, any_number, (as_nobody,)),
+        Row("all", "without the data sets", whole, any_number | {"SCRATCHNN_DATA": None}, (without_a_cache,)),
     ]
     for seed in orders:
         shuffled = ("--random-order", f"--random-order-seed={seed}")
@@ -211,6 +212,12 @@ def as_nobody(place: Place, made: Path) -> Iterator[Place]:
         os.chown(each, NOBODY, NOBODY)
     unset = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME"))
     yield Place(path, folder, {**place.environment, **unset}, NOBODY)
+
+
+@contextmanager
+def without_a_cache(place: Place, made: Path) -> Iterator[Place]:
+    """Nothing that was downloaded before is there; a test that wants it has to download it."""
+    yield replace(place, environment={**place.environment, "XDG_CACHE_HOME": str(made)})
 
 
 def copied(folder: Path, to: Path) -> Path:
