@@ -3,7 +3,8 @@
 A figure on a page is stale if the function that draws it has changed since, or if the settings of its run have. Whether
 that is so can be seen without training or drawing anything: the file carries a *fingerprint* of the drawing function,
 a hash of its source and of all that it uses from its own file and from figures.py, and the source that is there now has
-one too. Docstrings, comments and white space are left out of it: they change nothing in the picture.
+one too. Docstrings, comments and white space are left out of it: they change nothing in the picture. (White space
+inside a text does, and is left out as well: after a change of that alone, draw the figure again.)
 """
 
 from __future__ import annotations
