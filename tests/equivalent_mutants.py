@@ -313,6 +313,33 @@ EQUIVALENT = [
         "copies have as many parts",
     ),
     Equivalent("training.parallel", "@abstractmethod", ("",), "nothing makes the class itself"),
+    Equivalent(
+        "training.parallel",
+        "for was, now in zip(before, self.numbers, strict=True)",
+        ("for was, now in zip(before, self.numbers, strict=False)",),
+        "the layers of a model do not become more or fewer",
+    ),
+    Equivalent(
+        "training.parallel",
+        "for (_, *copies), numbers in zip(self.layers, changed, strict=True):",
+        ("for (_, *copies), numbers in zip(self.layers, changed, strict=False):",),
+        "the layers of a model do not become more or fewer",
+    ),
+    Equivalent(
+        "training.parallel",
+        "return min(made[:part], default=inf) > made[part] == min(made[part:])",
+        (
+            "return min(made[:part], default=inf) != made[part] == min(made[part:])",
+            "return min(made[:part], default=inf) > made[part] <= min(made[part:])",
+        ),
+        "no part is ahead of one before it, and made[part] is among made[part:]",
+    ),
+    Equivalent(
+        "training.parallel",
+        "if type(optimiser).step is not Optimiser.step:",
+        ("if type(optimiser).step != Optimiser.step:",),
+        "a function equals itself only",
+    ),
     Equivalent("training.parallel", "self.made[rng][part] += 1", ("self.made[rng][part] += 2",), COUNTS),
     Equivalent(
         "training.parallel",

@@ -339,11 +339,46 @@ def test_what_is_changed_on_a_layer_during_training_counts_on_all_threads():
         trainer = make(model, SGD(model, lr=0.1), rng)
         trainer.step(batch_for(model))
         (dropout,) = (layer for layer in model.walk() if isinstance(layer, Dropout))
-        dropout.rate, dropout.rng = 0.75, np.random.default_rng(7)
+        for rate in (0.75, 0.25):  # larger than before, and smaller
+            dropout.rate, dropout.rng = rate, np.random.default_rng(7)
+            trainer.step(batch_for(model))
+            grads.append(model.grads.copy())
+    assert np.mean(grads[0] == 0) > np.mean(grads[1] == 0)  # the higher rate leaves out more
+    np.testing.assert_allclose(grads[2:], grads[:2], rtol=1e-4, atol=1e-7)
+
+
+def test_a_number_that_a_layer_changes_itself_is_left_to_it():
+    class Counts(Layer):
+        steps = 0
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.steps += 1
+            return x.copy()
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy
+
+    rng = np.random.default_rng(0)
+    counts = Counts()
+    counts.steps = 10
+    model = Classifier(Sequential([dense(D, 3, rng), counts]))
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    for _ in range(3):
         trainer.step(batch_for(model))
-        grads.append(model.grads.copy())
-    assert np.mean(grads[0] == 0) > 0.3  # of so high a rate
-    np.testing.assert_allclose(grads[1], grads[0], rtol=1e-4, atol=1e-7)
+    assert [replica.network.layers[1].steps for replica in trainer.replicas] == [13, 13] and counts.steps == 10
+    counts.steps = 2  # somebody sets it: then it is what all have
+    trainer.step(batch_for(model))
+    assert [replica.network.layers[1].steps for replica in trainer.replicas] == [3, 3]
+
+
+@pytest.mark.filterwarnings("error")
+def test_terms_whose_sum_overflows_are_no_warning(monkeypatch):
+    """`fit` reports that, by name and place."""
+    model, rng = made(classifier)
+    trainer = ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2)
+    huge = {name: np.full(3, 3e38, np.float32) for name in ("one", "other")}
+    monkeypatch.setattr(parallel, "gradient_of_part", lambda *_: huge)
+    assert trainer.step(batch_for(model))["loss"] == np.inf
 
 
 def test_what_is_no_module_or_no_number_of_threads_is_one_sentence():
