@@ -42,7 +42,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from math import inf
-from numbers import Number
 from threading import Condition
 from typing import Any
 
@@ -199,7 +198,7 @@ def replica_of(model: Any, grads: Array) -> Any:
 
 def numbers_of(layer: Any) -> dict[str, Any]:
     """What a layer has for a number, `training` among them, by the name of the attribute."""
-    return {name: value for name, value in vars(layer).items() if isinstance(value, Number | np.bool_)}
+    return {name: value for name, value in vars(layer).items() if isinstance(value, int | float | np.generic)}
 
 
 class ParallelTrainer(Trainer):
