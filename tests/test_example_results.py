@@ -97,7 +97,7 @@ def complete(tmp_path_factory):
                    for e in (100, 1000, 2000, 4000, 5000)]  # fmt: skip
         (runs / f"frey/z2-seed{seed}/history.json").write_text(json.dumps(records), encoding="utf-8")
         settings = {**settings, "split": "random"}
-        write(runs / f"random/seed{seed}", summary("vae", settings, **losses(347.0, 337.0)))
+        write(runs / f"random/seed{seed}", summary("vae", settings, **losses(347.0, 337.0), **used))
         for z in (2, 20):
             settings = {
                 **USUAL,
@@ -597,6 +597,17 @@ def test_a_seed_that_uses_no_dimension_shows_the_mean_frame_and_is_told_apart(he
     assert "neither dimension is used by 1 of 3 seeds, which shows the mean frame; the others: 10.27 ± 0.71" in (
         here / "README.md"
     ).read_text(encoding="utf-8")
+
+
+def test_a_seed_that_uses_no_dimension_has_a_row_of_its_own_beside_the_random_split(here):
+    path = here / "runs/contiguous/z2-seed1/summary.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["figures"] |= {"test_kl_per_dimension": [0.001, 0.002], "train_loss": 352.25}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    run(here)
+    found = rows((here / "docs/results.md").read_text(encoding="utf-8"))
+    assert ["contiguous", "2", "11.00 ± 0.00", "14.38 ± 0.00"] in found
+    assert ["contiguous, no dimension used", "1", "15.00", "14.38"] in found
 
 
 def test_memory_is_told_where_all_runs_have_measured_it(here):
