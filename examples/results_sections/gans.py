@@ -270,7 +270,7 @@ SECTIONS = (
                       for command in (COMMANDS[0], ONLY_VAE)),
          *(f"{command} --seed {seed}" for seed in (0, 1, 2)
            for command in (f"{ONLY_VAE} --channels 32 64",
-                           f"{COMMANDS[0]} --hidden 1000 --out runs/vae-{FASHION}-z20-hidden1000-seed{seed}"))],
+                           f"{COMMANDS[0]} --hidden 1000"))],
         [{"experiment": "conv-generators", "data": FASHION}],
     ),
 )  # fmt: skip
