@@ -66,9 +66,10 @@ def write_png(figure: Figure, path: Path, texts: Mapping[str, str]) -> None:
     text = PngImagePlugin.PngInfo()
     for name, value in texts.items():
         text.add_itxt(name, value)
+    canvas: Any = FigureCanvasAgg(figure)
     for axes in figure.axes:
         if axes.name == "3d":  # before Matplotlib 3.11 its tick labels have no place until they are drawn
-            axes.draw(FigureCanvasAgg(figure).get_renderer())
+            axes.draw(canvas.get_renderer())
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     few_colours = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
