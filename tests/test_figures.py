@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 from matplotlib.image import imread
+from PIL import Image
 
 from scratchnn.scripts import figures
 
@@ -355,3 +356,24 @@ def test_an_image_as_numbers_shows_every_pixel():
     (axes,) = figures.image_as_numbers(pixels, (2, 3), "t").axes
     written = {text.get_position(): text.get_text() for text in axes.texts}
     assert written == {(k % 3, k // 3): str(value) for k, value in enumerate(pixels)}
+
+
+@pytest.mark.parametrize("draw", [figures.latent_scatter, figures.latent_scatter_3d])
+def test_every_class_of_a_legend_keeps_its_colour_in_the_file(draw, tmp_path, rng):
+    """Though a file has 256 colours, and clouds of points that shine through one another have thousands."""
+    figures.save(draw(rng.normal(size=(1000, 2)), "t", np.arange(1000) % 10), tmp_path / "x.png", {})
+    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB")).astype(int)
+    colours = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in figures.CLASS_COLOURS])
+    apart = abs(colours[:, None] - colours).max(axis=2)
+    nearest = min(apart[apart > 0])  # of two classes: what is less than half of it away is taken for no other
+    for colour in colours:
+        assert abs(pixels - colour).max(axis=2).min() < nearest / 2, colour
+
+
+def test_a_pane_of_a_figure_in_space_stays_grey_in_the_file(tmp_path, rng):
+    """Its shade may be off by some levels of 255; a tint would be seen."""
+    drawn = figures.latent_scatter_3d(rng.normal(size=(1000, 2)), "t", np.arange(1000) % 10)
+    figures.save(drawn, tmp_path / "x.png", {})
+    image = Image.open(tmp_path / "x.png").convert("RGB")
+    for _, colour in sorted(image.getcolors(2**24), reverse=True)[:4]:  # the background, and the three panes
+        assert max(colour) - min(colour) <= 3

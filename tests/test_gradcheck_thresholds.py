@@ -463,7 +463,7 @@ def test_a_gradient_flows_through_nodes_and_where_they_part_through_each_route()
     said = [what.partition(" (line")[0] for what, *_ in first.flows()]
     assert said[:2] == ["the route from a to b", "the route from a to c"]
     assert {"the gradient of a", "the gradient of x", "the gradient of b"} <= {*said[2:]}
-    assert "shift" not in "".join(said)  # of a constant nobody asks for the gradient
+    assert "shift" not in "".join(said)  # the gradient of a constant is not asked for
 
 
 def test_an_end_of_an_axis_alone_may_count_or_be_left_out():

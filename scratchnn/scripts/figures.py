@@ -72,7 +72,13 @@ def write_png(figure: Figure, path: Path, texts: Mapping[str, str]) -> None:
             axes.draw(canvas.get_renderer())
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    few_colours = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    # colours far from one another, however few pixels have them, as those of a legend; k-means then puts each in the
+    # middle of what it stands for, and so large areas keep theirs
+    few_colours = (
+        Image.open(drawn)
+        .convert("RGB")
+        .quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    )
     with written_whole(path) as file:
         few_colours.save(file, format="png", optimize=True, pnginfo=text)
 
