@@ -38,7 +38,7 @@ class Optimiser:
         self.lr = expect_positive("lr", lr)
 
     def begin(self) -> None:
-        """Once a step, before the first block."""
+        """Begins a step, given all of `grads`."""
         vars(self).update(as_floats(vars(self)), lr=float(self.lr))
 
     def update(self, block: slice) -> None:

@@ -236,19 +236,55 @@ EQUIVALENT = [
     Equivalent(
         "evaluation.bounds",
         "nats: Array = p * np.log(np.where(p > 0, p, 1)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",
-        ("nats: Array = p * np.log(np.where(p > 0, p, 2)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",),
-        "where p is 0, so is the product",
+        (
+            "nats: Array = p * np.log(np.where(p > 0, p, 2)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",
+            "nats: Array = p * np.log(np.where(p != 0, p, 1)) + (1 - p) * np.log1p(-np.where(p < 1, p, 0))",
+            "nats: Array = p * np.log(np.where(p > 0, p, 1)) + (1 - p) * np.log1p(-np.where(p < 1, p, -1))",
+        ),
+        "p lies in [0, 1], and where p or 1 − p is 0, so is the product",
     ),
     Equivalent(
-        "evaluation.bounds", "n_images = max(1, ROWS // n_samples)", ("n_images = max(1, ROWS * n_samples)",), A_TIME
+        "evaluation.bounds",
+        "z = m + np.exp(0.5 * v) * eps",
+        ("z = m - np.exp(0.5 * v) * eps",),
+        "eps and −eps have the same distribution and density",
+    ),
+    Equivalent(
+        "evaluation.bounds",
+        "spread = w.std(axis=1, ddof=1) if n_samples > 1 else np.full(len(w), np.nan)",
+        ("spread = w.std(axis=1, ddof=1) if n_samples != 1 else np.full(len(w), np.nan)",),
+        "fewer than one sample are refused",
+    ),
+    Equivalent(
+        "evaluation.bounds",
+        "n_images = max(1, ROWS // n_samples)",
+        ("n_images = max(1, ROWS * n_samples)", "n_images = max(1, ROWS + n_samples)"),
+        A_TIME,
     ),
     Equivalent("evaluation.latent", "ROWS = 1000", ("ROWS = 1001", "ROWS = 999"), A_TIME),
+    Equivalent("evaluation.latent", "ENCODED = 200", ("ENCODED = 201", "ENCODED = 199"), A_TIME),
+    Equivalent(
+        "evaluation.latent",
+        "axis = 1 if isinstance(codes[0], tuple) else 0",
+        ("axis = 1 if isinstance(codes[ -1], tuple) else 0",),
+        "what an encoder returns is of one type for all images",
+    ),
+    Equivalent(
+        "evaluation.latent", "first = images[:1]", ("first = images[: 0]",), "its columns and its type are read"
+    ),
+    Equivalent(
+        "evaluation.levels",
+        "b = np.where(k < last, (high - mean) * per_sigma, np.inf)",
+        ("b = np.where(k != last, (high - mean) * per_sigma, np.inf)",),
+        "no level is above the last",
+    ),
     Equivalent("evaluation.quadrature", "ROWS = 5000", ("ROWS = 4999", "ROWS = 5001"), A_TIME),
     Equivalent(
         "evaluation.latent",
         "rng, rows = np.random.default_rng(seed), max(1, 4_000_000 // len(mean))",
         (
             "rng, rows = np.random.default_rng(seed), max(1, 4_000_000 + len(mean))",
+            "rng, rows = np.random.default_rng(seed), max(1, 4_000_000 % len(mean))",
             "rng, rows = np.random.default_rng(seed), max(1, 3999999 // len(mean))",
         ),
         A_TIME,

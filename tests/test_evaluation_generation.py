@@ -41,6 +41,15 @@ def test_the_edge_of_a_ball_is_inside_and_a_step_further_is_not():
     assert precision_and_recall(real, edge * 1.001, 1)[0] == 0
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_millionth_of_the_distance_of_the_farthest_counts_as_none(side):
+    """On either side of the middle; the balls of points that coincide have no radius."""
+    real = side * np.array([-9.0, -9, *[1.0] * 9])[:, None]  # the middle is −9/11, and −9 is 8.18 away
+    made = np.full((11, 1), side * 1.0)
+    assert precision_and_recall(real, made + 7e-6, 1)[0] == 1
+    assert precision_and_recall(real, made + 9e-6, 1)[0] == 0
+
+
 POINTS = arrays.arrays(np.float64, st.tuples(st.integers(5, 12), st.integers(1, 3)), elements=st.integers(-4, 4))
 
 

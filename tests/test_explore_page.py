@@ -88,7 +88,7 @@ def test_a_weight_is_off_by_half_a_step_at_most(n_in, n_out, bits, seed, exponen
     W = (rng.standard_normal((n_in, n_out)) * 2.0**exponent).astype(np.float32)
     W[:, 0] = 0  # a unit without weights
     layer = rounded(W, np.zeros(n_out, np.float32), bits)
-    assert layer.q.dtype == (np.int8 if bits == 8 else np.int16) and not layer.q[:, 0].any()
+    assert layer.q.dtype == (np.int8 if bits == 8 else np.int16) and not layer.q[:, 0].any() and layer.scale[0] == 0
     # the scale, the quotient and the product are rounded to 53 bits, of numbers up to 2^15 steps
     assert np.all(np.abs(layer.weights - W) <= layer.scale * (0.5 + 2**15 * 2**-50))
     assert np.all(np.abs(layer.q[:, 1:]).max(axis=0, initial=0) == (127 if bits == 8 else 32_767))
@@ -392,6 +392,18 @@ def test_what_cannot_be_a_page_is_one_sentence(tmp_path, rng, monkeypatch):
     assert re.search(r"with weights of 8 bits its decoder takes 0\.0 MB of a page, which may have 5e-05 MB", told)
     monkeypatch.setattr(explore_page, "LIMIT", 1000)
     assert "the page would have 0.0 MB, and may have 0.001 MB" in refused(right, "--html", str(tmp_path / "q.html"))
+
+
+def test_log_variances_take_no_space_of_a_page(monkeypatch, rng):
+    """2·5 + 5·6 weights of one byte, and four letters for three bytes: 53."""
+    dense = [Dense(2, 5, rng), Dense(5, 12, rng)]  # a Gaussian's outputs for 6 pixels
+    monkeypatch.setattr(explore_page, "LIMIT", 53)
+    explore_page.expect_fits(dense, 6, 8)
+    with pytest.raises(ValueError, match="with weights of 16 bits its decoder takes"):
+        explore_page.expect_fits(dense, 6, 16)
+    monkeypatch.setattr(explore_page, "LIMIT", 52)
+    with pytest.raises(ValueError, match="with weights of 8 bits its decoder takes"):
+        explore_page.expect_fits(dense, 6, 8)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])

@@ -80,8 +80,9 @@ def test_what_a_grid_cannot_do_is_said():
         grid.expectations(np.array([[0.1, 0.1]]), np.log([[1e-4, 1e-4]]))
     with pytest.raises(QuadratureError, match="does not hold"):  # outside
         grid.expectations(np.array([[7.0, 0.1]]), np.zeros((1, 2)))
-    with pytest.raises(ValueError, match="odd number of at least 3"):
-        on_grid(thesis_vae(16, 10, 2, rng), np.zeros((1, 16), np.float32), 1)
+    for points in (1, 2, 60):
+        with pytest.raises(ValueError, match=f"odd number of at least 3, .* got {points}"):
+            on_grid(thesis_vae(16, 10, 2, rng), np.zeros((1, 16), np.float32), points)
 
 
 def test_the_lecture_holds_what_it_says(tmp_path):

@@ -175,6 +175,24 @@ def test_any_number_of_threads_has_the_gradient_of_one(make, threads):
     assert several.losses == pytest.approx(one.losses, rel=N * D * 10 * UNIT)
 
 
+class Clipped(SGD):
+    """Gradient descent with the gradient scaled to a norm of at most 0.01."""
+
+    def begin(self) -> None:
+        super().begin()
+        self.model.grads[...] *= min(1.0, 0.01 / np.linalg.norm(self.model.grads))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_an_optimiser_sees_the_whole_gradient_when_a_step_begins(threads):
+    one, several = made(vae)[0], made(vae)[0]
+    Trainer(one, Clipped(one, lr=1.0), np.random.default_rng(4)).step(batch_for(one))
+    before = several.params.copy()
+    ParallelTrainer(several, Clipped(several, lr=1.0), np.random.default_rng(4), threads=threads).step(batch_for(one))
+    assert np.linalg.norm(several.params - before) == pytest.approx(0.01, rel=1e-9)  # (1 + x) − 1 keeps 1e-14 of x
+    np.testing.assert_allclose(several.params, one.params, rtol=0, atol=1e-12)  # as above, of a sum of norm 0.01
+
+
 @every_model
 @pytest.mark.parametrize("mistake", ["mean over the part", "one part forgotten", "the same noise for all parts"])
 def test_the_comparison_notices(make, mistake, monkeypatch):

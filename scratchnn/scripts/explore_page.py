@@ -174,8 +174,8 @@ def rounded(W: Array, b: Array, bits: int) -> Rounded:
     if bits == 32:
         return Rounded(W.astype(np.float32), np.ones_like(b), b)
     scale = np.abs(W.astype(np.float64)).max(axis=0) / (2 ** (bits - 1) - 1)
-    scale[scale == 0] = 1  # a unit without weights
-    return Rounded(np.rint(W / scale).astype(BITS[bits]), scale, b)
+    q = np.rint(W / np.where(scale > 0, scale, 1))  # a unit without weights has the scale 0, and is exact
+    return Rounded(q.astype(BITS[bits]), scale, b)
 
 
 def decoder_layers(model: Any) -> list[Any]:
@@ -279,7 +279,7 @@ def in_page(model: Any, name: str, points: Points, pixel_error: float) -> dict[s
     tried = np.concatenate([codes, view.grid()])
     model = model.astype(np.float32)
     for bits in BITS:
-        expect_fits(dense, bits)
+        expect_fits(dense, n_pixels, bits)
         decoder = Decoder(model, n_pixels, bits)
         bound = float(decoder.decode(tried)[1].max())
         if bound <= pixel_error:
@@ -309,8 +309,9 @@ def in_page(model: Any, name: str, points: Points, pixel_error: float) -> dict[s
     }
 
 
-def expect_fits(dense: Sequence[Any], bits: int) -> None:
-    size = sum(layer.W.size for layer in dense) * bits // 8 * 4 // 3  # of base64: four letters for three bytes
+def expect_fits(dense: Sequence[Any], n_pixels: int, bits: int) -> None:
+    weights = sum(layer.W.size for layer in dense[:-1]) + len(dense[-1].W) * n_pixels  # without log-variances
+    size = weights * bits // 8 * 4 // 3  # of base64: four letters for three bytes
     if size > LIMIT:
         raise ValueError(
             f"with weights of {bits} bits its decoder takes {size / 1e6:,.1f} MB of a page, which may have "

@@ -227,6 +227,8 @@ class ParallelTrainer(Trainer):
         # how many threads there are shows in the last bits of all that comes out
         super().__init__(model, optimiser, rng, {**(settings or {}), "threads": threads}, blas_threads=1)
         self.threads = threads
+        # those of optim.py look at no gradient in `begin`; another may look at all of it, for its norm
+        self.sums_first = type(optimiser).begin.__module__ != Optimiser.__module__
         # the first has the model's own gradients, to which those of the others are added
         others = [np.zeros_like(model.grads) for _ in range(threads - 1)]
         self.replicas = [replica_of(model, grads) for grads in (model.grads, *others)]
@@ -278,16 +280,26 @@ class ParallelTrainer(Trainer):
         for average, *copies in self.averages:
             average[...] = np.mean(copies[: len(parts)], axis=0)
 
-        self.optimiser.begin()
         grads = self.model.grads
         shares = parts_of(len(grads), self.threads)
 
+        def add(block: slice) -> None:
+            for replica in replicas[1:]:  # the first has written into `grads`
+                grads[block] += replica.grads[block]
+
+        def add_all(r: int) -> None:
+            for block in self.optimiser.blocks(shares[r]):
+                add(block)
+
         def update(r: int) -> None:
             for block in self.optimiser.blocks(shares[r]):
-                for replica in replicas[1:]:  # the first has written into `grads`
-                    grads[block] += replica.grads[block]
+                if not self.sums_first:
+                    add(block)  # and the block is still in the cache
                 self.optimiser.update(block)
 
+        if self.sums_first:
+            self.everywhere(add_all, len(shares))
+        self.optimiser.begin()
         self.everywhere(update, len(shares))
         terms = {name: np.concatenate([part[name] for part in terms_of_parts]) for name in terms_of_parts[0]}
         loss, _ = batch_mean(np.sum(list(terms.values()), axis=0))
