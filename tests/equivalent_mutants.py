@@ -456,8 +456,21 @@ EQUIVALENT = [
         'expect(type(found) is type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
         (
             'expect(type(found) == type(value) or (type(value) is float and is_number(found)), f"its {name} is {found}")',
+            'expect(type(found) is type(value) or (type(value) == float and is_number(found)), f"its {name} is {found}")',
         ),
         A_TYPE,
+    ),
+    Equivalent(
+        "training.checkpoints",
+        'if type(found) is str and found.startswith("weights "):',
+        ('if type(found) == str and found.startswith("weights "):',),
+        A_TYPE,
+    ),
+    Equivalent(
+        "training.checkpoints",
+        'model = build(record["model"]["modules"], np.random.default_rng(0), params.size).astype(params.dtype)',
+        ('model = build(record["model"]["modules"], np.random.default_rng( 1), params.size).astype(params.dtype)',),
+        "its parameters are those of the checkpoint a line later",
     ),
     Equivalent(
         "training.checkpoints",

@@ -45,9 +45,12 @@ from scratchnn.training.checkpoints import (
     OF_OPTIMISER,
     CheckpointError,
     OtherRunError,
+    arrays_of,
     by_name,
+    checksum,
     fingerprint,
     first_difference,
+    intact,
     load_model,
     model_section,
     modules_of,
@@ -55,6 +58,7 @@ from scratchnn.training.checkpoints import (
     read_checkpoint,
     take_parameters,
     verified_state,
+    verify_arrays,
     write_checkpoint,
 )
 
@@ -273,6 +277,7 @@ def row(position: int, **changes):
         (row(0, name="elsewhere"), "holds no model .*''"),
         (lambda record, arrays: record["model"]["modules"].clear(), "its modules are no list of 1 to 1,000 rows"),
         (lambda record, arrays: record["model"].update(modules="VAE()"), "its modules are no list"),
+        (lambda record, arrays: record["model"]["modules"].pop(), "holds no model .*its table lacks modules$"),
         (lambda record, arrays: record["model"].pop("modules"), "its modules are no list"),
         (lambda record, arrays: arrays.pop("model/params"), "model/params is missing"),
         (
@@ -287,6 +292,48 @@ def test_what_is_no_model_is_refused_and_never_run(change, message, rng, tmp_pat
     with pytest.raises(CheckpointError, match=message) as error:
         load_model(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size, dtype", [(6, np.float32), (8, np.float32), (7, np.int8), (7, np.float64)])
+def test_an_array_of_another_size_or_type_is_refused(size, dtype, rng):
+    """Smaller or larger, narrower or wider."""
+    layer = Dense(6, 1, rng)
+    verify_arrays(layer, {"model/params": np.zeros(7, np.float32)})
+    with pytest.raises(ValueError, match=rf"model/params is {np.dtype(dtype)} of shape \({size},\), and the model's"):
+        verify_arrays(layer, {"model/params": np.zeros(size, dtype)})
+
+
+def test_a_section_that_is_nested_too_deeply_was_never_written():
+    nested: dict = {}
+    for _ in range(100_000):
+        nested = {"in": nested}
+    with pytest.raises(RecursionError):
+        checksum("model", nested, {})
+    assert not intact("model", {"checksum": "", "in": nested}, {})
+    while nested:  # what is freed at once would need as deep a stack
+        nested = nested["in"]
+
+
+@pytest.mark.parametrize(
+    "losses, keeps_best, epochs",
+    [
+        ([3.0, 1.0, 2.0], True, 2),
+        ([3.0, 1.0, 2.0], False, 3),  # no early stopping: the model is that of the last epoch
+        ([3.0, None, 2.0], True, 3),  # and where it has not been measured, nothing says which was the best
+        ([None, None, None], False, 3),
+        ([], True, 0),
+    ],
+)
+def test_a_model_says_how_many_epochs_it_saw(losses, keeps_best, epochs, rng, tmp_path):
+    model = autoencoder(rng, MeanSquaredError())
+    trainer = Trainer(model, Adam(model), rng)
+    for epoch, loss in enumerate(losses, 1):
+        trainer.history.append({"epoch": epoch, "train_loss": 1.0, "seconds": 1.0})
+        trainer.history[-1] |= {} if loss is None else {"held_out_loss": loss}
+        trainer.iteration_losses.append(1.0)
+    trainer.best = arrays_of(model) if keeps_best else {}
+    trainer.save(tmp_path / "c.npz")
+    assert load_model(tmp_path / "c.npz")[1]["epochs"] == epochs
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):

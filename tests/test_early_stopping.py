@@ -109,9 +109,13 @@ def test_what_early_stopping_cannot_go_by(tmp_path):
         one = trainer()
         one.fit(X, epochs=1, batch_size=10, held_out=held_out)
         one.history[0]["held_out_loss"] = 0.0  # better than all that follow
-        sentence = "made without early stopping" if held_out is not None else "needs a held-out loss"
+        sentence = "made without early stopping" if held_out is not None else "needs the held-out loss of every epoch"
         with pytest.raises(ValueError, match=sentence):
             one.fit(X, epochs=2, batch_size=10, held_out=held_out, after_epoch=[EarlyStopping(1)])
+    late = trainer()
+    late.fit(X, epochs=1, batch_size=10)
+    with pytest.raises(ValueError, match=r"needs the held-out loss of every epoch: .* from the first"):
+        late.fit(X, epochs=2, batch_size=10, held_out=HELD_OUT, after_epoch=[EarlyStopping(1)])
     with pytest.raises(runs.OptionError, match="no data are held out"):
         runs.train_in_folder(tmp_path, trainer(), X, epochs=1, batch_size=10, early_stopping=1)
     with pytest.raises(ValueError, match=r"patience a whole number from 1 upwards, got 0"):

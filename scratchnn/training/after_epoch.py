@@ -86,8 +86,10 @@ class EarlyStopping:
         self.patience = expect_int("early stopping", "patience", patience)
 
     def __call__(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
-        if "held_out_loss" not in record:
-            raise ValueError("early stopping needs a held-out loss to go by: give `fit` held_out=…")
+        if not all("held_out_loss" in epoch for epoch in trainer.history):
+            raise ValueError(
+                "early stopping needs the held-out loss of every epoch: give `fit` held_out=… from the first"
+            )
         if best_record(trainer.history) is record:
             trainer.best = arrays_of(trainer.model)
         elif not trainer.best:
