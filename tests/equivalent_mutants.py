@@ -139,6 +139,12 @@ EQUIVALENT = [
     ),
     Equivalent(
         "layers.convolution",
+        "for n, s, k, extra in zip((height, width), layer.stride, layer.kernel, layer.output_padding, strict=True)",
+        ("for n, s, k, extra in zip((height, width), layer.stride, layer.kernel, layer.output_padding, strict=False)",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
         "if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):",
         ("if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=False)):",),
         "each of them has two",
@@ -152,7 +158,10 @@ EQUIVALENT = [
     Equivalent(
         "layers.convolution",
         "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
-        ("reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",),
+        (
+            "reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+            "reach = [+(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ),
         "both are negative then, and only their product is taken",
     ),
     Equivalent(
