@@ -440,3 +440,9 @@ def test_a_broken_encoder_has_no_use_to_report(rng):
     model.encoder.W[0, 0] = np.nan
     with pytest.raises(ValueError, match="latent_use expects finite codes"):
         latent_use(model, np.ones((3, 4), np.float32))
+
+
+def test_a_reconstruction_of_another_shape_is_refused_and_not_stretched():
+    x = np.ones((5, 8), np.float32)
+    with pytest.raises(ValueError, match=r"reconstruction_error expects reconstructed images of shape \(5, 8\)"):
+        reconstruction_error(lambda rows: rows[:, :1], x)
