@@ -318,6 +318,12 @@ EQUIVALENT = [
     ),
     Equivalent(
         "training.parallel",
+        "all_wait = len(self.waiting) + len(self.over) == self.parts",
+        ("all_wait = len(self.waiting) + len(self.over) >= self.parts",),
+        "no part waits that is over",
+    ),
+    Equivalent(
+        "training.parallel",
         "if not found <= replaceable:",
         ("if not found == replaceable:",),
         "what can be replaced was copied with the model, and so is in what was found",
