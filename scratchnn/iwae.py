@@ -59,6 +59,7 @@ class KLOfOneDraw(Module):
     """
 
     def forward(self, z: Array, log_var: Array, eps: Array) -> Array:
+        expect(self, "log_var", log_var, z.shape, z)
         self.cache = (z,)
         return -0.5 * np.sum(eps**2 + log_var - z**2, axis=1)
 

@@ -106,10 +106,10 @@ class Adam(Optimiser):
         params ← params − lr m̂ / (√v̂ + ε)
 
     m and v are weighted means of all gradients so far and of their squares; the gradient of k steps ago has the weight
-    (1 − β) β^k. After t steps these weights add up to 1 − β^t and not to 1, since m and v start from 0: dividing by
-    that sum is the "bias correction". The corrections are the same for all entries, so they are applied to lr and ε,
-    as the paper's section 2 suggests: with r = √(1 − β2^t), √v̂ + ε = (√v + ε r) / r. In float32 a |g| of 10²¹ makes v
-    infinite, and its parameter stands still: `Trainer` ends there.
+    (1 − β) β^k. After t steps these weights add up to 1 − β^t, since m and v start from 0: dividing by that sum is the
+    "bias correction". The corrections are the same for all entries, so they are applied to lr and ε, as the paper's
+    section 2 suggests: with r = √(1 − β2^t), √v̂ + ε = (√v + ε r) / r. In float32 a |g| of 10²¹ makes v infinite, and
+    its parameter stands still: `Trainer` ends there.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class Reparameterise(Module):
     Forward
         z = mean + e^(log_var/2) · eps,      AEVB (4), (10): e^(log_var/2) is σ, while e^(log_var) would be σ².
     Backward
-        mean enters with the factor 1. σ has the derivative σ/2 with respect to log_var:
+        mean has the factor 1, σ the derivative σ/2 with respect to log_var:
 
             dmean    = dz
             dlog_var = dz · eps · σ/2   with σ = e^(log_var/2)
@@ -75,6 +75,7 @@ class Reparameterise(Module):
     """
 
     def forward(self, mean: Array, log_var: Array, eps: Array) -> Array:
+        expect(self, "log_var", log_var, mean.shape, mean)
         expect(self, "eps", eps, mean.shape, mean)
         noise = np.exp(0.5 * log_var) * eps
         self.cache = (noise,)
@@ -98,7 +99,7 @@ class KLToStandardNormal(Module):
 
             kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))      AEVB appendix B
 
-        Near log_var = 0 the first, second and last term nearly cancel; expm1 gives e^(log_var) − 1 to full precision.
+        Near log_var = 0 three terms cancel; expm1 gives e^(log_var) − 1 to full precision.
     Backward
         dmean_nj    = dkl_n mean_nj
         dlog_var_nj = dkl_n ½ (e^(log_var_nj) − 1)
@@ -108,6 +109,7 @@ class KLToStandardNormal(Module):
     """
 
     def forward(self, mean: Array, log_var: Array) -> Array:
+        expect(self, "log_var", log_var, mean.shape, mean)
         var_minus_1 = np.expm1(log_var)
         self.cache = (mean, var_minus_1)
         return 0.5 * np.sum(mean**2 + var_minus_1 - log_var, axis=1)  # AEVB App. B  # Thesis §4.4
@@ -167,7 +169,7 @@ class VAE(Module):
         doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.draws))
         dz = self.decoder.backward(doutputs)
         dmean_z, dlog_var_z = self.sampler.backward(dz)
-        dmean = self.over_draws(dmean_z) + dmean_kl  # used twice: the gradients add up
+        dmean = self.over_draws(dmean_z) + dmean_kl  # used twice
         dlog_var = self.over_draws(dlog_var_z) + dlog_var_kl
         dheads = np.concatenate([dmean, dlog_var], axis=1)
         self.encoder.write_gradients(dheads)
@@ -214,7 +216,7 @@ class VAE(Module):
     def generate(self, n: int, rng: np.random.Generator) -> Array:
         """n new images (n, D): the mean images of p(x|z) for z drawn from N(0, I)."""
         expect_generator("a VAE", rng)
-        return self.decode(rng.standard_normal((n, self.n_z)).astype(self.params.dtype))
+        return self.decode(rng.standard_normal((expect_int("generate", "n", n, 0), self.n_z)).astype(self.params.dtype))
 
     def split(self, heads: Array) -> tuple[Array, Array]:
         """mean and log_var (N, n_z) out of the encoder's output (N, 2·n_z)."""

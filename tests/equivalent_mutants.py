@@ -366,14 +366,14 @@ EQUIVALENT = [
     Equivalent("training.parallel", "@abstractmethod", ("",), "nothing makes the class itself"),
     Equivalent(
         "training.parallel",
-        "for was, now in zip(before, self.numbers, strict=True)",
-        ("for was, now in zip(before, self.numbers, strict=False)",),
+        "for was, now in zip(before, self.settings_seen, strict=True)",
+        ("for was, now in zip(before, self.settings_seen, strict=False)",),
         "the layers of a model do not become more or fewer",
     ),
     Equivalent(
         "training.parallel",
-        "for (_, *copies), numbers in zip(self.layers, changed, strict=True):",
-        ("for (_, *copies), numbers in zip(self.layers, changed, strict=False):",),
+        "for (_, *copies), values in zip(self.layers, changed, strict=True):",
+        ("for (_, *copies), values in zip(self.layers, changed, strict=False):",),
         "the layers of a model do not become more or fewer",
     ),
     Equivalent(

@@ -97,6 +97,12 @@ def test_a_rate_that_is_a_number_of_numpy_is_kept_as_a_float(rate, rng):
     assert layer.forward(np.ones((4, 3), np.float32)).dtype == np.float32
 
 
+def test_a_rate_that_is_1_in_single_precision_would_drop_all(rng):
+    with pytest.raises(ValueError, match=r"from 0 to below 1, got rate=0\.99999999"):
+        Dropout(0.99999999, rng)
+    assert Dropout(0.9999999, rng).rate == 0.9999999
+
+
 @settings(max_examples=12)
 @given(n=st.integers(2, 5), c=st.integers(1, 3), h=st.integers(1, 3), w=st.integers(1, 3), seed=st.integers(0, 999))
 def test_batch_norm_is_right_for_every_shape_in_both_modes(n, c, h, w, seed):

@@ -370,6 +370,35 @@ def test_what_is_changed_on_a_layer_during_training_counts_on_all_threads():
     np.testing.assert_allclose(grads[2:], grads[:2], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_an_array_that_is_changed_on_a_layer_counts_on_all_threads(in_place):
+    class Scaled(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = np.ones(3)
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return self.scale * x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return self.scale * dy
+
+    grads = []
+    for threads in (None, 2):
+        rng, scaled = np.random.default_rng(0), Scaled()
+        model = Classifier(Sequential([dense(D, 3, rng), scaled]))
+        make = Trainer if threads is None else partial(ParallelTrainer, threads=threads)
+        trainer = make(model, SGD(model, lr=0.1), rng)
+        for factor in (1.0, 2.0, 5.0):
+            if in_place:
+                scaled.scale *= factor
+            else:
+                scaled.scale = scaled.scale * factor
+            trainer.step(batch_for(model))
+        grads.append(model.grads.copy())
+    np.testing.assert_allclose(grads[1], grads[0], rtol=0, atol=1e-12 * abs(grads[0]).max())
+
+
 def test_a_number_that_a_layer_changes_itself_is_left_to_it():
     class Counts(Layer):
         steps = 0
@@ -439,6 +468,16 @@ def test_noise_that_is_not_cut_by_rows_is_refused(noise):
     for rows in (2, 4):
         with pytest.raises(ValueError, match=rf"a part of 3 of them cannot have noise of shape \({rows}, 2\)"):
             noise.random((rows, 2))
+    for size in (None, 2):
+        with pytest.raises(ValueError, match=f"a part of 3 of them cannot have noise of shape {size}$"):
+            noise.standard_normal(size)
+    assert noise.standard_normal(3).shape == (3,) and noise.random([np.int64(3), 2]).shape == (3, 2)
+
+
+def test_a_batch_without_rows_is_refused():
+    model, rng = made(vae)
+    with pytest.raises(TypeError, match="several threads cut a batch by its rows, and a mapping has none"):
+        ParallelTrainer(model, SGD(model, lr=0.1), rng, threads=2).step({"x": batch_for(model)})
 
 
 def test_replicas_read_the_parameters_of_the_model_and_write_gradients_of_their_own():

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchnn import VAE, Autoencoder, BatchNorm, Bernoulli, Classifier, Dense, MeanSquaredError, ReLU, Sequential
+from scratchnn import SGD, VAE, Autoencoder, BatchNorm, Bernoulli, Classifier, Dense, MeanSquaredError, ReLU, Sequential
 from scratchnn.layers import Layer, Module
 from scratchnn.losses import Loss
 from scratchnn.machinery.memory import Memory, Part
 from scratchnn.machinery.parameters import split_vector
+from scratchnn.training import Trainer
 
 
 def stack(rng) -> Sequential:
@@ -396,3 +397,42 @@ def test_the_buffers_of_nested_parts_have_the_names_of_their_places(rng):
     for place, norm in zip(places, norms, strict=True):
         for name, array in norm.own_buffers.items():
             assert m.buffers[f"{place}.{name}"] is norm.buffers[name] is array
+
+
+@pytest.mark.parametrize("value, got", [(None, "None"), (1j, "1j"), ("x", "'x'"), ([None, 1], "object")])
+def test_what_is_no_number_is_no_parameter(value, got, rng):
+    """NumPy would write None as NaN, and of 1j the real part."""
+    layer = Dense(3, 2, rng)
+    with pytest.raises(TypeError, match=rf"^Dense\.b holds numbers, float32, got {got}$"):
+        layer.b = value
+    if np.ndim(value) == 0:
+        with pytest.raises(TypeError, match=r"Dense\.b holds numbers"):
+            Dense(3, 2, rng, b=value)
+
+
+class Wrap(Layer):
+    """Has a layer of its own, and does not say so."""
+
+    def __init__(self, inner, /, **parts):
+        super().__init__(parts=parts)
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner[0].forward(x) if isinstance(self.inner, list) else self.inner.forward(x)
+
+    def backward(self, dy):
+        return self.inner[0].backward(dy) if isinstance(self.inner, list) else self.inner.backward(dy)
+
+
+def test_a_layer_that_nothing_would_train_is_told(rng):
+    for inner in (Dense(3, 3, rng), [Dense(3, 3, rng)]):
+        with pytest.raises(ValueError, match=r"Wrap\(\) has in its attribute inner Dense\(3, 3\), which is none"):
+            Sequential([Wrap(inner), Dense(3, 2, rng)])
+        with pytest.raises(ValueError, match="so nothing would train it: give it to the constructor, super"):
+            Trainer(lone := Wrap(inner), SGD(lone, 0.1), rng)
+    # a part, what has no parameters, and what is a part elsewhere, as with tied weights, are all right
+    inner = Dense(3, 3, rng)
+    assert Sequential([Wrap(inner, inner=inner), Wrap(ReLU())]).params.size == 12
+    shared = Dense(3, 3, rng)
+    tied = Sequential([shared, Wrap(shared)])
+    assert tied.params.size == 12 and copy.deepcopy(tied).params.size == 12

@@ -149,15 +149,24 @@ def code_of(text: str) -> list[str]:
 
 
 def test_links_of_a_page_are_told_apart(tmp_path):
-    (tmp_path / "a.html").write_text(
-        '<a id="x" href="b.html#y">good</a><a href="#z">bad</a><a href="c.html">bad</a>', encoding="utf-8"
+    site = tmp_path / "site"
+    site.mkdir()
+    (tmp_path / "beside.txt").write_text("no part of the site", encoding="utf-8")
+    (site / "a.html").write_text(
+        '<a id="x" href="b.html#y">good</a><a href="#z">bad</a><a href="c.html">bad</a><a href="../beside.txt">bad</a>',
+        encoding="utf-8",
     )
-    (tmp_path / "b.html").write_text(
-        '<a id="y" href="https://example.org/">out</a><img src="https://example.org/i">', encoding="utf-8"
+    (site / "b.html").write_text(
+        '<a id="y" href="HTTPS://example.org/">out</a><img src="https://example.org/i" srcset="a.html 2x, //o.org/j">'
+        '<link rel="shortcut icon" href="http://example.org/k">',
+        encoding="utf-8",
     )
-    found = links.links(tmp_path)
-    assert found.broken == ["a.html: #z", "a.html: c.html"] and found.outside == {"https://example.org/"}
-    assert found.loaded == ["b.html: https://example.org/i"]
+    found = links.links(site)
+    assert found.broken == ["a.html: #z", "a.html: c.html", "a.html: ../beside.txt"]
+    assert found.outside == {"HTTPS://example.org/"}
+    assert found.loaded == [
+        f"b.html: {target}" for target in ("https://example.org/i", "//o.org/j", "http://example.org/k")
+    ]
 
 
 # ---- the built site

@@ -114,3 +114,10 @@ def test_an_image_of_unknown_size_is_asked_for(rng):
     model = Sequential([Conv2D(2, 3, 2, rng), ReLU()])
     assert [row[1] for row in lines(str(model))[2:4]] == ["?", "?"]
     assert [row[1] for row in lines(summary(model, (2, 5, 4)))[2:4]] == ["(N, 3, 4, 3)"] * 2
+
+
+def test_sizes_that_do_not_fit_have_no_shape_and_the_table_is_shown(rng):
+    """One prints a model to see where its sizes do not fit."""
+    text = str(Sequential([Reshape((1, 4, 4)), Conv2D(1, 1, 5, rng), Flatten(), Dense(3, 2, rng)]))
+    rows = [row for row in lines(text) if row and row[0].startswith(("Conv", "Flatten", "Dense"))]
+    assert [row[1] for row in rows] == ["?", "?", "(N, 2)"]

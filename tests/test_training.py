@@ -240,14 +240,21 @@ def test_an_overflow_is_reported_in_one_sentence_and_without_warnings():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"epochs": 0, "batch_size": 5}, "epochs must be at least 1, got 0"),
-        ({"epochs": 1, "batch_size": 0}, "between 1 and the number of examples, 23, got 0"),
+        ({"epochs": 0, "batch_size": 5}, "fit needs as its epochs a whole number from 1 upwards, got 0"),
+        ({"epochs": 1.5, "batch_size": 5}, "fit needs as its epochs a whole number from 1 upwards, got 1.5"),
+        ({"epochs": np.nan, "batch_size": 5}, "fit needs as its epochs a whole number from 1 upwards, got nan"),
+        ({"epochs": 1, "batch_size": 0}, "fit needs as its batch_size a whole number from 1 upwards, got 0"),
+        ({"epochs": 1, "batch_size": 5.0}, "fit needs as its batch_size a whole number from 1 upwards, got 5.0"),
         ({"epochs": 1, "batch_size": 24}, "between 1 and the number of examples, 23, got 24"),
     ],
 )
 def test_impossible_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         trainer().fit(X, **arguments)
+    with pytest.raises(ValueError, match="evaluate needs as its batch_size a whole number from 1 upwards, got -1"):
+        evaluate(trainer().model, X, batch_size=-1)
+    with pytest.raises(TypeError, match="a Trainer needs a generator of random numbers"):
+        Trainer((t := trainer()).model, t.optimiser, None)
 
 
 def test_an_empty_data_set_is_refused():

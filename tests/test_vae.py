@@ -12,6 +12,7 @@ from exact import linear_gaussian
 
 from scratchnn import VAE, Bernoulli, Dense, Gaussian, ReLU, Sequential
 from scratchnn.gradcheck import GradientError, check_model
+from scratchnn.iwae import KLOfOneDraw
 from scratchnn.vae import KLToStandardNormal, Reparameterise
 
 
@@ -248,6 +249,22 @@ def test_bad_input_is_named(rng):
         narrow.encode(np.zeros((6, 5), np.float32))
     with pytest.raises(ValueError, match=r"Bernoulli\(\) expects x in \[0, 1\]"):
         model.loss_terms(np.full((6, 5), 255.0, np.float32), rng)
+    for n in (-1, 2.5):
+        with pytest.raises(ValueError, match=f"generate needs as its n a whole number from 0 upwards, got {n}"):
+            model.generate(n, rng)
+
+
+@pytest.mark.parametrize("shape", [(6, 1), (3,), (6, 3, 1)])
+def test_log_variances_are_not_stretched_to_the_means(shape):
+    """NumPy would, and the gradient of a number that is used three times would have three entries."""
+    mean, log_var = np.zeros((6, 3)), np.zeros(shape)
+    for compute in (
+        lambda: Reparameterise().forward(mean, log_var, mean),
+        lambda: KLToStandardNormal().forward(mean, log_var),
+        lambda: KLOfOneDraw().forward(mean, log_var, mean),
+    ):
+        with pytest.raises(ValueError, match=r"expects log_var of shape \(6, 3\), got \(.*\)$"):
+            compute()
 
 
 def test_several_draws_are_the_mean_over_single_ones(rng):

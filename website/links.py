@@ -28,10 +28,10 @@ class Page(HTMLParser):
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
-        elif tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload", "modulepreload"):
+        elif tag == "link" and {"stylesheet", "icon", "preload", "modulepreload"} & set(given.get("rel", "").split()):
             self.loads.append(given["href"])
-        elif "src" in given:
-            self.loads.append(given["src"])
+        self.loads += [given[name] for name in ("src", "data", "poster") if name in given]
+        self.loads += [each.split()[0] for each in given.get("srcset", "").split(",") if each.strip()]
 
 
 @dataclass
@@ -49,14 +49,15 @@ def links(site: Path) -> Links:
     found = Links()
     for path, page in pages.items():
         name = path.relative_to(site.resolve()).as_posix()
-        found.loaded += [f"{name}: {target}" for target in page.loads if target.startswith(OUTSIDE)]
-        found.outside |= {target for target in page.links if target.startswith(OUTSIDE)}
+        found.loaded += [f"{name}: {target}" for target in page.loads if target.lower().startswith(OUTSIDE)]
+        found.outside |= {target for target in page.links if target.lower().startswith(OUTSIDE)}
         for target in [*page.links, *page.loads]:
-            if target.startswith((*OUTSIDE, "data:", "javascript:")):
+            if target.lower().startswith((*OUTSIDE, "data:", "javascript:")):
                 continue
             address, anchor = urldefrag(target)
             there = (path.parent / unquote(address.partition("?")[0])).resolve() if address else path
             known = pages[there].anchors if there in pages else set()
-            if not there.is_file() or (anchor and there in pages and unquote(anchor) not in known):
+            is_inside = there.is_relative_to(site.resolve()) and there.is_file()
+            if not is_inside or (anchor and there in pages and unquote(anchor) not in known):
                 found.broken.append(f"{name}: {target}")
     return found

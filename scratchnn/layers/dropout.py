@@ -32,7 +32,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         """`rng` draws the masks. Give it the one that training uses, and a checkpoint resumes to the same bits."""
-        if not 0 <= as_float(rate) < 1:
+        if not 0 <= np.float32(as_float(rate)) < 1:  # as forward compares it
             raise ValueError(f"Dropout drops numbers with a probability from 0 to below 1, got rate={rate!r}")
         expect_generator("Dropout", rng)
         super().__init__()

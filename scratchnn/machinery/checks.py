@@ -48,9 +48,9 @@ def expect(
     if shape is not None and not matches(array.shape, shape):
         hint = ": Flatten() makes rows of images" * (shape[0] == "N" and len(shape) == 2 < array.ndim)
         raise ValueError(f"{called(owner)} expects {name} of shape{shape_text(shape)}, got {array.shape}{hint}")
-    if array.dtype == np.float64 and getattr(outputs, "dtype", None) == np.float32:
+    if getattr(outputs, "dtype", None) == np.float32 and array.dtype.kind == "f" and array.dtype.itemsize > 4:
         raise TypeError(
-            f"{called(owner)} was given outputs in float32 and {name} in float64: convert it with "
+            f"{called(owner)} was given outputs in float32 and {name} in {array.dtype}: convert it with "
             f"{name}.astype(np.float32)"
         )
 

@@ -88,6 +88,7 @@ class Memory:
             raise ValueError(f"the file has too few parameters for a {type(self).__name__} of {size:,}")
         ALLOWANCE.set(ALLOWANCE.get() - size)
         self.join(np.zeros(size, dtype), np.zeros(size, dtype))
+        self.expect_no_other_parts()
 
     def __init_subclass__(cls) -> None:
         """A class that overrides backward gets Layer's own write_gradients, which calls that backward."""
@@ -129,6 +130,18 @@ class Memory:
                 f"{type(self).__name__} needs as its part {name!r} one object that is a {what}, got {type_name(part)}: "
                 "make one of a list with Sequential([…]), and of a class by calling it, as in ReLU()"
             )
+
+    def expect_no_other_parts(self) -> None:
+        """Raises where something that it is made of holds a module with parameters that belongs to nothing: it would
+        compute, and nothing would train it, save it or convert it."""
+        for module in self.walk():
+            for name, value in vars(module).items():
+                for held in value if isinstance(value, list | tuple) else (value,):
+                    if isinstance(held, Memory) and held.params.size and not (held.owner and held.owner()):
+                        raise ValueError(
+                            f"{module!r} has in its attribute {name} {held!r}, which is none of its parts, so nothing "
+                            f"would train it: give it to the constructor, super().__init__(parts={{{name!r}: …}})"
+                        )
 
     # ---- the vector
 

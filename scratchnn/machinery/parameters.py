@@ -52,6 +52,9 @@ class ArrayView:
 
     def __set__(self, layer: Any, value: Any) -> None:
         view, value = self.__get__(layer, type(layer)), np.asarray(value)
+        if not np.can_cast(value.dtype, view.dtype, "same_kind"):
+            got = value.dtype if value.ndim else repr(value.item())
+            raise TypeError(f"{type(layer).__name__}.{self.name} holds numbers, {view.dtype}, got {got}")
         if value.ndim and value.shape != view.shape:
             raise ValueError(
                 f"{type(layer).__name__}.{self.name} has shape {view.shape}; "

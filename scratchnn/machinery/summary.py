@@ -56,9 +56,13 @@ def is_layer(module: Any) -> bool:
     return hasattr(module, "write_gradients")
 
 
-def output_shape(layer: Any, shape: Shape) -> Shape:
-    """The shape that a layer makes of one example, found by sending two of zeros through a copy."""
+def output_shape(layer: Any, shape: Shape) -> Shape | None:
+    """The shape that a layer makes of one example, found by sending two of zeros through a copy; None where it takes no
+    such example, which the table is there to show."""
     twin = copy.deepcopy(layer)
     twin.train()  # in evaluation mode some layers want to have seen data
-    shape_of_two: Shape = twin.forward(np.zeros((2, *shape), layer.params.dtype)).shape
+    try:
+        shape_of_two: Shape = twin.forward(np.zeros((2, *shape), layer.params.dtype)).shape
+    except ValueError:
+        return None
     return shape_of_two[1:]

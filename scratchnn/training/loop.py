@@ -20,6 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 from scratchnn.losses import batch_mean
+from scratchnn.machinery.checks import expect_generator, expect_int
+from scratchnn.machinery.memory import Memory
 from scratchnn.machinery.parameters import Array
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas, same_bits
@@ -75,7 +77,7 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVA
         raise ValueError("there is no data to evaluate on: the mean over no examples means nothing")
     rng = np.random.default_rng(seed)
     sums: dict[str, float] = {}
-    n = max(1, batch_size // getattr(model, "draws", 1))
+    n = max(1, expect_int("evaluate", "batch_size", batch_size) // getattr(model, "draws", 1))
     with model.evaluating():
         for start in range(0, len(data), n):
             for name, values in model.loss_terms(data[start : start + n], rng).items():
@@ -110,6 +112,9 @@ class Trainer:
     ) -> None:
         if optimiser.model is not model:
             raise ValueError("the optimiser steps another model than the one to be trained: make it with this model")
+        if isinstance(model, Memory):
+            model.expect_no_other_parts()
+        expect_generator("a Trainer", rng)
         if not isinstance(rng.bit_generator, np.random.PCG64):
             raise ValueError("checkpoints keep the state of np.random.default_rng(seed); other generators have others")
         for layer in layers_of(model):
@@ -168,11 +173,10 @@ class Trainer:
             raise ValueError("the data set is empty: there is nothing to train on")
         if held_out is not None and len(held_out) == 0:
             raise ValueError("the held-out data are empty; leave them out instead")
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
-        if not 1 <= batch_size <= n:
+        batch_size = expect_int("fit", "batch_size", batch_size)
+        if batch_size > n:
             raise ValueError(f"batch_size must lie between 1 and the number of examples, {n}, got {batch_size}")
-        self.epochs = epochs
+        epochs = self.epochs = expect_int("fit", "epochs", epochs)
         done, batches = len(self.history), -(-n // batch_size)
         if self.last:
             put_arrays(self.model, self.last)

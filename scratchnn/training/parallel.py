@@ -24,7 +24,8 @@ refused.
 
 *What is not.* `BatchNorm` normalises a part by the mean and variance of that part, not of the batch ("ghost batches",
 Hoffer, Hubara, Soudry 2017): a replica knows its own rows alone. The running averages are the means of the replicas'
-averages. Parts have at least two rows, without which there is no variance.
+averages. Parts have at least two rows, without which there is no variance. And what a layer of your own counts in
+forward is counted in its copies, and not in the model.
 
 *What it has over the threads of the matrix library.* These divide single products, and an element-wise NumPy function
 has one thread in any case. Here a thread has everything of its rows, but its products are smaller. Which of the two
@@ -65,6 +66,10 @@ def parts_of(n: int, parts: int) -> list[slice]:
 
 def rows_of(batch: Any, rows: slice) -> Any:
     """The rows of a batch, which is an array (N, …), or a tuple or list of such."""
+    if isinstance(batch, Mapping):
+        raise TypeError(
+            "several threads cut a batch by its rows, and a mapping has none: give an array, or a tuple of them"
+        )
     return tuple(array[rows] for array in batch) if isinstance(batch, tuple | list) else batch[rows]
 
 
@@ -87,10 +92,10 @@ class Noise(ABC):
     def __init__(self, rng: np.random.Generator, rows: slice) -> None:
         self.rng, self.size = rng, rows.stop - rows.start
 
-    def standard_normal(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    def standard_normal(self, size: Any = None, dtype: Any = np.float64) -> Array:
         return self.checked(lambda shape: self.rng.standard_normal(shape, dtype=dtype), size)
 
-    def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    def random(self, size: Any = None, dtype: Any = np.float64) -> Array:
         return self.checked(lambda shape: self.rng.random(shape, dtype=dtype), size)
 
     def __getattr__(self, name: str) -> Any:
@@ -101,10 +106,11 @@ class Noise(ABC):
             )
         raise AttributeError(name)
 
-    def checked(self, draw: Draw, size: tuple[int, ...]) -> Array:
-        if size[0] != self.size:
+    def checked(self, draw: Draw, size: Any) -> Array:
+        shape = () if size is None else tuple(map(int, np.atleast_1d(size)))  # as NumPy reads a size
+        if shape[:1] != (self.size,):
             raise ValueError(f"noise is cut by rows: a part of {self.size} of them cannot have noise of shape {size}")
-        return self.drawn(draw, size)
+        return self.drawn(draw, shape)
 
     @abstractmethod
     def drawn(self, draw: Draw, size: tuple[int, ...]) -> Array:
@@ -196,9 +202,17 @@ def replica_of(model: Any, grads: Array) -> Any:
     return replica
 
 
-def numbers_of(layer: Any) -> dict[str, Any]:
-    """What a layer has for a number, `training` among them, by the name of the attribute."""
-    return {name: value for name, value in vars(layer).items() if isinstance(value, int | float | np.generic)}
+def settings_of(layer: Any) -> dict[str, Any]:
+    """The numbers that a layer has, `training` among them, and copies of its arrays, by the name of the attribute."""
+    found = {
+        name: value for name, value in vars(layer).items() if isinstance(value, int | float | np.generic | np.ndarray)
+    }
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in found.items()}
+
+
+def differ(a: Any, b: Any) -> bool:
+    """Whether two numbers differ, or two arrays."""
+    return not np.array_equal(a, b) if isinstance(b, np.ndarray) else a != b
 
 
 class ParallelTrainer(Trainer):
@@ -235,7 +249,7 @@ class ParallelTrainer(Trainer):
         self.process = -1  # the one that the threads belong to
         # every layer of the model, and its copies; every average, and its copies
         self.layers = list(zip(*(made.walk() for made in (model, *self.replicas)), strict=True))
-        self.numbers = [numbers_of(layer) for layer, *_ in self.layers]  # which the copies have as well
+        self.settings_seen = [settings_of(layer) for layer, *_ in self.layers]  # which the copies have as well
         self.averages = list(zip(*(made.buffers.values() for made in (model, *self.replicas)), strict=True))
 
     def step(self, batch: Any) -> dict[str, float]:
@@ -259,14 +273,14 @@ class ParallelTrainer(Trainer):
         parts = parts_of(n, min(self.threads, max(1, n // 2)))  # two rows at the least: BatchNorm
         replicas = self.replicas[: len(parts)]
         turns = Turns(len(parts))
-        before, self.numbers = self.numbers, [numbers_of(layer) for layer, *_ in self.layers]
+        before, self.settings_seen = self.settings_seen, [settings_of(layer) for layer, *_ in self.layers]
         changed = [  # a rate may have been changed in the meantime, or a part frozen
-            {name: value for name, value in now.items() if name not in was or was[name] != value}
-            for was, now in zip(before, self.numbers, strict=True)
+            {name: value for name, value in now.items() if name not in was or differ(was[name], value)}
+            for was, now in zip(before, self.settings_seen, strict=True)
         ]
-        for (_, *copies), numbers in zip(self.layers, changed, strict=True):
+        for (_, *copies), values in zip(self.layers, changed, strict=True):
             for copied in copies:  # also those that a smaller batch does not use
-                vars(copied).update(numbers)
+                vars(copied).update(copy.deepcopy(values))
 
         def gradient(r: int) -> dict[str, Array]:
             for layer, *copies in self.layers:
