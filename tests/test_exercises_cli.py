@@ -334,7 +334,8 @@ def test_too_much_memory_is_refused_and_its_line_named(tmp_path):
 def test_what_runs_apart_has_the_folder_and_the_files_that_are_given(tmp_path):
     read, write = os.pipe()
     code = f"import os; print(os.getcwd()); os.write({write}, b'here')"
-    process = verdict.apart([sys.executable, "-c", code], folder=tmp_path, descriptors=[write])
+    with Path(os.devnull).open("wb") as errors:
+        process = verdict.apart([sys.executable, "-c", code], errors, folder=tmp_path, descriptors=[write])
     told = process.communicate()[0].decode()
     assert process.returncode == 0 and Path(told.strip()).samefile(tmp_path) and os.read(read, 9) == b"here"
     os.close(read)
@@ -342,10 +343,12 @@ def test_what_runs_apart_has_the_folder_and_the_files_that_are_given(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
-def test_what_runs_apart_has_the_memory_that_is_given():
+def test_what_runs_apart_has_the_memory_that_is_given(tmp_path):
     for size, status in [(10**8, 0), (10**9, 1)]:
-        process = verdict.apart([sys.executable, "-c", f"bytes({size})"], memory=5 * 10**8)
-        told = process.communicate()[0].decode()
+        with (tmp_path / "errors").open("wb") as errors:
+            process = verdict.apart([sys.executable, "-c", f"bytes({size})"], errors, memory=5 * 10**8)
+        process.communicate()
+        told = (tmp_path / "errors").read_text(encoding="utf-8")
         assert process.returncode == status and ("MemoryError" in told) == bool(status), told
 
 
@@ -362,6 +365,41 @@ def test_what_a_right_answer_prints_is_shown(tmp_path):
     verdict = tried(tmp_path, linear(f"print('Σ', dy.shape)\n{RIGHT}"))
     assert verdict.passed and verdict.printed.startswith("Σ (5, 7)")
     assert not list(tmp_path.glob("__pycache__"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONWARNINGS": "foo"}, {"PYTHONVERBOSE": "1"}, {"PYTHONIOENCODING": "cp1252"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)  # fmt: skip
+def test_what_python_says_at_its_start_and_how_it_encodes_make_no_answer_wrong(tmp_path, monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    verdict = tried(tmp_path, linear(f"print('Σ\\udc80')\n{RIGHT}"))
+    assert verdict.passed, verdict.sentence
+    assert "PYTHONVERBOSE" in environment or verdict.printed.startswith("Σ\\udc80\n")
+
+
+def test_python_that_does_not_start_is_told_with_what_it_says(tmp_path, monkeypatch):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/numpy.py").write_text("raise ImportError('a numpy of somebody else')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'first'}{os.pathsep}{ROOT}")
+    verdict = tried(tmp_path, linear(RIGHT))
+    assert "Python ended before there was a verdict" in verdict.sentence
+    assert "a numpy of somebody else" in verdict.printed
+
+
+def test_a_file_where_the_learner_works_takes_the_place_of_none_of_pythons_own(tmp_path, monkeypatch):
+    """And can be imported if its name is its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("random", "json", "numpy"):
+        Path(f"{name}.py").write_text("raise ImportError('the wrong one')", encoding="utf-8")
+    Path("mine.py").write_text("ONE = 1", encoding="utf-8")
+    verdict = tried(tmp_path, linear(f"import mine, random\n{RIGHT}\ndb = db * mine.ONE"))
+    assert verdict.passed, verdict.sentence + verdict.printed
 
 
 def test_a_terminal_that_knows_no_greek_is_no_reason_to_fail(tmp_path):

@@ -93,6 +93,30 @@ def test_a_room_that_falls_in_is_built_again(room, tmp_path, monkeypatch):
     assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
 
 
+@pytest.mark.parametrize("variable, value", [("PYTHONVERBOSE", "1"), ("PYTHONIOENCODING", "cp1252")])
+def test_what_python_says_and_how_it_encodes_make_no_answer_wrong_in_the_room_either(
+    room, tmp_path, monkeypatch, variable, value
+):
+    monkeypatch.setenv(variable, value)
+    room.close()
+    room.open()
+    mark = marked(room, tmp_path, "linear", linear(f"print('Σ')\n{RIGHT}"))
+    assert mark.verdict.passed and "Σ" in mark.verdict.printed, mark.why
+    monkeypatch.undo()
+    room.close()
+    room.open()
+
+
+def test_a_room_that_does_not_open_says_why(room, monkeypatch):
+    room.close()
+    monkeypatch.setattr(grade, "START", "raise ImportError('there is no numpy here')")
+    with pytest.raises(grade.RoomError, match=r"^ImportError: there is no numpy here$"):
+        room.open()
+    monkeypatch.undo()
+    room.close()
+    room.open()
+
+
 def test_the_copy_has_no_solution(room):
     """One line of a solution may stand in a task as well; all of them together nowhere."""
     for name in ladder():

@@ -1,4 +1,4 @@
-"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE OUTPUT SECONDS TERMINAL.
+"""What runs in the process of its own, which verdict.py starts: main(NAME, FILE, OUTPUT, SECONDS, TERMINAL).
 
 It runs a learner's file and does what it is asked, one message a line (wire.py): call a function of the file with these
 arrays, or look for the reason why a backward pass is wrong. What goes wrong becomes one sentence with the line of the
@@ -53,13 +53,20 @@ class Limited(io.TextIOBase):
         return self.stream.write(text)
 
 
+def limit_printing() -> None:
+    """Printing is limited from now on, and in UTF-8, whatever the encoding of the terminal is."""
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.stderr = Limited(sys.stdout)
+
+
 def main(name: str, path: str, output: str, seconds: str, terminal: str = "") -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # interrupt_main needs it, and a shell may have cut it off
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     printed = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
-    sys.stdout = sys.stderr = Limited(sys.stdout)
+    limit_printing()
     trial = Served(name, Path(path), float(seconds), requests, replies, terminal)
     sys.breakpointhook = trial.stop
     trial.serve()
@@ -280,7 +287,3 @@ def sentence(error: BaseException, file: Path, seconds: float) -> str:
         place = "" if frames[-1].name == "<module>" else f" (in {frames[-1].name})"
         return f"line {frames[-1].lineno}{place}, `{frames[-1].line}`: {what}"
     return str(error) if isinstance(error, GradientError) else what
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
