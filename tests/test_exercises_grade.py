@@ -24,7 +24,7 @@ from hostile_answers import HOSTILE, RIGHT, linear
 
 grade = pytest.importorskip("scratchnn.exercises.grade", reason="answers of others are run on Linux alone")
 
-from scratchnn.exercises import commands, exercise, gradebook, handout, road, sandbox  # noqa: E402
+from scratchnn.exercises import cells, commands, exercise, gradebook, handout, road, sandbox  # noqa: E402
 from scratchnn.exercises.__main__ import run as command  # noqa: E402
 from scratchnn.exercises.exercise import ladder, reference, solution, upper  # noqa: E402
 from scratchnn.exercises.gradebook import harmless  # noqa: E402
@@ -688,7 +688,7 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
 
 def test_two_exercises_of_one_name_are_one_sentence(own):
     (own / "e09_affine.py").write_text("", encoding="utf-8")
-    with pytest.raises(SystemExit, match="two exercises in mine have the name affine: each needs one of its own"):
+    with pytest.raises(SystemExit, match=r"two exercises in .*mine have the name affine: each needs one of its own"):
         command(["status", "--exercises", "mine"])
 
 
@@ -700,11 +700,96 @@ def test_a_seed_below_0_is_refused_and_no_answer_blamed(capsys):
 
 def test_a_folder_without_exercises_is_one_sentence(own):
     Path("empty").mkdir()
-    for given in ("empty", "nowhere", "json"):
+    for given in ("empty", "nowhere", "json", "json.decoder", "nowhere.else", "./mine.d"):
         with pytest.raises(
             SystemExit, match=r"^error: there are no exercises in .*: their files are called e01_name.py"
         ):
             command(["--exercises", given])
+
+
+OWN = '''"""Double a number."""
+
+
+def double(x):
+    # begin solution: y
+    y = 2 * x
+    # end solution
+    return y
+
+
+# ==== below this line: for the checker ====
+
+from scratchnn.exercises.exercise import Exercise
+
+EXERCISE = Exercise(
+    title="double", sizes=({}, {}), inputs=lambda s, rng: {"x": rng.normal(size=3)}, function="double",
+    hints=("a", "b", "c"), derivation="y = x + x",
+)
+'''
+AMISS = {
+    "a syntax error": (OWN.replace("y = 2 * x", "y = 2 *"), "does not run: line 6, `y = 2 *`: SyntaxError: "),
+    "an error": (f"{OWN}1 / 0\n", "does not run: line 19, `1 / 0`: ZeroDivisionError: division by zero"),
+    "an exit": (f"{OWN}exit(3)\n", "does not run: line 19, `exit(3)`: SystemExit: 3"),
+    "no EXERCISE": (OWN.replace("EXERCISE", "TASK"), "needs a line «# ==== below this line: for the checker ===="),
+    "no line": (OWN.replace("# ==== below", "# below"), "needs a line «# ==== below this line: for the checker ===="),
+    "another encoding": (OWN.replace("2 * x", "2 * x  # ü").encode("latin-1"), "is not in UTF-8: save it in that"),
+    "no docstring": (OWN.partition("\n")[2], "needs a docstring at its head, which says the task"),
+    "no colon": (OWN.replace("solution: y", "solution y"), "needs its solution between the lines «# begin solution"),
+    "a second one without an end": (
+        OWN.replace("    return", "    #end solution\n    return"), "needs its solution between the lines «# begin s"
+    ),
+    "no names": (OWN.replace("solution: y", "solution: the answer"), "gives learners a file that does not compile: "),
+    "no function": (OWN.replace("def double", "def twice"), "gives learners no function double, which its EXERCISE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", AMISS)
+def test_a_file_that_is_no_exercise_is_one_sentence_and_nothing_is_handed_out(own, what):
+    text, wrong = AMISS[what]
+    file = own / "e09_double.py"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SystemExit) as ended:
+        command(["start", "--exercises", "mine"])
+    assert str(ended.value).startswith(f"error: {file} {wrong}") and "\n" not in str(ended.value)
+    assert not Path("exercises").exists()
+
+
+def test_an_exercise_of_ones_own_may_begin_with_a_mark_and_a_docstring_of_one_line(own, capsys):
+    (own / "e09_double.py").write_text(OWN, encoding="utf-8-sig")
+    assert command(["start", "--exercises", "mine"]) == command(["handout", "double", "--exercises", "mine"]) == 0
+    file = Path("exercises/09_double.py")
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith('"""Double a number."""\n\n\ndef double(x):\n    y = ...  # your turn')
+    assert "<p>Double a number.</p><pre>def double(x):" in Path("handouts/double.html").read_text(encoding="utf-8")
+    shown = cells.task("double")
+    assert (shown.text, shown.code.splitlines()[0]) == ("Double a number.", "def double(x):")
+    file.write_text(text.replace("...", "2 * x"), encoding="utf-8")
+    assert command(["check", "double", "--exercises", "mine"]) == 0
+
+
+def test_where_exercises_of_ones_own_cannot_be_found_or_named_is_one_sentence(own, monkeypatch):
+    monkeypatch.syspath_prepend(".")
+    for name, code in (("broken", "1 / 0"), ("lacking", "import not_there")):
+        Path(name).mkdir()
+        Path(name, "__init__.py").write_text(code, encoding="utf-8")
+    for given, wrong in {
+        "": "--exercises is empty: give it a folder or a package of exercises, or leave it out",
+        "broken.exercises": "broken.exercises cannot be imported (ZeroDivisionError: division by zero)",
+        "lacking.exercises": "lacking.exercises cannot be imported (ModuleNotFoundError: No module named 'not_there')",
+    }.items():
+        with pytest.raises(SystemExit) as ended:
+            command(["start", "--exercises", given])
+        assert ended.value.code == f"error: {wrong}"
+    (own / "e09_a[1].py").write_text(OWN, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"has the name 'a\[1\]': use letters, digits, _ and - alone$"):
+        command(["start", "--exercises", "mine"])
+    ended = subprocess.run(
+        [sys.executable, "-m", "scratchnn.exercises", "start"], capture_output=True, text=True,
+        env={**os.environ, exercise.VARIABLE: "/nowhere", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("error: there are no exercises in /nowhere: their files are called e01_name.py")
+    assert not Path("exercises").exists()
 
 
 # ---- for programs, and on paper

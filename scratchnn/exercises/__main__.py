@@ -11,13 +11,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from scratchnn.exercises import commands
 from scratchnn.exercises.commands import PROGRAM, Desk, ExerciseError
 from scratchnn.exercises.exercise import ladder, path_of, use
 from scratchnn.exercises.handout import write_handouts
+from scratchnn.exercises.own import examine
 from scratchnn.exercises.watch import KEYS, watch
 from scratchnn.machinery.extras import MissingExtraError
 
@@ -120,18 +120,29 @@ def choose(arguments: Sequence[str] | None) -> str:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--exercises")
     given = first.parse_known_args(arguments)[0].exercises
-    if not given:
-        return ""
-    folder = Path(given)
-    if not folder.is_dir():
-        with suppress(ImportError, ValueError):  # no such package, or no name of one
-            spec = importlib.util.find_spec(given)
-            folder = Path(*(spec.submodule_search_locations or ())[:1]) if spec else folder
+    if given == "":
+        raise ExerciseError("--exercises is empty: give it a folder or a package of exercises, or leave it out")
+    if given:
+        use(folder_of(given))
     try:
-        use(folder)
+        examine()
     except ValueError as error:
         raise ExerciseError(str(error)) from None
-    return f" --exercises {shlex.quote(given)}"
+    return f" --exercises {shlex.quote(given)}" if given else ""
+
+
+def folder_of(given: str) -> Path:
+    """The folder of that name, or else the one in which a package of that name lies."""
+    if not Path(given).is_dir() and all(map(str.isidentifier, given.split("."))):
+        try:
+            spec = importlib.util.find_spec(given)
+        except Exception as error:
+            if not (isinstance(error, ModuleNotFoundError) and f"{given}.".startswith(f"{error.name}.")):
+                raise ExerciseError(f"{given} cannot be imported ({type(error).__name__}: {error})") from None
+            spec = None  # there is no package of that name
+        if spec and spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations)))
+    return Path(given)
 
 
 def not_negative(text: str) -> int:

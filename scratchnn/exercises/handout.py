@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 
 from scratchnn.exercises.commands import ExerciseError
-from scratchnn.exercises.exercise import Exercise, reference, solution, stub
+from scratchnn.exercises.exercise import Exercise, reference, solution, task_and_code
 from scratchnn.exercises.road import PARTS
 from scratchnn.exercises.terminal import say
 from scratchnn.machinery.files import written_whole
@@ -71,7 +71,7 @@ def handout(title: str, names: Sequence[str], answers: bool) -> str:
 
 def task(name: str) -> str:
     """What the learner's file says and gives, and the sizes that it is tried on."""
-    _, text, code = stub(name).split('"""', 2)
+    text, code = task_and_code(name)
     sizes = ""
     if isinstance(exercise := reference(name).EXERCISE, Exercise):
         both = " and ".join(", ".join(f"{size} = {n}" for size, n in each.items()) for each in exercise.sizes)
