@@ -524,17 +524,81 @@ def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
     results.write_text('{"seed": 1, "students": []}', encoding="utf-8")
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
+    names = [name for name in ladder() if road.step_of(name).kind != 9]
+    sound = {"student": "x", "score": 0, "of": 0, "notes": [], "exercises": []}
+    row = {key: kind() for key, kind in KEYS.items()}
+    for entry in (
+        {"student": "x"}, [], {**sound, "student": 3}, {**sound, "notes": [3]}, {**sound, "exercises": [{}]},
+        {**sound, "exercises": [{**row, "tried": [3]}]}, {**sound, "exercises": [{**row, "label": None}]},
+        {**sound, "notes": ["\udc80"]},
+    ):  # fmt: skip
+        results.write_text(json.dumps({"seed": 1, "exercises": names, "students": [entry]}), encoding="utf-8")
+        assert "damaged" in said("a/ann", "--out", "out", "--resume"), entry
+    for text in ("[" * 100_000, json.dumps({"seed": -1, "exercises": names, "students": []})):
+        results.write_text(text, encoding="utf-8")
+        assert "damaged" in said("a/ann", "--out", "out", "--resume")
     results.write_text('{"seed": 1, "students": [], "exercises": ["linear"]}', encoding="utf-8")
     assert "was begun with other exercises" in said("a/ann", "--out", "out", "--resume")
-    names = [name for name in ladder() if road.step_of(name).kind != 9]
     results.write_text(json.dumps({"seed": 1, "students": [], "exercises": names}), encoding="utf-8")
     assert "was begun with --seed 1" in said("a/ann", "--out", "out", "--resume", "--seed", 2)
     name = os.fsdecode(b"M\xfcller")
     Path("a/ann").rename(name)
     assert said(name).startswith(r"the name of the folder 'M\udcfcller' is no text in UTF-8")
     Path(name).rename("a/ann")
+    Path("a/ann").rename("ü" * 101)
+    assert said("ü" * 101) == (
+        f"the name of the folder {'ü' * 101} has 202 bytes, and it is the learner's name in the results: rename it, to "
+        "at most 200"
+    )
+    Path("ü" * 101).rename("a/ann")
     monkeypatch.setattr(sandbox, "libraries", absent)
     assert said("a/ann").startswith("answers of others cannot be run safely here: this needs Landlock")
+
+
+def test_of_two_places_with_exercises_the_one_is_graded_in_which_the_learner_worked(tmp_path):
+    """And that is noted. The progress says where; without it the number of files does."""
+    inner = tmp_path / "ann/exercises"
+    inner.mkdir(parents=True)
+    assert command(["start", "--folder", str(inner)]) == 0
+    shutil.copy(file_of(inner, "linear"), inner.parent)
+    place, note = gradebook.submissions([inner.parent])["ann"]
+    assert place == inner and note == (
+        "there are exercises in ann and in ann/exercises: those in ann/exercises were judged"
+    )
+    (inner / STATE).unlink()
+    assert gradebook.submissions([inner.parent])["ann"] == (inner, note)
+    shutil.copy(file_of(inner, "relu"), inner.parent)
+    Progress("relu").save(inner.parent)
+    place, note = gradebook.submissions([inner.parent])["ann"]
+    assert place == inner.parent and note.endswith("those in ann were judged")
+    shutil.rmtree(inner)
+    assert gradebook.submissions([inner.parent])["ann"] == (inner.parent, "")
+
+
+def test_a_note_on_a_place_is_the_first_in_the_record_and_on_the_page(room, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradebook, "ROOMS", [room])
+    (tmp_path / STATE).write_text("spoilt", encoding="utf-8")
+    entry, page = gradebook.work(tmp_path, "ann", (tmp_path, "a note"), ["linear"], 5)
+    assert entry["notes"] == ["a note", "the record of progress is damaged"]
+    assert "<br>a note<br>the record of progress is damaged" in page
+
+
+def test_a_second_grading_into_one_folder_is_refused_and_the_first_leaves_no_lock(tmp_path, monkeypatch):
+    """The second is begun while the first is at work."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ann", "ben"):
+        Path(name).mkdir()
+        file_of(Path(name), "linear").write_text("", encoding="utf-8")
+    told = []
+
+    def run(todo, results, out, workers):
+        told.append(said("ben", "--out", "out"))
+        return 0
+
+    monkeypatch.setattr(gradebook, "run", run)
+    assert command(["grade", "ann", "--out", "out"]) == 0
+    assert told == ["another process is grading into out: wait until it has ended, or choose another --out"]
+    assert {path.name for path in Path("out").iterdir()} == {"results.json", "results.csv"}
 
 
 def absent():

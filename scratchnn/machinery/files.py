@@ -73,3 +73,17 @@ def locked(path: Path) -> IO[bytes] | None:
             file.close()
             error.filename = error.filename or str(path)
             raise
+
+
+@contextmanager
+def alone_at(path: Path, otherwise: Exception) -> Iterator[None]:
+    """Holds the lock on a file, which is removed at the end. `otherwise` is raised if another process holds it."""
+    lock = locked(path)
+    if lock is None:
+        raise otherwise
+    with lock:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                path.unlink()

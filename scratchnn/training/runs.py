@@ -14,14 +14,14 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scratchnn.machinery.files import locked, written_whole
+from scratchnn.machinery.files import alone_at, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
 from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint
@@ -109,20 +109,14 @@ def prepare_folder(out: Path, option: str = "--out") -> None:
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """No other process trains in this folder in the meantime; OutputError if one does."""
-    lock = locked(folder / ".lock")
-    if lock is None:
-        raise OutputError(
-            f"another process is training in {folder}: wait until it has ended, or choose another folder with --out"
-        )
-    with lock:
-        try:
-            for name in ("checkpoint.npz", "history.json", "summary.json"):
-                for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
-                    left.unlink(missing_ok=True)
-            yield
-        finally:
-            with suppress(OSError):  # Windows removes no file that is open
-                (folder / ".lock").unlink()
+    busy = OutputError(
+        f"another process is training in {folder}: wait until it has ended, or choose another folder with --out"
+    )
+    with alone_at(folder / ".lock", busy):
+        for name in ("checkpoint.npz", "history.json", "summary.json"):
+            for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
+                left.unlink(missing_ok=True)
+        yield
 
 
 def train_in_folder(
