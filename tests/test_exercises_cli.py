@@ -953,3 +953,26 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_empty(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         progress.write_new(tmp_path / "x.py", "a\udc80")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_has_its_name_when_it_is_whole_and_takes_the_place_of_no_other(tmp_path, monkeypatch, links):
+    """Killed at any moment before, `start` leaves none of that name. On some file systems there are no links."""
+    file, synced, sync = tmp_path / "x.py", [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(file.exists())
+        sync(descriptor)
+
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if not links:
+        monkeypatch.setattr(os, "link", link)
+    progress.write_new(file, "Σ\n")
+    assert synced[:1] == [False] and file.read_bytes() == "Σ\n".encode()
+    with pytest.raises(FileExistsError) as caught:
+        progress.write_new(file, "another")
+    assert caught.value.filename == str(file) and [path.name for path in tmp_path.iterdir()] == ["x.py"]
+    assert file.read_text(encoding="utf-8") == "Σ\n"

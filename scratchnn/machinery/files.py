@@ -7,13 +7,15 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EEXIST
 from pathlib import Path
 from typing import IO
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path, new: bool = False) -> Iterator[IO[bytes]]:
     """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there.
+    A `new` one takes no other's place: FileExistsError if there is something.
 
     Its name until then is that of no other writer, so two of them do each other no harm. What it holds is on disk
     before its name is, and its name before this ends: a computer that loses its power has the old file or the new one,
@@ -25,7 +27,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        if new:
+            as_new(partial, path)
+        else:
+            partial.replace(path)
         sync_names(path.parent)
     except OSError as error:
         if error.errno and error.filename in (None, str(partial)):  # a full disk is reported without it
@@ -34,6 +39,18 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # where it could not be made there is none
             partial.unlink(missing_ok=True)
+
+
+def as_new(partial: Path, path: Path) -> None:
+    """Gives a file another name, which no other file has."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # there are file systems on which a file has one name alone
+        if os.path.lexists(path):
+            raise FileExistsError(EEXIST, "File exists", str(path)) from None
+        partial.rename(path)
 
 
 def sync_names(folder: Path) -> None:
