@@ -173,6 +173,24 @@ def test_an_exercise_may_be_named_in_many_ways(text):
     assert exercise(text) == "linear"
 
 
+def test_a_path_is_that_of_the_file_that_is_checked_or_refused(desk, tmp_path):
+    """What lies elsewhere under the same name is another file."""
+    solve(desk, "linear")
+    shutil.copytree(desk.folder, tmp_path / "other")
+    (tmp_path / "other/03_linear.py").write_text(stub("linear"), encoding="utf-8")
+    for text in ("exercises/03_linear.py", "other/../exercises/linear", str(tmp_path / "exercises/03_linear.py")):
+        assert run(tmp_path, "check", text).returncode == 0
+    for text, folder in (("other/03_linear.py", "other"), ("./03_linear.py", ".")):
+        refused = run(tmp_path, "check", text)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == (
+            f"error: {text} is not exercises/03_linear.py, which is meant by linear here: say which folder with "
+            f"--folder {folder}\n"
+        )
+    assert run(tmp_path, "--folder", "other", "check", "other/03_linear.py").returncode == 1
+    assert run(tmp_path / "exercises", "check", "./03_linear.py").returncode == 0
+
+
 def test_an_unknown_name_lists_the_known_ones(desk, capsys):
     with pytest.raises(SystemExit):
         main(["check", "lienar"])

@@ -42,6 +42,21 @@ def exercise(text: str) -> str:
     raise argparse.ArgumentTypeError(f"there is no exercise {text}; there are: {', '.join(ladder())}")
 
 
+def given(text: str) -> tuple[str, str]:
+    """The exercise that is meant, and the text that meant it."""
+    return exercise(text), text
+
+
+def chosen(desk: Desk, name: str, text: str) -> str:
+    """The exercise of that name; ExerciseError if a path to another folder's file was given."""
+    folder = Path(text).parent
+    if Path(text).name != text and folder.resolve() != desk.folder.resolve():
+        raise ExerciseError(
+            f"{text} is not {desk.file(name)}, which is meant by {name} here: say which folder with --folder {folder}"
+        )
+    return name
+
+
 # of the commands that work on no learner's folder, or on several: what is to be given in the place of --folder
 PLACES = {
     "grade": "name the folders behind the command",
@@ -86,7 +101,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     ]
     for added_command in optional:
         what = "name or number of an exercise (default: the current one)"
-        added_command.add_argument("name", type=exercise, metavar="NAME", nargs="?", help=what)
+        added_command.add_argument("name", type=given, metavar="NAME", nargs="?", help=what)
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
@@ -182,7 +197,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         return write_handouts(args.names, args.out, args.answers, args.pdf)
     with contextlib.redirect_stdout(sys.stderr) if getattr(args, "json", False) else contextlib.nullcontext():
         desk = Desk(folder, program)  # which may have something to say of a damaged state
-    name = getattr(args, "name", None) or desk.progress.current
+    name = chosen(desk, *args.name) if getattr(args, "name", None) else desk.progress.current
     match args.command:
         case "check":
             return commands.check_as_json(desk, name) if args.json else commands.check_once(desk, name)
