@@ -994,3 +994,48 @@ def test_a_new_file_has_its_name_when_it_is_whole_and_takes_the_place_of_no_othe
         progress.write_new(file, "another")
     assert caught.value.filename == str(file) and [path.name for path in tmp_path.iterdir()] == ["x.py"]
     assert file.read_text(encoding="utf-8") == "Σ\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+def test_where_there_is_no_input_or_output_the_commands_do_what_they_can(tmp_path):
+    run(tmp_path, "start")
+    (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
+    for arguments, status in (
+        ("status >&-", 0), ("check linear >&- 2>&-", 0), ("check linear <&- >&- 2>&-", 0), ("solution relu <&-", 1),
+        (r"solution relu < bytes", 1),
+    ):  # fmt: skip
+        (tmp_path / "bytes").write_bytes(b"\xff\n")
+        command = f"{shlex.quote(sys.executable)} -m scratchnn.exercises {arguments}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (status, ""), arguments
+        assert ("Not shown" in done.stdout) == bool(status)
+    assert progress.load(tmp_path / "exercises").done == {"linear"}
+
+
+def test_watch_goes_on_after_a_key_that_is_no_text(desk, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "scratchnn.exercises", "watch"], cwd=tmp_path, env=ENVIRONMENT, input=b"\xff\nq\n",
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b""
+
+
+def test_json_is_the_same_where_the_terminal_knows_no_greek(tmp_path):
+    run(tmp_path, "start", "--folder", "größe")
+    (tmp_path / "größe/03_linear.py").write_text(linear(f"print('Σ')\n{RIGHT}"), encoding="utf-8")
+    checked = process(tmp_path, "check", "linear", "--json", "--folder", "größe", PYTHONIOENCODING="ascii")
+    assert json.loads(checked.stdout)["printed"].startswith("Σ\n")
+    listed = process(tmp_path, "status", "--json", "--folder", "größe", PYTHONIOENCODING="ascii")
+    assert json.loads(listed.stdout)["exercises"][0]["file"].startswith("größe")
+
+
+def test_a_verdict_for_a_program_is_printed_even_if_it_cannot_be_noted(desk, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "a")
+
+    monkeypatch.setattr(Progress, "save", full)
+    solve(desk, "linear")
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="cannot read or write a"):
+        command(["check", "linear", "--json"])
+    assert json.loads(capsys.readouterr().out)["passed"]

@@ -220,7 +220,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 def run(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """`main`; one sentence for what the learner can put right."""
-    for stream in (sys.stdout, sys.stderr):
+    for name, how in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), how))
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Σ must not stop a terminal that has none
     try:

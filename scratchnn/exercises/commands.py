@@ -160,15 +160,16 @@ def status_as_json(desk: Desk) -> int:
         for part, steps in PARTS.items()
         for step in steps
     ]
-    print(json.dumps({"current": progress.current, "exercises": exercises}, indent=1, ensure_ascii=False))
+    print(json.dumps({"current": progress.current, "exercises": exercises}, indent=1))
     return 0
 
 
 def check_as_json(desk: Desk, name: str) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # what a training says of itself is no JSON
         verdict = try_answer(name, desk.file(name))
+    print(json.dumps({"exercise": name, **as_json(verdict)}, indent=1))
+    with contextlib.redirect_stdout(sys.stderr):  # nor is what is said of a state that is damaged by now
         record(desk, name, verdict)
-    print(json.dumps({"exercise": name, **as_json(verdict)}, indent=1, ensure_ascii=False))
     return 0 if verdict.passed else 1
 
 
