@@ -1039,3 +1039,28 @@ def test_a_verdict_for_a_program_is_printed_even_if_it_cannot_be_noted(desk, cap
     with pytest.raises(SystemExit, match="cannot read or write a"):
         command(["check", "linear", "--json"])
     assert json.loads(capsys.readouterr().out)["passed"]
+
+
+def test_an_answer_in_more_digits_than_a_float_has_is_judged_as_another(tmp_path):
+    code = "dx, dW, db = (dy.astype(np.longdouble) @ W.T, x.T @ dy.astype(np.longdouble), dy.sum(axis=0, dtype='g'))"
+    for given in (tried(tmp_path, linear(code)), tried_here(tmp_path, linear(code))):
+        assert given.passed and given.printed == "", given.sentence
+    wrong = tried(tmp_path, linear(f"{code}\ndW = dW / len(x)"))
+    assert [array.passed for array in wrong.report.arrays] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "said, told",
+    [
+        ("10**5000", "a whole number of 16,610 bits"),
+        ("(deep := [],) and [deep := [deep] for _ in range(5000)][-1]", "Rec"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_and_the_process_goes_on(tmp_path, said, told):
+    file = tmp_path / "27_modes_counted.py"
+    code = f"return {said}, 1, 2, 3"
+    file.write_text(re.sub(r"(?m)^    forward_pass = .*", f"    {code}", stub("modes_counted")), encoding="utf-8")
+    assert code in file.read_text(encoding="utf-8")
+    for given in (try_answer("modes_counted", file), try_here("modes_counted", file)):
+        assert told in given.sentence + "".join(finding.why for finding in given.findings) and not given.passed
+        assert "Python ended" not in given.sentence and given.printed == ""

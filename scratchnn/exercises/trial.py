@@ -80,20 +80,20 @@ class Trial:
         self.answer = ModuleType("answer")
         self.kept: list[tuple[Any, Any, Any]] = []  # what the answer's forward got, gave and keeps
 
-    def reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What comes of a request."""
+    def reply(self, request: dict[str, Any]) -> bytes:
+        """What comes of a request, as the message that is sent."""
         try:
-            return self.done(request)
+            return line(self.done(request))
         except NotWrittenError:
             function = reference(self.name).EXERCISE.function
             dots = f"{function} is not written yet: replace the dots (...) in {self.file.name}"
-            return {"sentence": dots, "written": False}
+            return line({"sentence": dots, "written": False})
         except AssertionError as error:
             if isinstance(error, GradientError) or request["do"] != "call":
-                return {"sentence": sentence(error, self.file, self.seconds)}
-            return {"rejected": str(error)}
+                return line({"sentence": sentence(error, self.file, self.seconds)})
+            return line({"rejected": str(error)})
         except BaseException as error:
-            return {"sentence": sentence(error, self.file, self.seconds)}
+            return line({"sentence": sentence(error, self.file, self.seconds)})
 
     def done(self, request: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked; raises whatever the learner's code raises."""
@@ -103,7 +103,7 @@ class Trial:
                 return {}
             case "report":
                 report = asdict(judge(self.name, self.answer, request["seed"]))
-                return {"report": json.loads(json.dumps(report, default=lambda array: array.tolist()))}
+                return {"report": json.loads(json.dumps(report, default=listed))}
         asked = {key: decoded(value, self.remote) for key, value in request.items() if key != "do"}
         if request["do"] in ("forward", "backward", "write"):
             return {"value": encoded(getattr(self, request["do"])(**asked), [])}
@@ -159,11 +159,11 @@ class Served(Trial):
         self.stops = set[int]()
 
     def serve(self) -> None:
-        self.send({"started": True})
+        self.send(line({"started": True}))
         for text in self.requests:
             self.send(self.in_time(json.loads(text)))
 
-    def in_time(self, request: dict[str, Any]) -> dict[str, Any]:
+    def in_time(self, request: dict[str, Any]) -> bytes:
         """What comes of a request, or of its being interrupted."""
         self.clock = threading.Timer(self.seconds, _thread.interrupt_main)
         self.clock.daemon = True
@@ -173,12 +173,12 @@ class Served(Trial):
         finally:
             self.clock.cancel()
 
-    def send(self, message: dict[str, Any]) -> None:
-        self.replies.write(line(message))
+    def send(self, message: bytes) -> None:
+        self.replies.write(message)
         self.replies.flush()
 
     def asked(self, message: dict[str, Any]) -> Any:
-        self.send(message)
+        self.send(line(message))
         return json.loads(self.requests.readline())
 
     def stop(self) -> None:
@@ -195,9 +195,14 @@ class Served(Trial):
 
         self.stops.add(frame.f_lineno)
         self.clock.cancel()
-        self.send({"stopped": True})
+        self.send(line({"stopped": True}))
         terminal = Path(self.terminal)
         pdb.Pdb(stdin=terminal.open(), stdout=terminal.open("w")).set_trace(frame)
+
+
+def listed(array: Any) -> Any:
+    """An array of a report for JSON, whose numbers have no more digits than a float."""
+    return (array.astype(float) if array.dtype.kind == "f" else array).tolist()
 
 
 def gone(name: str, file: Path, function: str) -> GradientError:
