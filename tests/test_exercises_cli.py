@@ -36,6 +36,8 @@ from scratchnn.exercises.road import STEPS
 from scratchnn.exercises.verdict import SHOWN, Verdict, try_answer
 from scratchnn.gradcheck.check import ArrayReport
 from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.machinery import files
+from scratchnn.machinery.files import locked
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "", "COLUMNS": "80"}
 DOTS = "dx = dW = db = ...  # your turn: replace the dots"
@@ -1064,3 +1066,43 @@ def test_what_cannot_be_sent_is_told_and_the_process_goes_on(tmp_path, said, tol
     for given in (try_answer("modes_counted", file), try_here("modes_counted", file)):
         assert told in given.sentence + "".join(finding.why for finding in given.findings) and not given.passed
         assert "Python ended" not in given.sentence and given.printed == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "linear"], ["hint", "linear"], ["solution", "linear", "--yes"], ["next"], ["reset", "linear"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_command_changes_the_state_while_no_other_does(desk, monkeypatch, arguments):
+    """It reads and writes it with the lock held, waits for another that has it, and says so at last."""
+    solve(desk, "linear")
+    if arguments[0] == "reset":
+        desk.progress.succeed("linear")
+        desk.save()
+    before, lock, held = (desk.folder / STATE).read_bytes(), desk.folder / f"{STATE}.lock", []
+    for function in (commands.load, Progress.save):
+        owner = commands if function is commands.load else Progress
+
+        def watched(*given, function=function):
+            held.append(lock.exists() and locked(lock) is None)
+            return function(*given)
+
+        monkeypatch.setattr(owner, function.__name__, watched)
+    monkeypatch.setattr(commands, "WAIT", 0.1)
+    with (
+        locked(lock),
+        pytest.raises(ExerciseError, match=r"another command has held .*progress\.json for 0\.1 seconds"),
+    ):
+        main(arguments)
+    assert (desk.folder / STATE).read_bytes() == before
+    held.clear()
+    main(arguments)
+    assert held[-2:] == [True, True] and not lock.exists() and (desk.folder / STATE).read_bytes() != before
+
+
+def test_without_locks_the_state_is_written_all_the_same(desk, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files, "locked", none)
+    assert main(["next"]) == 0 and progress.load(desk.folder).current == ladder()[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EEXIST
@@ -93,11 +94,14 @@ def locked(path: Path) -> IO[bytes] | None:
 
 
 @contextmanager
-def alone_at(path: Path, otherwise: Exception) -> Iterator[None]:
-    """Holds the lock on a file, which is removed at the end. `otherwise` is raised if another process holds it."""
-    lock = locked(path)
-    if lock is None:
-        raise otherwise
+def alone_at(path: Path, otherwise: Exception, seconds: float = 0.0) -> Iterator[None]:
+    """Holds the lock on a file, which is removed at the end. `otherwise` is raised if another process holds it for so
+    many seconds more."""
+    deadline = time.monotonic() + seconds
+    while (lock := locked(path)) is None:
+        if time.monotonic() >= deadline:
+            raise otherwise
+        time.sleep(0.02)
     with lock:
         try:
             yield
