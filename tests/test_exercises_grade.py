@@ -870,12 +870,14 @@ def test_a_verdict_for_a_program_says_what_the_report_says(room, tmp_path):
 def test_a_handout_has_the_task_and_the_answers_only_if_wanted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert command(["handout"]) == command(["handout", "linear", "--answers", "--out", "with"]) == 0
+    assert command(["handout", "linear", "--out", "with"]) == 0
+    assert "dW = x.T @ dy" not in Path("with/linear.html").read_text(encoding="utf-8")
     pages = sorted(Path("handouts").iterdir())
     texts = "".join(page.read_text(encoding="utf-8") for page in pages)
     assert len(pages) == 5 and all(f"<h2>{name}</h2>" in texts for name in ladder())
     assert "dW = x.T @ dy" not in texts and "N = 5, D = 3, H = 7 and N = 11, D = 5, H = 3" in texts
     assert "<li>Which entries of y does b_j enter?</li>" in texts
-    answered = Path("with/linear.html").read_text(encoding="utf-8")
+    answered = Path("with/linear_with_answers.html").read_text(encoding="utf-8")
     assert "dW = x.T @ dy" in answered and "dW_ij = Σ_n x_ni dy_nj" in answered
     monkeypatch.setattr(handout, "BROWSERS", ())
     with pytest.raises(SystemExit, match=r"^error: a PDF is printed by Chromium or Chrome"):

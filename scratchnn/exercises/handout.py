@@ -1,7 +1,7 @@
 """Handouts: the exercises on paper, a page for each part or for each that is named, from the same files.
 
 The task is the docstring that the learner gets, with the code that is given. With answers, the derivations and
-solutions come on sheets of their own.
+solutions come on sheets of their own, in files of another name.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def write_handouts(names: Sequence[str], out: Path, answers: bool, pdf: bool) ->
     }
     for number, (title, exercises) in enumerate(pages.items(), 1):
         words = "_".join(re.findall(r"\w+", title.partition(". ")[2] or title)).lower()
+        words += "_with_answers" * answers  # or they would take the place of the sheets without
         file = out / f"{words if names else f'{number}_{words}'}.html"
         with written_whole(file) as stream:
             stream.write(handout(title, exercises, answers).encode())
