@@ -35,7 +35,9 @@ EXAMPLES = """\
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__ or "", EXAMPLES)
-    parser.add_argument("--out", type=Path, default=Path("runs/activation-functions"), help="folder for the figure")
+    parser.add_argument(
+        "--out", type=cli.folder, default=Path("runs/activation-functions"), help="folder for the figure"
+    )
     args = parser.parse_args(arguments)
     runs.prepare_folder(args.out)
 

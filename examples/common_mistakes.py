@@ -42,7 +42,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", choices=tuple(EPOCHS), default="digits", help="data set (default: digits)")
     parser.add_argument("--epochs", type=cli.positive_int, help="of each training (default: 150, or 5 for MNIST)")
     parser.add_argument("--seed", type=cli.seed, default=0, help="the same seed gives the same bits (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/common-mistakes"), help="folder for the figures")
+    parser.add_argument("--out", type=cli.folder, default=Path("runs/common-mistakes"), help="folder for the figures")
     parser.add_argument(
         "--page", type=Path, help="write a page of Markdown as well, its figures into figures/ beside it"
     )

@@ -177,7 +177,13 @@ def named(of: Mapping[Kind, T]) -> dict[str, T]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "conv-autoencoder")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
     runs.check_batch_size(args.batch_size, n_train)

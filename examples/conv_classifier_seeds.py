@@ -87,7 +87,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--classifier-epochs", type=cli.positive_int, help="default: 30; digits: 40")
     parser.add_argument("--batch-size", type=cli.positive_int, default=100, help="default: 100")
     cli.add_strict(parser)
-    parser.add_argument("--out", type=Path, help="folder for all runs, the tables and the figures")
+    parser.add_argument("--out", type=cli.folder, help="folder for all runs, the tables and the figures")
     parser.set_defaults(threads=1, blas_threads=None, early_stopping=None, log=[])
     args = parser.parse_args(arguments)
     args.epochs = args.epochs or CONV_EPOCHS[args.data][0]
@@ -100,7 +100,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_folder(args.out)
+    runs.check_folder(args.out, experiment="conv-classifier-seeds")
     images = split_of_the_document(data.load(args.data))
     n_train, n_pixels = images.train.pixels.shape
     runs.check_batch_size(args.batch_size, n_train)

@@ -111,7 +111,7 @@ def prepare(
             f"with mpiexec -n {args.batch_size}, or raise --batch-size"
         )
     args.out = args.out or Path("runs") / f"vae-{args.data}-z{args.latent}-seed{args.seed}-ranks{comm.size}"
-    runs.check_resume(args.out, args.resume, "checkpoint.npz")
+    runs.check_resume(args.out, args.resume, "data-parallel", "checkpoint.npz")
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     rng = np.random.default_rng(args.seed)
@@ -125,7 +125,6 @@ def prepare(
         "seed": args.seed,
     }
     trainer = RanksTrainer(model, Adam(model), rng, settings, comm=comm)
-    runs.prepare_folder(args.out)
     held.enter_context(runs.alone_in(args.out))
     print(images)
     sizes = [part.stop - part.start for part in parts_of(args.batch_size, comm.size)]

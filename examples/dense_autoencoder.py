@@ -120,7 +120,13 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "dense-autoencoder")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     images = data.load(args.data)
     train, max_value = all_images(images), images.train.max_value
     runs.check_batch_size(max(args.batch_size_of.values()), len(train))

@@ -75,7 +75,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--batch-size", type=cli.positive_int, help="default: 64 with 8 numbers, 256 with 2; digits: 16"
     )
     cli.add_strict(parser)
-    parser.add_argument("--out", type=Path, help="folder for all runs, the table and the figure")
+    parser.add_argument("--out", type=cli.folder, help="folder for all runs, the table and the figure")
     args = parser.parse_args(arguments)
     args.codes, args.seeds = list(dict.fromkeys(args.codes)), list(dict.fromkeys(args.seeds))
     digits = args.data == "digits"
@@ -87,7 +87,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_folder(args.out)
+    runs.check_folder(args.out, experiment="dense-autoencoder-seeds")
     images = data.load(args.data)
     train, max_value = all_images(images), images.train.max_value
     runs.check_batch_size(max(args.batch_size_of[n] for n in args.codes), len(train))

@@ -205,7 +205,13 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "fashion-conv-autoencoder")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     side, test, labels = images.image_shape[0], images.test, data.labels_of(images.test)

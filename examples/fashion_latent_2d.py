@@ -144,7 +144,13 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "fashion-latent-2d")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     settings = {

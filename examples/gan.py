@@ -200,7 +200,13 @@ def play(game: str, args: argparse.Namespace, images: data.DataSet, classifier: 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "gan")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     if 1 in (args.batch_size, len(images.train) % args.batch_size):

@@ -246,7 +246,7 @@ def unseen_bug() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/gradcheck-tour"), help="folder for step_size.png")
+    parser.add_argument("--out", type=cli.folder, default=Path("runs/gradcheck-tour"), help="folder for step_size.png")
     args = parser.parse_args(arguments)
     runs.prepare_folder(args.out)
     step_sizes(args.out / "step_size.png")

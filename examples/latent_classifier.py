@@ -304,13 +304,12 @@ def check_labels(args: argparse.Namespace, labels: Array) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume, "**/trainings.json")
+    runs.check_resume(args.out, args.resume, "latent-classifier", "**/trainings.json")
     images = data.load(args.data)
     n_all = len(images.train)
     runs.check_batch_size(args.batch_size, n_all)
     check_labels(args, data.labels_of(images.train))
     experiment = Experiment(args, images, trained_vae(args))
-    runs.prepare_folder(args.out)
     with runs.alone_in(args.out):
         train_all(args, images, experiment)
 

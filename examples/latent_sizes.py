@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sweeps = [of_one_data_set(args, name) for name in args.data]
     images = [data.load(sweep.data) for sweep in sweeps]  # downloaded once, before the runs ask for it all at once
     for sweep, of_sweep in zip(sweeps, images, strict=True):
-        runs.prepare_folder(sweep.out)
+        runs.prepare_folder(sweep.out, experiment="latent-sizes")
         for z, seed in itertools.product(sweep.latents, sweep.seeds):
             runs.check_not_longer(sweep.out / f"z{z}-seed{seed}", sweep.epochs)
         print(f"{of_sweep}; epochs: {sweep.epochs}")

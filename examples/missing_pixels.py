@@ -209,7 +209,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--vae", type=Path, metavar="RUN", help="a run of examples/vae.py: its folder or checkpoint")
     parser.add_argument("--images", type=cli.positive_int, default=1000, help="test images, at most (default: 1000)")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of what is missing, and of all draws (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for numbers and figures")
+    parser.add_argument("--out", type=cli.folder, help="folder for numbers and figures")
     args = parser.parse_args(arguments)
     if args.vae is None and args.data != "digits":
         raise runs.OptionError(
@@ -224,7 +224,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.prepare_folder(args.out)
+    runs.prepare_folder(args.out, experiment="missing-pixels")
     model = vae_for(args, data=args.data, split="contiguous", binarisation="none")
     if isinstance(model.likelihood, DiscretisedLogistic):
         raise CheckpointError(

@@ -104,7 +104,13 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "optimisers")
+    with runs.alone_in(args.out):
+        train_all(args)
+
+
+def train_all(args: argparse.Namespace) -> None:
+    """Trains the networks, or finds them trained, and writes what came out."""
     for name in OPTIMISERS:
         runs.check_not_longer(folder_of(name, args.out), args.epochs)
     images = data.load(args.data)

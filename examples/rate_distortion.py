@@ -81,7 +81,7 @@ def measures(losses: dict[str, float], who: str) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume)
+    runs.check_resume(args.out, args.resume, "rate-distortion")
     images = data.load(args.data)
     runs.check_batch_size(args.batch_size, len(images.train))
     for beta in args.betas:

@@ -27,10 +27,10 @@ SHOWN = 25
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__ or "", EXAMPLES)
     parser.add_argument("--data", choices=data.DATA_SETS, default="digits", help="data set (default: digits)")
-    parser.add_argument("--out", type=Path, help="folder for the figures (default: runs/show-data-DATA)")
+    parser.add_argument("--out", type=cli.folder, help="folder for the figures (default: runs/show-data-DATA)")
     args = parser.parse_args(arguments)
     args.out = args.out or Path("runs") / f"show-data-{args.data}"
-    runs.prepare_folder(args.out)
+    runs.prepare_folder(args.out, experiment="show-data")
     images = data.load(args.data)
     first = images.train[:SHOWN]
 

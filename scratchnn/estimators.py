@@ -36,7 +36,7 @@ from scratchnn.training import DivergedError, EarlyStopping, Trainer
 from scratchnn.vae import VAE
 
 try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
     from sklearn.utils import check_array, check_random_state
     from sklearn.utils.validation import check_is_fitted
 except ModuleNotFoundError as error:
@@ -95,7 +95,8 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def fit(self, X: Any, y: object = None) -> CodeTransformer:
         """Trains on the rows of X; y is ignored."""
-        X = self.modelled(validate_data(self, X, dtype=FLOATS))
+        seen = clone(self)  # a fit that fails leaves an earlier one as it was
+        X = self.modelled(validate_data(seen, X, dtype=FLOATS))
         mean, scale = (0.0, 1.0) if self.fit_to() in FROM_0_TO_1 else mean_and_scale(X)
         lr = expect_positive("learning_rate_init", self.learning_rate_init)
         X = np.asarray((X - mean) / scale)
@@ -115,7 +116,12 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{self.learning_rate_init:g}, or look for rows far from all others"
             ) from error
         model.forget()
-        self.mean_, self.scale_ = mean, scale  # only now: a fit that fails does not scale for an earlier one
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # the new rows may have no names
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(seen, name):
+                setattr(self, name, getattr(seen, name))
+        self.mean_, self.scale_ = mean, scale
         self.model_, self.history_, self.n_iter_ = model, trainer.history, len(trainer.history)
         self._n_features_out, self._seed = self.n_components, int(rng.integers(2**31))
         return self
@@ -173,8 +179,12 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def validated(self, X: Any) -> Array:
         """New rows, in the type of the model."""
         check_is_fitted(self, "model_")
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return np.asarray(X.astype(self.model_.params.dtype, copy=False))
+        X, dtype = validate_data(self, X, dtype=FLOATS, reset=False), self.model_.params.dtype
+        with np.errstate(over="ignore"):
+            rows = np.asarray(X.astype(dtype, copy=False))
+        if not np.isfinite(rows).all():
+            raise ValueError(f"X has values up to {np.abs(X).max():g}, and the model was fitted in {dtype}")
+        return rows
 
     def scaled(self, X: Array) -> Array:
         """Rows as the networks see them."""
@@ -351,15 +361,21 @@ class AutoencoderTransformer(CodeTransformer):
         X = self.scaled(self.modelled(self.validated(X)))
         with self.model_.evaluating():
             loss = np.concatenate([self.model_.forward(rows) for rows in chunks(X)])
-        return np.asarray(-loss * self.scale_**2)
+        return np.asarray(-loss * self.scale_ * self.scale_)
 
 
 def mean_and_scale(X: Array) -> tuple[Array, float]:
-    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance (1 for 0)."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    variance = np.mean((X - mean) ** 2, axis=0)
-    variance[np.ptp(X, axis=0) == 0] = 0  # and not what the rounding of the mean leaves
-    return mean.astype(X.dtype), float(np.sqrt(variance.mean())) or 1.0
+    """The mean of each feature (n_features,), and one scale for all, the root of their mean variance (1 for 0);
+    ValueError where they are too large for that."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = X.mean(axis=0, dtype=np.float64)
+        off = X - mean
+        off[:, X.max(axis=0) == X.min(axis=0)] = 0  # and not what the rounding of the mean leaves
+        largest = float(np.abs(off).max()) or 1.0  # by which no square overflows or vanishes
+        scale = largest * float(np.sqrt(np.mean((off / largest) ** 2))) or 1.0
+    if not np.isfinite([*mean, scale]).all():
+        raise ValueError(f"X has values up to {np.abs(X).max():g}, whose mean is too large for a float: scale them")
+    return mean.astype(X.dtype), scale
 
 
 def dense_network(sizes: list[int], rng: np.random.Generator) -> Layer:

@@ -139,6 +139,12 @@ EQUIVALENT = [
     ),
     Equivalent(
         "layers.convolution",
+        "for n, s, k, extra in zip((height, width), layer.stride, layer.kernel, layer.output_padding, strict=True)",
+        ("for n, s, k, extra in zip((height, width), layer.stride, layer.kernel, layer.output_padding, strict=False)",),
+        "each of them has two",
+    ),
+    Equivalent(
+        "layers.convolution",
         "if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=True)):",
         ("if any(extra >= s for extra, s in zip(self.output_padding, self.stride, strict=False)):",),
         "each of them has two",
@@ -152,7 +158,10 @@ EQUIVALENT = [
     Equivalent(
         "layers.convolution",
         "reach = [-(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
-        ("reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",),
+        (
+            "reach = [(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+            "reach = [+(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)]",
+        ),
         "both are negative then, and only their product is taken",
     ),
     Equivalent(
@@ -306,6 +315,12 @@ EQUIVALENT = [
         "width, middle = np.where(narrow, width, 1), np.where(narrow, middle, 0)",
         ("width, middle = np.where(narrow, width, 1), np.where(narrow, middle, -1)",),
         "a stand-in, for bins whose value is then taken from the other formula",
+    ),
+    Equivalent(
+        "training.parallel",
+        "all_wait = len(self.waiting) + len(self.over) == self.parts",
+        ("all_wait = len(self.waiting) + len(self.over) >= self.parts",),
+        "no part waits that is over",
     ),
     Equivalent(
         "training.parallel",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from scratchnn.training.signals import SIGNALS
+
 FOLDER = ROOT / "examples" / "lectures"
 
 
@@ -32,5 +34,7 @@ def run(name: str, out: Path, *arguments: str, **constants: object) -> tuple[dic
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
         patch.setattr(sys, "argv", [str(path), "--out", str(out), *arguments])
         patch.setitem(sys.modules, "__main__", module)
+        patch.setattr(sys, "excepthook", sys.excepthook)  # which a script puts its own in the place of
+        patch.setattr(SIGNALS, "listen", lambda: None)
         exec(compile(ast.fix_missing_locations(tree), str(path), "exec"), vars(module))
     return vars(module), printed.getvalue()

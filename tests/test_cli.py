@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import configparser
 import errno
 import json
@@ -10,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from scratchnn import SGD, Autoencoder, Dense, MeanSquaredError, data
 from scratchnn.machinery import files
 from scratchnn.machinery.extras import EXTRAS, missing
 from scratchnn.scripts import cli
+from scratchnn.scripts import train as train_module
 from scratchnn.training import CheckpointError, DivergedError, Trainer, keep_snapshots, load_model, runs
 from scratchnn.training.checkpoints import read_checkpoint, write_checkpoint
 from scratchnn.training.signals import Ended
@@ -102,7 +105,7 @@ def other(tmp_path):
 
 
 def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(other, tmp_path):
-    sentence = f"another process is training in {tmp_path}: wait until it has ended, or choose another folder"
+    sentence = f"another process is at work in {tmp_path}: wait until it has ended, or choose another folder"
     with pytest.raises(runs.OutputError, match=re.escape(sentence)):
         train(tmp_path, 1)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"] and other.poll() is None
@@ -210,22 +213,22 @@ def test_there_must_be_something_to_resume(tmp_path):
     parser = cli.training_parser("", "", batch_size=None)
     fresh, resumed = (parser.parse_args(["--out", str(tmp_path / "run"), *more]) for more in ([], ["--resume"]))
     assert fresh.batch_size is None and "default: each network has its own" in parser.format_help()
-    runs.check_resume(fresh.out, fresh.resume)
+    runs.check_resume(fresh.out, fresh.resume, "vae")
     for left_behind in ("checkpoint.npz", "trainings.json"):
         with pytest.raises(runs.OutputError, match=r"there is nothing to go on with in .*run: leave out --resume"):
-            runs.check_resume(resumed.out, resumed.resume, left_behind)
+            runs.check_resume(resumed.out, resumed.resume, "vae", left_behind)
     train(tmp_path / "run/one", 1)
-    runs.check_resume(resumed.out, resumed.resume)
+    runs.check_resume(resumed.out, resumed.resume, "vae")
     with pytest.raises(runs.OutputError, match="nothing to go on with"):
-        runs.check_resume(resumed.out, resumed.resume, "**/trainings.json")
+        runs.check_resume(resumed.out, resumed.resume, "vae", "**/trainings.json")
 
 
 @pytest.mark.parametrize("below", ["", "run", "run/of/many"])
 def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(below, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(runs.OutputError, match=r"cannot write into .*file.*: choose another folder with --out"):
-        runs.check_resume(tmp_path / "file" / below, resume=False)
-    runs.check_resume(tmp_path / "free" / below, resume=False)
+        runs.check_resume(tmp_path / "file" / below, resume=False, experiment="vae")
+    runs.check_resume(tmp_path / "free" / below, resume=False, experiment="vae")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -233,7 +236,105 @@ def test_a_folder_that_cannot_be_written_into_is_told_before_anything_is_made(be
 def test_a_link_to_nowhere_is_no_folder_to_write_into(below, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(runs.OutputError, match=r"cannot write into .*link.* is a link to what is not there\): choose"):
-        runs.check_resume(tmp_path / "link" / below, resume=False)
+        runs.check_resume(tmp_path / "link" / below, resume=False, experiment="vae")
+
+
+@pytest.mark.parametrize(
+    "summary, of",
+    [('{"experiment": "gan"}', "gan"), ("{}", "something else"), ("", "something else"), ("[" * 9999, "")],
+)
+def test_the_summary_of_another_experiment_is_not_written_over(summary, of, tmp_path):
+    (tmp_path / "summary.json").write_text(summary, encoding="utf-8")
+    for look in (runs.prepare_folder, runs.check_folder):
+        with pytest.raises(
+            runs.OutputError, match=rf"has a summary.json of {of}.*\(vae\) would overwrite: choose another"
+        ):
+            look(tmp_path, experiment="vae")
+    with pytest.raises(runs.OutputError, match="would overwrite: choose another folder with --out"):
+        runs.check_resume(tmp_path, False, "vae")
+    runs.write_summary(tmp_path, "vae", {}, {})
+    runs.check_resume(tmp_path, False, "vae")
+
+
+def calls(tree: ast.AST, *names: str) -> list[list[str]]:
+    """The texts among the arguments of all calls of these functions."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) in names]
+    given = [[*node.args, *(each.value for each in node.keywords)] for node in found]
+    return [[part.value for part in parts if isinstance(part, ast.Constant)] for parts in given]
+
+
+def test_every_script_asks_for_the_experiment_that_it_writes():
+    """In the folder that --out names."""
+    asked_of = 0
+    for path in (ROOT / "examples").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        summaries = [texts for texts in calls(tree, "runs.write_summary") if texts]
+        asked = calls(tree, "runs.check_resume", "runs.check_folder", "runs.prepare_folder")
+        written = {texts[0] for texts in summaries} - {"conv-vae", "dense-autoencoder-seed", "conv-classifier-seed"}
+        assert not written or [[name] for name in written] == [texts[:1] for texts in asked if texts], path.name
+        asked_of += len(written)
+    assert asked_of > 12
+
+
+def test_a_command_is_alone_until_its_last_file_is_written(tmp_path):
+    """What it calls in between may ask for the same, and does not end it; another thread may not."""
+    with runs.alone_in(tmp_path / "run"):
+        train(tmp_path / "run", 1)
+        assert (tmp_path / "run/.lock").exists()
+        with ThreadPoolExecutor(1) as pool, pytest.raises(runs.OutputError, match="another process is at work in"):
+            pool.submit(train, tmp_path / "run", 1).result()
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoint.npz", "history.json"}
+    train(tmp_path / "run", 2)
+
+
+def test_a_folder_in_which_nothing_was_written_does_not_stay(tmp_path):
+    with pytest.raises(ZeroDivisionError), runs.alone_in(tmp_path / "new"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with runs.alone_in(tmp_path / "old"):
+        pass
+    assert (tmp_path / "old").exists()
+
+
+def test_the_figures_of_a_training_belong_to_the_same_command(tmp_path, monkeypatch):
+    """While they are drawn, no other process may begin to train there."""
+    seen = []
+
+    def draw(pictures, out, settings):
+        seen.append((out / ".lock").exists())
+        return []
+
+    monkeypatch.setattr(train_module, "draw", draw)
+    train_module.main(["--epochs", "1", "--hidden", "4", "--out", str(tmp_path)])
+    assert seen == [True] and not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "text, told", [("0", "at least 1"), ("1e3", "at least 1"), (str(10**30), "at most 1,000,000,000")]
+)
+def test_a_count_is_a_whole_number_that_arrays_can_have(text, told):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"expected a whole number of {told}, got {text}"):
+        cli.positive_int(text)
+    assert cli.positive_int(str(10**9)) == 10**9
+
+
+def test_no_folder_is_not_the_one_that_one_is_in(capsys):
+    parser = cli.training_parser("", "", batch_size=None)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--out", ""])
+    assert "argument --out: expected the name of a folder, got nothing" in capsys.readouterr().err
+
+
+def test_where_there_is_nothing_to_write_to_nothing_is_written(monkeypatch):
+    """A process may be started without these, and Python has None for them."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    cli.forgiving_terminal()
+    print("nothing", file=sys.stderr)
+    assert sys.stdout.write("nothing") and not sys.stderr.isatty()
+    sys.stdout.close(), sys.stderr.close()
 
 
 SCRIPTS = [

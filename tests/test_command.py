@@ -157,3 +157,29 @@ def test_a_program_of_one_s_own_keeps_its_hook_for_exceptions():
         "import scratchnn.scripts\nassert sys.excepthook is before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_nobody_need_read_to_the_end(argument, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "scratchnn", argument],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=write, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_interrupt_while_a_command_is_imported_is_one_sentence(tmp_path):
+    code = (
+        "import importlib, signal\n"
+        "real = importlib.import_module\n"
+        "def slow(name):\n"
+        "    if name.endswith('.train'): signal.raise_signal(signal.SIGINT)\n"
+        "    return real(name)\n"
+        "importlib.import_module = slow\n"
+        "main(['train'])"
+    )
+    done = run(tmp_path, f"exec({code!r})")
+    assert done.returncode == 130 and done.stderr.startswith("\nended by SIGINT: ") and "Traceback" not in done.stderr

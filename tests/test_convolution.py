@@ -149,6 +149,25 @@ def test_same_padding_gives_one_output_a_stride_and_puts_an_odd_row_last(H, W, k
     np.testing.assert_allclose(y, correlation_oracle(layer, x, pads), rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "missing, pads", [(0, (0, 0)), (1, (0, 1)), (2, (1, 1)), (3, (1, 2)), (4, (2, 2)), (5, (2, 3))]
+)
+def test_same_padding_is_halved_and_an_odd_zero_comes_last(missing, pads):
+    """A kernel of k rows, moved by one, lacks k − 1."""
+    assert convolution.same_pads((9, 9), (missing + 1, 1), (1, 1)) == (pads, (0, 0))
+    assert convolution.same_pads((9, 9), (1, missing + 1), (1, 1)) == ((0, 0), pads)
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, fan_in", [((3, 5), 2, 6), ((4, 2), (2, 3), 2), ((1, 1), 1, 1), ((2, 3), 1, 6)]
+)
+def test_an_output_of_a_transposed_convolution_is_fed_by_the_inputs_in_reach(kernel, stride, fan_in):
+    """⌈KH/SH⌉ ⌈KW/SW⌉ of every channel, at most: the variance of a weight is one over that."""
+    layer = ConvTranspose2D(7, 2, kernel, np.random.default_rng(3), stride=stride, dtype=np.float64)
+    drawn = np.random.default_rng(3).standard_normal((7, 2, *kernel))
+    np.testing.assert_allclose(layer.W, drawn / math.sqrt(7 * fan_in), rtol=1e-14)
+
+
 def test_a_two_by_two_kernel_with_same_padding_reads_zeros_below_and_to_the_right(rng):
     layer = Conv2D(1, 1, 2, rng, padding="same", dtype=np.float64)
     layer.W = 1.0

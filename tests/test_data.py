@@ -357,6 +357,9 @@ def test_pixels_stay_bytes_until_a_batch_is_taken():
     images = Images(np.array([[0, 255], [51, 102]], np.uint8), 255, np.array([1, 2], np.uint8))
     assert images[:1].dtype == np.float32
     np.testing.assert_array_equal(images[np.array([1, 0])], np.array([[0.2, 0.4], [0, 1]], np.float32))
+    for sizes in ((2, len(images)), (-1, 2)):
+        with pytest.raises(ValueError, match="images cannot be cut into pieces of "):
+            images.split(*sizes)
     first, second = images.split(1, 1)
     assert len(first) == len(second) == 1 and second.labels == [2]
     assert np.shares_memory(first.pixels, images.pixels)

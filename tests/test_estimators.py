@@ -6,6 +6,7 @@ import importlib
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from sklearn.exceptions import NotFittedError
@@ -228,3 +229,35 @@ def test_a_constant_feature_of_any_size_leaves_the_scale_to_the_others():
     X = np.random.default_rng(0).normal(0, 50, (1000, 2)).astype(np.float32)
     scale = mean_and_scale(np.column_stack([X, np.full(1000, 1e9, np.float32)]))[1]
     np.testing.assert_allclose(scale, np.sqrt(X.var(axis=0).sum() / 3), rtol=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1e30, 1e200])
+def test_the_scale_of_numbers_whose_squares_are_none(unit):
+    """They overflow, or vanish, and the scale and what comes back must not."""
+    usual = mean_and_scale(X)[1]
+    assert mean_and_scale(unit * X)[1] == pytest.approx(unit * usual, rel=1e-12)
+    fitted = AutoencoderTransformer(2, max_iter=3, random_state=0).fit(X)
+    other = AutoencoderTransformer(2, max_iter=3, random_state=0).fit(unit * X)
+    np.testing.assert_allclose(other.transform(unit * X), fitted.transform(X), rtol=1e-6, atol=1e-9)
+    codes = fitted.transform(X)
+    np.testing.assert_allclose(other.inverse_transform(codes) / unit, fitted.inverse_transform(codes), rtol=1e-6)
+
+
+def test_numbers_that_are_too_large_for_a_mean_or_for_the_model_are_one_sentence():
+    with pytest.raises(ValueError, match=r"X has values up to 1\.5e\+308, whose mean is too large for a float"):
+        AutoencoderTransformer(2, **TINY).fit(np.array([[1.5e308], [1.5e308], [0.0]]))
+    fitted = AutoencoderTransformer(2, **TINY).fit(X.astype(np.float32))
+    with pytest.raises(ValueError, match=r"X has values up to 1e\+300, and the model was fitted in float32"):
+        fitted.transform(np.full((1, 3), 1e300))
+
+
+def test_a_fit_that_fails_does_not_change_what_data_are_expected():
+    named = pd.DataFrame(X, columns=["a", "b", "c"])
+    fitted = AutoencoderTransformer(2, random_state=0, **TINY).fit(named)
+    before = fitted.transform(named)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        fitted.set_params(learning_rate_init=-1).fit(np.ones((9, 7)))
+    assert fitted.n_features_in_ == 3 and list(fitted.feature_names_in_) == ["a", "b", "c"]
+    np.testing.assert_array_equal(fitted.transform(named), before)
+    fitted.set_params(learning_rate_init=1e-3).fit(X[:, :2])
+    assert fitted.n_features_in_ == 2 and not hasattr(fitted, "feature_names_in_")

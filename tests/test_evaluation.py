@@ -204,12 +204,12 @@ def test_the_rate_is_split_as_by_quadrature(rng):
     assert split.error < 0.005
 
 
-def test_the_error_of_the_split_is_that_of_many_repetitions(rng):
+def test_the_error_of_the_split_is_that_of_many_repetitions():
     """The standard deviation of 200 estimates is known to 1/√400 = 5 %; held to five times that.
 
     What z says differs far more from image to image than from draw to draw, and does not belong to the error.
     """
-    model, x = with_codes(rng.normal(size=(7, 2)), np.linspace(-9, 0, 7)[:, None] + rng.normal(size=(7, 2)))
+    model, x = with_codes(np.array([[0.0, 0, 0, 0, 0.5, 9, -9]]).T, np.full((7, 1), -1.0))
     splits = [split_rate(model, x, 30, seed) for seed in range(200)]
     assert np.std([s.information for s in splits]) == pytest.approx(np.mean([s.error for s in splits]), rel=0.25)
 
@@ -440,3 +440,9 @@ def test_a_broken_encoder_has_no_use_to_report(rng):
     model.encoder.W[0, 0] = np.nan
     with pytest.raises(ValueError, match="latent_use expects finite codes"):
         latent_use(model, np.ones((3, 4), np.float32))
+
+
+def test_a_reconstruction_of_another_shape_is_refused_and_not_stretched():
+    x = np.ones((5, 8), np.float32)
+    with pytest.raises(ValueError, match=r"reconstruction_error expects reconstructed images of shape \(5, 8\)"):
+        reconstruction_error(lambda rows: rows[:, :1], x)

@@ -192,3 +192,16 @@ def test_a_run_on_a_random_split_is_asked_about_its_own_test_images(tmp_path):
     summary = json.loads((tmp_path / "log-likelihood/summary.json").read_text(encoding="utf-8"))
     images = data.binarise_held_out(data.load("digits", "random").test, "fixed")[:]
     assert summary["figures"]["test_loss"] == evaluate(load_model(tmp_path)[0], images)["loss"]
+
+
+def test_each_file_of_weights_has_a_folder_of_its_own():
+    def out(*arguments: str) -> str:
+        return log_likelihood.options(arguments).out.as_posix()
+
+    assert (out("w/a.npz"), out("w/b.npz")) == ("w/a-log-likelihood", "w/b-log-likelihood")
+    assert out("w/checkpoint.npz") == "w/log-likelihood"
+
+
+def test_a_damaged_estimate_is_none(tmp_path):
+    (tmp_path / "summary.json").write_text("{", encoding="utf-8")
+    assert not log_likelihood.is_there(tmp_path, {})

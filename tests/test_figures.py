@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -377,3 +379,12 @@ def test_a_pane_of_a_figure_in_space_stays_grey_in_the_file(tmp_path, rng):
     image = Image.open(tmp_path / "x.png").convert("RGB")
     for _, colour in sorted(image.getcolors(2**24), reverse=True)[:4]:  # the background, and the three panes
         assert max(colour) - min(colour) <= 3
+
+
+def test_a_text_that_is_no_utf_8_does_not_cost_the_figure(tmp_path):
+    """A folder's name may be any bytes: Python has them as half characters, which no encoding takes."""
+    figures.write_png(figures.latent_use(np.array([3.0, 1.0]), np.array([True, False]), "t"), tmp_path / "f.png", {
+        "Command": "--out " + os.fsdecode(b"o\xff"),
+    })  # fmt: skip
+    with Image.open(tmp_path / "f.png") as png:
+        assert png.text["Command"] == "--out o\\udcff"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
+from conftest import ROOT
 from lectures import run
 
 from scratchnn import VAE, Bernoulli, Dense, Gaussian
@@ -105,3 +110,33 @@ def test_grey_pixels_and_more_than_the_memory_holds_are_refused():
         on_grid(model, np.full((2, 4), 0.5, np.float32))
     with pytest.raises(QuadratureError, match=r"100 images on a grid of 241\^3 points take more .* 121 points"):
         on_grid(model, np.zeros((100, 4), np.float32))
+
+
+LECTURE = """
+\"\"\"A lecture.\"\"\"
+import signal, sys
+from scratchnn.scripts.lecture import Lecture
+lecture = Lecture("short")
+print("begun", flush=True)
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    "last, status, told",
+    [
+        ("signal.raise_signal(signal.SIGTERM)", 143, "\nended by SIGTERM: "),
+        ("raise OSError(28, 'No space left on device', 'short.png')", 1, "error: No space left on device: short.png\n"),
+        ("raise BrokenPipeError", 1, ""),
+        ("1 / 0", 1, "Traceback "),  # a mistake of the lecture's own
+    ],
+)
+def test_a_mistake_and_a_signal_end_a_lecture_as_they_end_any_script(last, status, told, tmp_path):
+    (tmp_path / "short.py").write_text(LECTURE.format(last), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "short.py", "--out", "out"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout == "begun\n" and done.returncode == status
+    assert done.stderr.startswith(told) and (told != "" or not done.stderr)
+    assert ("Traceback" in done.stderr) == told.startswith("Traceback")

@@ -80,6 +80,12 @@ class Mask:
     def backward(self, dy): ...
 
 
+class Property:
+    @property
+    def forward(self):
+        return 1 / 0
+
+
 def masked(mask, h, *, scale=1.0):
     return scale * mask * h, scale * mask
 
@@ -125,6 +131,13 @@ def shell(tmp_path, monkeypatch, capsys):
         return status, *capsys.readouterr()
 
     return run
+
+
+def closed_pipe() -> int:
+    """Where a program writes to that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    return write
 
 
 # ---- from the shell
@@ -197,6 +210,13 @@ USAGE = [
     ("mine.py --inputs x=5x3 W=3x4 --constants b=4", "--constants: forward takes no b; there is nothing else to be"),
     ("mine.py --inputs x W", "--inputs: expected NAME=…, or the name of a dict or of a function that returns one"),
     ("mine.py --inputs x=5xb W=3x4", "--inputs x: 5xb: SyntaxError"),
+    ("mine.py --inputs x=5x3 x=4x3 W=3x4", "--inputs: x is given twice"),
+    ("mine.py:int --inputs x=3", "int: ValueError: no signature found for builtin type"),
+    (
+        "mine.py:pick,pick_back --inputs z=3x4 --constants labels=[[1,2],[3]]",
+        "--constants labels: [[1,2],[3]]: setting",
+    ),
+    ("mine.py:Property --inputs x=3", "Property: mine.py, line 64 (in forward), `return 1 / 0`: ZeroDivisionError"),
     ("mine.py --inputs x=one W=3x4", "--inputs x: mine.py has no one; it has forward"),
     ("mine.py --inputs x='a' W=3x4", "--inputs x: 'a': could not convert string to float"),
     (
@@ -223,6 +243,29 @@ def test_what_cannot_be_checked_is_one_sentence(arguments, told, shell, tmp_path
     status, _, err = shell(*arguments.split())
     assert status == 2 and err.startswith(f"error: {told}") and "Traceback" not in err
     assert ("forward was given x (5, 3), W (4, 4)" in err) == ("W=4x4" in arguments)
+
+
+def test_a_check_that_fails_itself_does_not_say_that_the_gradient_is_wrong(shell, monkeypatch):
+    def fails(*_, **__):
+        raise LookupError("no such page")
+
+    monkeypatch.setattr(check, "check_function", fails)
+    status, _, err = shell("mine.py")
+    assert status == 2 and err == "error: it could not be checked: LookupError: no such page\n"
+
+
+@pytest.mark.parametrize("factor, status", [(2, 0), (3, 1)])
+def test_nobody_need_read_the_report(factor, status, tmp_path):
+    """As in `scratchnn check … | true`: the status is that of the check."""
+    target = tmp_path / "quiet.py"
+    text = f"def forward(x):\n    return 2 * x, 0\n\n\ndef backward(dy, cache):\n    return {factor} * dy\n"
+    target.write_text(text, encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, "-c", "import sys\nfrom scratchnn.scripts import check\nsys.exit(check.main(sys.argv[1:]))",
+         str(target), "--inputs", "x=5x3"],
+        stdout=closed_pipe(), stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+    )  # fmt: skip
+    assert (process.returncode, process.stderr) == (status, "")
 
 
 def test_the_examples_of_the_help_are_what_it_takes(capsys):

@@ -184,7 +184,9 @@ class Clipped(SGD):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_an_optimiser_sees_the_whole_gradient_when_a_step_begins(threads):
+@pytest.mark.parametrize("module", ["another", "test_parallel"])  # before scratchnn and after it
+def test_an_optimiser_sees_the_whole_gradient_when_a_step_begins(module, threads, monkeypatch):
+    monkeypatch.setattr(Clipped.begin, "__module__", module)
     one, several = made(vae)[0], made(vae)[0]
     Trainer(one, Clipped(one, lr=1.0), np.random.default_rng(4)).step(batch_for(one))
     before = several.params.copy()
@@ -313,10 +315,13 @@ def test_no_part_waits_for_one_that_has_left(leaver):
     assert np.array_equal([stays.random((1, 2)), stays.random((1, 2))], np.random.default_rng(0).random((2, 1, 2)))
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-def test_parts_that_would_wait_for_each_other_are_told(threads):
-    """The first part draws three times from one generator before it draws from another, and the others once."""
-    turns, rngs = Turns(threads), [np.random.default_rng(seed) for seed in (0, 1)]
+@pytest.mark.parametrize("threads, over", [(2, 0), (3, 0), (2, 1), (2, 2)])
+def test_parts_that_would_wait_for_each_other_are_told(threads, over):
+    """The first part draws three times from one generator before it draws from another, and the others once; beside
+    these there may be parts that are over already."""
+    turns, rngs = Turns(threads + over), [np.random.default_rng(seed) for seed in (0, 1)]
+    for other in range(over):
+        turns.leave(threads + other)
 
     def draw(r: int) -> None:
         first, second = (InTurn(rng, slice(r, r + 1), turns, r) for rng in rngs)

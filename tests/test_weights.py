@@ -366,3 +366,54 @@ def test_a_checkpoint_is_not_written_over(tmp_path, capsys):
     with pytest.raises(SystemExit, match="is there, and no file of weights"):
         main(["weights", str(tmp_path), "--out", str(path)])
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["thesis.npz", "thesis.safetensors"])
+def test_what_is_no_file_of_weights_is_not_written_over(name, run, tmp_path):
+    pytest.importorskip("safetensors")
+    (tmp_path / name).write_text("precious", encoding="utf-8")
+    with pytest.raises(SystemExit, match="is there, and no file of weights: choose another name"):
+        main(["weights", str(run), "--out", str(tmp_path / name)])
+    assert (tmp_path / name).read_text(encoding="utf-8") == "precious"
+    with pytest.raises(SystemExit, match="weights lie in files that end in"):
+        main(["weights", str(run), "--out", str(tmp_path / "new/w.txt")])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_may_be_called_as_a_file_is(run, tmp_path):
+    shutil.copytree(run, tmp_path / "w.safetensors")
+    assert load_trained(tmp_path / "w.safetensors")[1]["epochs"] == 0
+    with pytest.raises(WeightsError, match="there is no file of weights"):
+        load_trained(tmp_path / "none.safetensors")
+
+
+def test_weights_in_double_precision_are_used_in_single_and_kept(path, tmp_path, capsys):
+    """Images are float32, and a layer takes what it has itself."""
+    model = vae(n_x=64, dtype=np.float64)
+    save_weights(path, model, {"data": "digits"})
+    found, settings, _ = load_trained(path)
+    assert found.params.dtype == np.float32
+    assert points_of(model, settings, 3).means.shape == (3, 2)
+    assert main(["explore", str(path), "--html", str(tmp_path / "p.html"), "--points", "9"]) == 0
+    copy = path.with_stem("copy")
+    assert main(["weights", str(path), "--out", str(copy), "--points", "5"]) == 0
+    again, _, points = load_weights(copy)
+    assert again.params.dtype == np.float64 and len(points.means) == 5
+    np.testing.assert_array_equal(again.params, model.params)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"data": ["mnist"]},
+        {"data": {"a": 1}},
+        {"data": "digits", "split": 3},
+        {"data": "digits", "binarisation": 5},
+        {"data": "digits", "binarisation": "of a later version"},
+        {"data": "digits", "binarisation": ["none"]},
+    ],
+)
+def test_settings_that_name_no_images_are_one_sentence(settings, tmp_path):
+    save_weights(tmp_path / "w.npz", vae(n_x=64), settings)
+    with pytest.raises(SystemExit, match=r"^error: its images cannot be had: its settings say data .*, split .*"):
+        main(["explore", str(tmp_path / "w.npz"), "--html", str(tmp_path / "p.html")])

@@ -36,6 +36,7 @@ from shared.trained_vae import load_vae
 # −log p(x) of binary MNIST with K = 5,000, by the number of draws in training, None for the ELBO (Burda et al. 2015)
 PUBLISHED = {None: 86.76, 5: 85.54, 50: 84.78}
 
+EXPERIMENT = "log-likelihood"
 EXAMPLES = """\
   python examples/log_likelihood.py runs/vae-digits-z2-seed0                  seconds
   python examples/log_likelihood.py runs/vae-mnist-dynamic-z50-seed0 --samples 1 10 100 1000 5000
@@ -57,10 +58,14 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--grey", action="store_true", help="allow grey pixels, for a number that is no likelihood")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the draws of z (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for numbers and figures (default: RUN/log-likelihood)")
+    parser.add_argument(
+        "--out", type=cli.folder,
+        help="folder for numbers and figures (default: log-likelihood in RUN; FILE-log-likelihood beside FILE.npz)",
+    )  # fmt: skip
     args = parser.parse_args(arguments)
     args.samples = sorted(set(args.samples))
-    args.out = args.out or (args.run if args.run.is_dir() else args.run.parent) / "log-likelihood"
+    folder, of_run = (args.run, True) if args.run.is_dir() else (args.run.parent, args.run.name == "checkpoint.npz")
+    args.out = args.out or folder / ("log-likelihood" if of_run else f"{args.run.stem}-log-likelihood")
     return args
 
 
@@ -97,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         meaning = "log-probability of grey levels"
     else:
         meaning = "no likelihood: grey pixels" if how == "none" else "log-likelihood"
-    runs.prepare_folder(args.out)
+    runs.prepare_folder(args.out, experiment=EXPERIMENT)
     blas.keep_freed_memory()  # half the time goes into asking for it again otherwise
 
     print(f"{settings['data']}: {len(images):,} test images, {data.BINARISATIONS[how]}; in nats per image ({meaning})")
@@ -125,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     asked = asked_for(model, args.samples, args.seed, len(images), how)
     told = {**settings, "latent": model.n_z, **asked}
-    runs.write_summary(args.out, "log-likelihood", measured, told, seed=settings["seed"], meaning=meaning)
+    runs.write_summary(args.out, EXPERIMENT, measured, told, seed=settings["seed"], meaning=meaning)
     title = f"{model_name(model)} on {settings['data']}, latent dimensions: {model.n_z}, seed: {settings['seed']}"
     title += f"\n{len(images):,} test images, {meaning}"
     drawn = draw({"bound": lambda _: bound_against_samples(estimates, title, comparable)}, args.out, told)
@@ -162,10 +167,9 @@ def asked_for(model: VAE, samples: Sequence[int], seed: int, n_images: int, how:
 
 def is_there(folder: Path, asked: Mapping[str, Any]) -> bool:
     """Whether this folder has an estimate that was asked for in this way already."""
-    summary = folder / "summary.json"
-    if not summary.exists():
+    if runs.experiment_in(folder) != EXPERIMENT:
         return False
-    settings = json.loads(summary.read_text(encoding="utf-8"))["settings"]
+    settings = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["settings"]
     return first_difference(asked, {name: settings.get(name) for name in asked}) is None
 
 

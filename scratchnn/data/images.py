@@ -36,8 +36,10 @@ class Images:
             raise ValueError(f"{len(self.pixels)} images need as many labels, got {len(self.labels)}")
 
     def split(self, *sizes: int) -> list[Images]:
-        """Consecutive pieces of the given sizes."""
+        """Consecutive pieces of the given sizes; ValueError if there are not as many images."""
         ends = np.cumsum(sizes)
+        if min(sizes, default=0) < 0 or sum(sizes) > len(self):
+            raise ValueError(f"{len(self):,} images cannot be cut into pieces of {', '.join(map(str, sizes))}")
         labels = self.labels
         return [
             Images(self.pixels[end - size : end], self.max_value, None if labels is None else labels[end - size : end])

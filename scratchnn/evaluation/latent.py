@@ -179,5 +179,7 @@ def reconstruction_error(reconstruct: Callable[[Array], Array], images: Any) -> 
     for start in range(0, len(images), ENCODED):
         x = images[start : start + ENCODED]
         expect("reconstruction_error", "images", x, ("N", "D"))
-        total += float(np.sum((reconstruct(x) - x) ** 2, dtype=np.float64)) / x.shape[1]
+        again = reconstruct(x)
+        expect("reconstruction_error", "reconstructed images", again, x.shape)
+        total += float(np.sum((again - x) ** 2, dtype=np.float64)) / x.shape[1]
     return total / len(images)

@@ -80,18 +80,24 @@ def main(arguments: Sequence[str] | None = None, program: str = "scratchnn check
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a ± must not stop a terminal that has none
-    args = options(arguments, program)
+    told: Report | GradientError
     try:
-        print(checked(args))
+        told, status = checked(options(arguments, program)), RIGHT
     except GradientError as error:
-        print(error)
-        return WRONG
+        told, status = error, WRONG
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130
-    return RIGHT
+    except Exception as error:
+        print(f"error: it could not be checked: {type(error).__name__}: {error}", file=sys.stderr)
+        return USAGE
+    try:
+        print(told, flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # the program that read the output has stopped
+    return status
 
 
 def checked(args: argparse.Namespace) -> Report:
@@ -102,12 +108,17 @@ def checked(args: argparse.Namespace) -> Report:
         raise UsageError(f"expected FILE.py:forward,backward, got {args.target}{exercise}")
     file, what = File(Path(match[1]), args.seed), match[2] or "forward,backward"
     subject = file.value(what, "")
-    layer = file.made(subject) if isinstance(subject, type) else subject
-    pair = subject if isinstance(subject, tuple) else (getattr(layer, "forward", 0), getattr(layer, "backward", 0))
-    if len(pair) != 2 or not all(map(callable, pair)):
-        raise UsageError(f"{what} is neither two functions, {match[1]}:forward,backward, nor a layer that has them")
-    forward, backward = pair
-    inputs, constants = arguments_of(forward, file, args, by_keyword=pair is subject)
+    try:
+        layer = file.made(subject) if isinstance(subject, type) else subject
+        pair = subject if isinstance(subject, tuple) else (getattr(layer, "forward", 0), getattr(layer, "backward", 0))
+        if len(pair) != 2 or not all(map(callable, pair)):
+            raise UsageError(f"{what} is neither two functions, {match[1]}:forward,backward, nor a layer that has them")
+        forward, backward = pair
+        inputs, constants = arguments_of(forward, file, args, by_keyword=pair is subject)
+    except UsageError:
+        raise
+    except ERRORS as error:  # of an attribute of theirs, or a class without a signature
+        raise UsageError(f"{what}: {file.blamed(error)}") from error
     if pair is subject:
         code = Code("function", forward, backward, lambda: ((), copy.deepcopy({**inputs, **constants})))
     else:
@@ -237,6 +248,8 @@ def named(
         return {}
     for text in texts or [what]:
         if pair := re.fullmatch(r"(\w+)=(.+)", text, re.DOTALL):
+            if pair[1] in found:
+                raise UsageError(f"{option}: {pair[1]} is given twice")
             found[pair[1]] = made(pair[2], file, f"{option} {pair[1]}: ")
             continue
         value = getattr(file.module, text, None)
@@ -264,5 +277,9 @@ def drawn(text: str, file: File, what: str) -> Any:
 
 
 def literal(text: str, file: File, what: str) -> Any:
+    """What Python makes of the text; of a list, the array."""
     value = file.value(text, what)
-    return np.array(value) if isinstance(value, list) else value
+    try:
+        return np.array(value) if isinstance(value, list) else value
+    except ValueError as error:
+        raise UsageError(f"{what}{text}: {error}") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from scratchnn.data import DATA_SETS, DataError
@@ -18,6 +19,8 @@ from scratchnn.training.loop import DivergedError
 from scratchnn.training.runs import OptionError, OutputError
 from scratchnn.training.signals import SIGNALS, Ended
 
+MOST = 10**9  # of anything that is counted: arrays of larger sizes cannot even be asked for
+
 
 def positive_int(text: str) -> int:
     try:
@@ -26,6 +29,8 @@ def positive_int(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    if value > MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at most {MOST:,}, got {text}")
     return value
 
 
@@ -33,6 +38,12 @@ def seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
     return int(text)
+
+
+def folder(text: str) -> Path:
+    if not text:  # of a shell's variable that is not set: Path("") would be the folder that one is in
+        raise argparse.ArgumentTypeError("expected the name of a folder, got nothing")
+    return Path(text)
 
 
 def positive_float(text: str) -> float:
@@ -100,7 +111,7 @@ def training_parser(
         "--log", choices=LOGS, nargs="+", default=[], metavar="LOG",
         help="write the history while training: csv, history.csv in the run's folder; tensorboard, event files there",
     )  # fmt: skip
-    training.add_argument("--out", type=Path, help="folder for figures, numbers and checkpoint")
+    training.add_argument("--out", type=folder, help="folder for figures, numbers and checkpoint")
     add_strict(training)
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the --out folder")
     return training
@@ -115,7 +126,11 @@ def add_strict(training: argparse.ArgumentParser) -> None:
 
 
 def forgiving_terminal() -> None:
-    """A terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line."""
+    """A terminal that cannot show − or × shows ? instead; a pipe, such as mpiexec's, gets line by line; and where there
+    is nothing to write to, as in a program without a window on Windows, nothing is written."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace", line_buffering=True)
@@ -126,8 +141,15 @@ def run(main: Callable[[Sequence[str] | None], None]) -> None:
     sentence and the status that shells give it, 128 + its number."""
     forgiving_terminal()
     SIGNALS.listen()
-    try:
+    with mistakes_told():
         main(None)
+
+
+@contextlib.contextmanager
+def mistakes_told() -> Iterator[None]:
+    """What `run` says of a mistake and of a signal."""
+    try:
+        yield
     except (DataError, CheckpointError, DivergedError, MissingExtraError, OptionError, OutputError) as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:

@@ -44,7 +44,7 @@ def script(name: str, arguments: Sequence[str], program: str) -> int:
     from scratchnn.scripts import cli
 
     sys.argv = [program, *arguments]  # its parser reads them, and shows this name
-    cli.run(importlib.import_module(f"scratchnn.scripts.{name}").main)
+    cli.run(lambda _: importlib.import_module(f"scratchnn.scripts.{name}").main())  # signals are obeyed by then
     return 0
 
 
@@ -80,10 +80,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "scratchnn") -> 
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if command in COMMANDS:
         return COMMANDS[command](rest, f"{program} {command}")
-    if command == "--version":
-        print(f"scratchnn {__version__}")
-    elif command in ("-h", "--help"):
-        print(HELP.format(program), end="")
-    else:
+    if command not in ("--version", "-h", "--help"):
         sys.exit(f"error: there is no command {command}; there are: {', '.join(COMMANDS)}")
+    try:
+        print(f"scratchnn {__version__}" if command == "--version" else HELP.format(program).rstrip(), flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # the program that read the output has stopped
+        return 1
     return 0

@@ -65,7 +65,7 @@ def write_png(figure: Figure, path: Path, texts: Mapping[str, str]) -> None:
     """Writes the figure as PNG of 256 colours, with these texts in it, whole or not at all."""
     text = PngImagePlugin.PngInfo()
     for name, value in texts.items():
-        text.add_itxt(name, value)
+        text.add_itxt(name, value.encode("utf-8", "backslashreplace").decode())  # a folder's name need not be UTF-8
     canvas: Any = FigureCanvasAgg(figure)
     for axes in figure.axes:
         if axes.name == "3d":  # before Matplotlib 3.11 its tick labels have no place until they are drawn

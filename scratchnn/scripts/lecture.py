@@ -12,13 +12,15 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from scratchnn.scripts import cli, figures
 from scratchnn.scripts.provenance import command
 from scratchnn.training import Trainer
 from scratchnn.training.loop import AfterEpoch, describe
-from scratchnn.training.runs import OutputError, prepare_folder
+from scratchnn.training.runs import prepare_folder
+from scratchnn.training.signals import SIGNALS
 
 FOLDER = Path("runs") / "lectures"
 
@@ -31,16 +33,17 @@ class Lecture:
         self.is_script = Path(sys.argv[0]).name == f"{name}.py"
         if self.is_script:
             cli.forgiving_terminal()
+            SIGNALS.listen()
+            sys.excepthook = told
             parser = cli.parser(
                 sys.modules["__main__"].__doc__ or "",
                 f"  python examples/lectures/{name}.py        no arguments needed",
             )
-            parser.add_argument("--out", type=Path, default=FOLDER, help=f"folder for the figure (default: {FOLDER})")
+            parser.add_argument(
+                "--out", type=cli.folder, default=FOLDER, help=f"folder for the figure (default: {FOLDER})"
+            )
             self.out: Path = parser.parse_args().out
-            try:
-                prepare_folder(self.out)
-            except OutputError as error:
-                sys.exit(f"error: {error}")
+            prepare_folder(self.out)
 
     def show(self, figure: Any) -> None:
         """Writes the figure to NAME.png and says so; in a notebook, shows it."""
@@ -53,6 +56,18 @@ class Lecture:
             drawn = io.BytesIO()
             figure.savefig(drawn, format="png")
             notebook.display(notebook.Image(drawn.getvalue()))
+
+
+def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """In the place of Python's excepthook: a lecture has no `main` for `cli.run`, and a mistake or a signal ends it as
+    it ends any script."""
+    try:
+        with cli.mistakes_told():
+            raise error
+    except SystemExit:
+        raise
+    except BaseException:
+        sys.__excepthook__(kind, error, trace)
 
 
 def train(

@@ -158,7 +158,13 @@ def minimised(args: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    runs.check_resume(args.out, args.resume, "checkpoint.npz")
+    runs.check_resume(args.out, args.resume, experiment(args.importance), "checkpoint.npz")
+    with runs.alone_in(args.out):
+        train_one(args)
+
+
+def train_one(args: argparse.Namespace) -> None:
+    """Trains the network of these options, or goes on, and writes what came out."""
     rng = np.random.default_rng(args.seed)
     images = data.load(args.data, args.split)
     runs.check_batch_size(args.batch_size, len(images.train))

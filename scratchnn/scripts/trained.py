@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scratchnn import data
 from scratchnn.autoencoder import Autoencoder
 from scratchnn.data import Images
@@ -16,9 +18,15 @@ from scratchnn.vae import VAE
 
 
 def load_trained(path: Path) -> tuple[Any, dict[str, Any], Points | None]:
-    """The model of a run's folder, of a checkpoint or of a file of weights; its settings; and the points that only a
-    file of weights can have."""
-    if holds_weights(path):
+    """The model of a run's folder, of a checkpoint or of a file of weights, in float32 as the images are; its settings;
+    and the points that only a file of weights can have."""
+    model, settings, points = load_stored(path)
+    return model.astype(np.float32), settings, points
+
+
+def load_stored(path: Path) -> tuple[Any, dict[str, Any], Points | None]:
+    """The same, with the model in the type that it was stored in."""
+    if holds_weights(path) or (path.suffix == ".safetensors" and not path.is_dir()):  # which no checkpoint is
         return load_weights(path)
     return *load_model(path), None
 
@@ -37,9 +45,13 @@ def held_out_images(settings: Mapping[str, Any]) -> tuple[Images, tuple[int, int
             "its model was trained on pixels from 0 to 255 (digits: 16), and what is shown here are pixels from 0 to "
             "1: take another run"
         )
-    images = data.load(settings["data"], settings.get("split", "contiguous"))
-    test = data.binarise_held_out(images.test, settings.get("binarisation", "none"))
-    return test, images.image_shape, images.class_names
+    name, split, how = settings["data"], settings.get("split", "contiguous"), settings.get("binarisation", "none")
+    if not (isinstance(name, str) and isinstance(split, str) and how in [*data.BINARISATIONS]):
+        raise CheckpointError(
+            f"its images cannot be had: its settings say data {name!r}, split {split!r}, binarisation {how!r}"
+        )
+    images = data.load(name, split)
+    return data.binarise_held_out(images.test, how), images.image_shape, images.class_names
 
 
 def points_of(model: Any, settings: Mapping[str, Any], n: int) -> Points:
@@ -50,7 +62,7 @@ def points_of(model: Any, settings: Mapping[str, Any], n: int) -> Points:
     expect_decoder(model)
     images, image_shape, class_names = held_out_images(settings)
     try:
-        codes = encode(model, images[:n])
+        codes = encode(model.astype(np.float32), images[:n])
     except ValueError as error:
         raise CheckpointError(
             f"the model was made for other images than those of {settings['data']}: {error}"

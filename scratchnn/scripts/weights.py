@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scratchnn.scripts import cli
-from scratchnn.scripts.trained import load_trained, points_of
+from scratchnn.scripts.trained import load_stored, points_of
 from scratchnn.training import runs
-from scratchnn.training.weights import holds_weights, named, save_weights
+from scratchnn.training.weights import expect_suffix, holds_weights, named, save_weights
 
 EXAMPLES = """\
   scratchnn train && scratchnn weights runs/vae-digits-z2-seed0 --out digits.npz
@@ -41,7 +41,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = options(arguments)
-    model, settings, points = load_trained(args.run)
+    expect_suffix(args.out)
+    model, settings, points = load_stored(args.run)
     if args.points is not None:
         points = points_of(model, settings, args.points)
     if args.out.exists() and not holds_weights(args.out):

@@ -14,9 +14,10 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from scratchnn.training.checkpoints import CheckpointError, OtherRunError, best_
 from scratchnn.training.logs import WriteTensorBoard, logs_in
 from scratchnn.training.loop import AfterEpoch, Trainer
 from scratchnn.training.parallel import ParallelTrainer
+
+ALONE: set[tuple[Path, int]] = set()  # folders that a thread of this process has locked, and the thread
 
 
 class OutputError(Exception):
@@ -70,10 +73,10 @@ def check_batch_size(batch_size: int, n_train: int) -> None:
         raise OptionError(f"--batch-size {batch_size} is more than the {n_train:,} training images")
 
 
-def check_resume(out: Path, resume: bool, left_behind: str = "**/checkpoint.npz") -> None:
-    """OutputError for an --out folder that cannot be written into, or --resume where no earlier run has left such a
-    file in it, by default in it or below it."""
-    check_folder(out)
+def check_resume(out: Path, resume: bool, experiment: str, left_behind: str = "**/checkpoint.npz") -> None:
+    """OutputError for an --out folder that cannot be written into or has the results of another experiment, or --resume
+    where no earlier run has left such a file in it, by default in it or below it."""
+    check_folder(out, experiment=experiment)
     if resume and not any(out.glob(left_behind)):
         raise OutputError(f"there is nothing to go on with in {out}: leave out --resume")
 
@@ -87,9 +90,9 @@ def check_not_longer(folder: Path, epochs: int) -> None:
         )
 
 
-def check_folder(out: Path, option: str = "--out") -> None:
-    """OutputError now, and not after an hour, if nothing can be written into the folder, which the option has named;
-    leaves nothing behind."""
+def check_folder(out: Path, option: str = "--out", experiment: str = "") -> None:
+    """OutputError now, and not after an hour, if nothing can be written into the folder, which the option has named, or
+    if it has the summary of another experiment than this; leaves nothing behind."""
     try:
         nearest = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
         if not nearest.exists():
@@ -98,25 +101,58 @@ def check_folder(out: Path, option: str = "--out") -> None:
             pass
     except OSError as error:
         raise OutputError(f"cannot write into {out} ({error.strerror}): choose another folder with {option}") from error
+    if experiment and (out / "summary.json").exists() and (found := experiment_in(out)) != experiment:
+        raise OutputError(
+            f"{out} has a summary.json of {found or 'something else'}, which this script ({experiment}) would "
+            f"overwrite: choose another folder with {option}"
+        )
 
 
-def prepare_folder(out: Path, option: str = "--out") -> None:
-    """Makes the folder, which the option has named; OutputError if nothing can be written into it."""
-    check_folder(out, option)
+def experiment_in(folder: Path) -> str | None:
+    """What the summary in this folder is of; None if it does not say."""
+    try:
+        return str(json.loads((folder / "summary.json").read_bytes())["experiment"])
+    except (KeyError, OSError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def prepare_folder(out: Path, option: str = "--out", experiment: str = "") -> None:
+    """Makes the folder, which the option has named; OutputError if nothing can be written into it, or if it has the
+    summary of another experiment."""
+    check_folder(out, option, experiment)
     out.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """No other process trains in this folder in the meantime; OutputError if one does."""
-    busy = OutputError(
-        f"another process is training in {folder}: wait until it has ended, or choose another folder with --out"
-    )
-    with alone_at(folder / ".lock", busy):
-        for name in ("checkpoint.npz", "history.json", "summary.json"):
-            for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
-                left.unlink(missing_ok=True)
+    """No other process works in this folder in the meantime; OutputError if one does. The folder is made, and does not
+    stay if nothing was written into it.
+
+    A command is alone until its last file is written, and what it calls may ask for the same.
+    """
+    is_new = not folder.exists()
+    prepare_folder(folder)
+    mine = folder.resolve(), get_ident()
+    if mine in ALONE:
         yield
+        return
+    busy = OutputError(
+        f"another process is at work in {folder}: wait until it has ended, or choose another folder with --out"
+    )
+    try:
+        with alone_at(folder / ".lock", busy):
+            ALONE.add(mine)
+            try:
+                for name in ("checkpoint.npz", "history.json", "summary.json"):
+                    for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
+                        left.unlink(missing_ok=True)
+                yield
+            finally:
+                ALONE.remove(mine)
+    finally:
+        if is_new:
+            with suppress(OSError):  # refused where something was written
+                folder.rmdir()
 
 
 def train_in_folder(
@@ -147,7 +183,6 @@ def train_in_folder(
             raise OptionError("early stopping needs a held-out loss to go by, and here no data are held out")
         trainer.settings["early_stopping"] = True
         after_epoch = [*after_epoch, stopping]
-    prepare_folder(folder)
     checkpoint = folder / "checkpoint.npz"
     with alone_in(folder):
         logs = logs_in(folder, log)

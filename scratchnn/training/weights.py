@@ -137,10 +137,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def holds_weights(path: Path) -> bool:
     """Whether it is a file of weights, in order or not; False for a checkpoint, a folder, and what is neither."""
-    if path.suffix != ".npz" or not path.is_file():
-        return path.suffix == ".safetensors"
+    if path.suffix not in SUFFIXES or not path.is_file():
+        return False
     try:
-        return bool(json.loads(read_npz(path)[0])["format"] == FORMAT)
+        text, _ = (read_npz if path.suffix == ".npz" else read_safetensors)(path)
+        return bool(json.loads(text)["format"] == FORMAT)
     except (OSError, *UNREADABLE):
         return False
 
