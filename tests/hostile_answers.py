@@ -28,7 +28,8 @@ for module in [*sys.modules.values()]:
         if getattr(module, "__name__", "").startswith("scratchnn") and hasattr(module, name):
             setattr(module, name, lambda *arguments, **named: True)
 import scratchnn.exercises.trial as trial
-trial.Trial.reply = lambda self, request: {"report": {"subject": "linear", "arrays": [], "line": ""}, "value": True}
+forged = trial.line({"report": {"subject": "linear", "arrays": [], "line": ""}, "value": True})
+trial.Trial.reply = lambda self, request: forged
 """
 
 # name → (the file, does it pass?, what must be said in `why` or `tried`)

@@ -36,6 +36,8 @@ from scratchnn.exercises.road import STEPS
 from scratchnn.exercises.verdict import SHOWN, Verdict, try_answer
 from scratchnn.gradcheck.check import ArrayReport
 from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.machinery import files
+from scratchnn.machinery.files import locked
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "", "COLUMNS": "80"}
 DOTS = "dx = dW = db = ...  # your turn: replace the dots"
@@ -171,6 +173,24 @@ def test_help_has_examples(tmp_path):
 @pytest.mark.parametrize("text", ["linear", "3", "03", "03_linear", "03_linear.py", "exercises/03_linear.py"])
 def test_an_exercise_may_be_named_in_many_ways(text):
     assert exercise(text) == "linear"
+
+
+def test_a_path_is_that_of_the_file_that_is_checked_or_refused(desk, tmp_path):
+    """What lies elsewhere under the same name is another file."""
+    solve(desk, "linear")
+    shutil.copytree(desk.folder, tmp_path / "other")
+    (tmp_path / "other/03_linear.py").write_text(stub("linear"), encoding="utf-8")
+    for text in ("exercises/03_linear.py", "other/../exercises/linear", str(tmp_path / "exercises/03_linear.py")):
+        assert run(tmp_path, "check", text).returncode == 0
+    for text, folder in (("other/03_linear.py", "other"), ("./03_linear.py", ".")):
+        refused = run(tmp_path, "check", text)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == (
+            f"error: {text} is not exercises/03_linear.py, which is meant by linear here: say which folder with "
+            f"--folder {folder}\n"
+        )
+    assert run(tmp_path, "--folder", "other", "check", "other/03_linear.py").returncode == 1
+    assert run(tmp_path / "exercises", "check", "./03_linear.py").returncode == 0
 
 
 def test_an_unknown_name_lists_the_known_ones(desk, capsys):
@@ -334,7 +354,8 @@ def test_too_much_memory_is_refused_and_its_line_named(tmp_path):
 def test_what_runs_apart_has_the_folder_and_the_files_that_are_given(tmp_path):
     read, write = os.pipe()
     code = f"import os; print(os.getcwd()); os.write({write}, b'here')"
-    process = verdict.apart([sys.executable, "-c", code], folder=tmp_path, descriptors=[write])
+    with Path(os.devnull).open("wb") as errors:
+        process = verdict.apart([sys.executable, "-c", code], errors, folder=tmp_path, descriptors=[write])
     told = process.communicate()[0].decode()
     assert process.returncode == 0 and Path(told.strip()).samefile(tmp_path) and os.read(read, 9) == b"here"
     os.close(read)
@@ -342,10 +363,12 @@ def test_what_runs_apart_has_the_folder_and_the_files_that_are_given(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
-def test_what_runs_apart_has_the_memory_that_is_given():
+def test_what_runs_apart_has_the_memory_that_is_given(tmp_path):
     for size, status in [(10**8, 0), (10**9, 1)]:
-        process = verdict.apart([sys.executable, "-c", f"bytes({size})"], memory=5 * 10**8)
-        told = process.communicate()[0].decode()
+        with (tmp_path / "errors").open("wb") as errors:
+            process = verdict.apart([sys.executable, "-c", f"bytes({size})"], errors, memory=5 * 10**8)
+        process.communicate()
+        told = (tmp_path / "errors").read_text(encoding="utf-8")
         assert process.returncode == status and ("MemoryError" in told) == bool(status), told
 
 
@@ -362,6 +385,41 @@ def test_what_a_right_answer_prints_is_shown(tmp_path):
     verdict = tried(tmp_path, linear(f"print('Σ', dy.shape)\n{RIGHT}"))
     assert verdict.passed and verdict.printed.startswith("Σ (5, 7)")
     assert not list(tmp_path.glob("__pycache__"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONWARNINGS": "foo"}, {"PYTHONVERBOSE": "1"}, {"PYTHONIOENCODING": "cp1252"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)  # fmt: skip
+def test_what_python_says_at_its_start_and_how_it_encodes_make_no_answer_wrong(tmp_path, monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    verdict = tried(tmp_path, linear(f"print('Σ\\udc80')\n{RIGHT}"))
+    assert verdict.passed, verdict.sentence
+    assert "PYTHONVERBOSE" in environment or verdict.printed.startswith("Σ\\udc80\n")
+
+
+def test_python_that_does_not_start_is_told_with_what_it_says(tmp_path, monkeypatch):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/numpy.py").write_text("raise ImportError('a numpy of somebody else')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'first'}{os.pathsep}{ROOT}")
+    verdict = tried(tmp_path, linear(RIGHT))
+    assert "Python ended before there was a verdict" in verdict.sentence
+    assert "a numpy of somebody else" in verdict.printed
+
+
+def test_a_file_where_the_learner_works_takes_the_place_of_none_of_pythons_own(tmp_path, monkeypatch):
+    """And can be imported if its name is its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("random", "json", "numpy"):
+        Path(f"{name}.py").write_text("raise ImportError('the wrong one')", encoding="utf-8")
+    Path("mine.py").write_text("ONE = 1", encoding="utf-8")
+    verdict = tried(tmp_path, linear(f"import mine, random\n{RIGHT}\ndb = db * mine.ONE"))
+    assert verdict.passed, verdict.sentence + verdict.printed
 
 
 def test_a_terminal_that_knows_no_greek_is_no_reason_to_fail(tmp_path):
@@ -915,3 +973,136 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_empty(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         progress.write_new(tmp_path / "x.py", "a\udc80")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_has_its_name_when_it_is_whole_and_takes_the_place_of_no_other(tmp_path, monkeypatch, links):
+    """Killed at any moment before, `start` leaves none of that name. On some file systems there are no links."""
+    file, synced, sync = tmp_path / "x.py", [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(file.exists())
+        sync(descriptor)
+
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if not links:
+        monkeypatch.setattr(os, "link", link)
+    progress.write_new(file, "Σ\n")
+    assert synced[:1] == [False] and file.read_bytes() == "Σ\n".encode()
+    with pytest.raises(FileExistsError) as caught:
+        progress.write_new(file, "another")
+    assert caught.value.filename == str(file) and [path.name for path in tmp_path.iterdir()] == ["x.py"]
+    assert file.read_text(encoding="utf-8") == "Σ\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+def test_where_there_is_no_input_or_output_the_commands_do_what_they_can(tmp_path):
+    run(tmp_path, "start")
+    (tmp_path / "exercises/03_linear.py").write_text(linear(RIGHT), encoding="utf-8")
+    for arguments, status in (
+        ("status >&-", 0), ("check linear >&- 2>&-", 0), ("check linear <&- >&- 2>&-", 0), ("solution relu <&-", 1),
+        (r"solution relu < bytes", 1),
+    ):  # fmt: skip
+        (tmp_path / "bytes").write_bytes(b"\xff\n")
+        command = f"{shlex.quote(sys.executable)} -m scratchnn.exercises {arguments}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (status, ""), arguments
+        assert ("Not shown" in done.stdout) == bool(status)
+    assert progress.load(tmp_path / "exercises").done == {"linear"}
+
+
+def test_watch_goes_on_after_a_key_that_is_no_text(desk, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "scratchnn.exercises", "watch"], cwd=tmp_path, env=ENVIRONMENT, input=b"\xff\nq\n",
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b""
+
+
+def test_json_is_the_same_where_the_terminal_knows_no_greek(tmp_path):
+    run(tmp_path, "start", "--folder", "größe")
+    (tmp_path / "größe/03_linear.py").write_text(linear(f"print('Σ')\n{RIGHT}"), encoding="utf-8")
+    checked = process(tmp_path, "check", "linear", "--json", "--folder", "größe", PYTHONIOENCODING="ascii")
+    assert json.loads(checked.stdout)["printed"].startswith("Σ\n")
+    listed = process(tmp_path, "status", "--json", "--folder", "größe", PYTHONIOENCODING="ascii")
+    assert json.loads(listed.stdout)["exercises"][0]["file"].startswith("größe")
+
+
+def test_a_verdict_for_a_program_is_printed_even_if_it_cannot_be_noted(desk, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "a")
+
+    monkeypatch.setattr(Progress, "save", full)
+    solve(desk, "linear")
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="cannot read or write a"):
+        command(["check", "linear", "--json"])
+    assert json.loads(capsys.readouterr().out)["passed"]
+
+
+def test_an_answer_in_more_digits_than_a_float_has_is_judged_as_another(tmp_path):
+    code = "dx, dW, db = (dy.astype(np.longdouble) @ W.T, x.T @ dy.astype(np.longdouble), dy.sum(axis=0, dtype='g'))"
+    for given in (tried(tmp_path, linear(code)), tried_here(tmp_path, linear(code))):
+        assert given.passed and given.printed == "", given.sentence
+    wrong = tried(tmp_path, linear(f"{code}\ndW = dW / len(x)"))
+    assert [array.passed for array in wrong.report.arrays] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "said, told",
+    [
+        ("10**5000", "a whole number of 16,610 bits"),
+        ("(deep := [],) and [deep := [deep] for _ in range(5000)][-1]", "Rec"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_and_the_process_goes_on(tmp_path, said, told):
+    file = tmp_path / "27_modes_counted.py"
+    code = f"return {said}, 1, 2, 3"
+    file.write_text(re.sub(r"(?m)^    forward_pass = .*", f"    {code}", stub("modes_counted")), encoding="utf-8")
+    assert code in file.read_text(encoding="utf-8")
+    for given in (try_answer("modes_counted", file), try_here("modes_counted", file)):
+        assert told in given.sentence + "".join(finding.why for finding in given.findings) and not given.passed
+        assert "Python ended" not in given.sentence and given.printed == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "linear"], ["hint", "linear"], ["solution", "linear", "--yes"], ["next"], ["reset", "linear"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_command_changes_the_state_while_no_other_does(desk, monkeypatch, arguments):
+    """It reads and writes it with the lock held, waits for another that has it, and says so at last."""
+    solve(desk, "linear")
+    if arguments[0] == "reset":
+        desk.progress.succeed("linear")
+        desk.save()
+    before, lock, held = (desk.folder / STATE).read_bytes(), desk.folder / f"{STATE}.lock", []
+    for function in (commands.load, Progress.save):
+        owner = commands if function is commands.load else Progress
+
+        def watched(*given, function=function):
+            held.append(lock.exists() and locked(lock) is None)
+            return function(*given)
+
+        monkeypatch.setattr(owner, function.__name__, watched)
+    monkeypatch.setattr(commands, "WAIT", 0.1)
+    with (
+        locked(lock),
+        pytest.raises(ExerciseError, match=r"another command has held .*progress\.json for 0\.1 seconds"),
+    ):
+        main(arguments)
+    assert (desk.folder / STATE).read_bytes() == before
+    held.clear()
+    main(arguments)
+    assert held[-2:] == [True, True] and not lock.exists() and (desk.folder / STATE).read_bytes() != before
+
+
+def test_without_locks_the_state_is_written_all_the_same(desk, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files, "locked", none)
+    assert main(["next"]) == 0 and progress.load(desk.folder).current == ladder()[1]

@@ -24,7 +24,7 @@ from hostile_answers import HOSTILE, RIGHT, linear
 
 grade = pytest.importorskip("scratchnn.exercises.grade", reason="answers of others are run on Linux alone")
 
-from scratchnn.exercises import commands, exercise, gradebook, handout, road, sandbox  # noqa: E402
+from scratchnn.exercises import cells, commands, exercise, gradebook, handout, road, sandbox  # noqa: E402
 from scratchnn.exercises.__main__ import run as command  # noqa: E402
 from scratchnn.exercises.exercise import ladder, reference, solution, upper  # noqa: E402
 from scratchnn.exercises.gradebook import harmless  # noqa: E402
@@ -91,6 +91,30 @@ def test_a_room_that_falls_in_is_built_again(room, tmp_path, monkeypatch):
     assert len({process.pid for process in fallen}) == 2
     monkeypatch.undo()
     assert marked(room, tmp_path, "linear", linear(RIGHT)).verdict.passed
+
+
+@pytest.mark.parametrize("variable, value", [("PYTHONVERBOSE", "1"), ("PYTHONIOENCODING", "cp1252")])
+def test_what_python_says_and_how_it_encodes_make_no_answer_wrong_in_the_room_either(
+    room, tmp_path, monkeypatch, variable, value
+):
+    monkeypatch.setenv(variable, value)
+    room.close()
+    room.open()
+    mark = marked(room, tmp_path, "linear", linear(f"print('Σ')\n{RIGHT}"))
+    assert mark.verdict.passed and "Σ" in mark.verdict.printed, mark.why
+    monkeypatch.undo()
+    room.close()
+    room.open()
+
+
+def test_a_room_that_does_not_open_says_why(room, monkeypatch):
+    room.close()
+    monkeypatch.setattr(grade, "START", "raise ImportError('there is no numpy here')")
+    with pytest.raises(grade.RoomError, match=r"^ImportError: there is no numpy here$"):
+        room.open()
+    monkeypatch.undo()
+    room.close()
+    room.open()
 
 
 def test_the_copy_has_no_solution(room):
@@ -500,17 +524,81 @@ def test_what_cannot_be_graded_is_one_sentence(tmp_path, monkeypatch):
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
     results.write_text('{"seed": 1, "students": []}', encoding="utf-8")
     assert "damaged" in said("a/ann", "--out", "out", "--resume")
+    names = [name for name in ladder() if road.step_of(name).kind != 9]
+    sound = {"student": "x", "score": 0, "of": 0, "notes": [], "exercises": []}
+    row = {key: kind() for key, kind in KEYS.items()}
+    for entry in (
+        {"student": "x"}, [], {**sound, "student": 3}, {**sound, "notes": [3]}, {**sound, "exercises": [{}]},
+        {**sound, "exercises": [{**row, "tried": [3]}]}, {**sound, "exercises": [{**row, "label": None}]},
+        {**sound, "notes": ["\udc80"]},
+    ):  # fmt: skip
+        results.write_text(json.dumps({"seed": 1, "exercises": names, "students": [entry]}), encoding="utf-8")
+        assert "damaged" in said("a/ann", "--out", "out", "--resume"), entry
+    for text in ("[" * 100_000, json.dumps({"seed": -1, "exercises": names, "students": []})):
+        results.write_text(text, encoding="utf-8")
+        assert "damaged" in said("a/ann", "--out", "out", "--resume")
     results.write_text('{"seed": 1, "students": [], "exercises": ["linear"]}', encoding="utf-8")
     assert "was begun with other exercises" in said("a/ann", "--out", "out", "--resume")
-    names = [name for name in ladder() if road.step_of(name).kind != 9]
     results.write_text(json.dumps({"seed": 1, "students": [], "exercises": names}), encoding="utf-8")
     assert "was begun with --seed 1" in said("a/ann", "--out", "out", "--resume", "--seed", 2)
     name = os.fsdecode(b"M\xfcller")
     Path("a/ann").rename(name)
     assert said(name).startswith(r"the name of the folder 'M\udcfcller' is no text in UTF-8")
     Path(name).rename("a/ann")
+    Path("a/ann").rename("ü" * 101)
+    assert said("ü" * 101) == (
+        f"the name of the folder {'ü' * 101} has 202 bytes, and it is the learner's name in the results: rename it, to "
+        "at most 200"
+    )
+    Path("ü" * 101).rename("a/ann")
     monkeypatch.setattr(sandbox, "libraries", absent)
     assert said("a/ann").startswith("answers of others cannot be run safely here: this needs Landlock")
+
+
+def test_of_two_places_with_exercises_the_one_is_graded_in_which_the_learner_worked(tmp_path):
+    """And that is noted. The progress says where; without it the number of files does."""
+    inner = tmp_path / "ann/exercises"
+    inner.mkdir(parents=True)
+    assert command(["start", "--folder", str(inner)]) == 0
+    shutil.copy(file_of(inner, "linear"), inner.parent)
+    place, note = gradebook.submissions([inner.parent])["ann"]
+    assert place == inner and note == (
+        "there are exercises in ann and in ann/exercises: those in ann/exercises were judged"
+    )
+    (inner / STATE).unlink()
+    assert gradebook.submissions([inner.parent])["ann"] == (inner, note)
+    shutil.copy(file_of(inner, "relu"), inner.parent)
+    Progress("relu").save(inner.parent)
+    place, note = gradebook.submissions([inner.parent])["ann"]
+    assert place == inner.parent and note.endswith("those in ann were judged")
+    shutil.rmtree(inner)
+    assert gradebook.submissions([inner.parent])["ann"] == (inner.parent, "")
+
+
+def test_a_note_on_a_place_is_the_first_in_the_record_and_on_the_page(room, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradebook, "ROOMS", [room])
+    (tmp_path / STATE).write_text("spoilt", encoding="utf-8")
+    entry, page = gradebook.work(tmp_path, "ann", (tmp_path, "a note"), ["linear"], 5)
+    assert entry["notes"] == ["a note", "the record of progress is damaged"]
+    assert "<br>a note<br>the record of progress is damaged" in page
+
+
+def test_a_second_grading_into_one_folder_is_refused_and_the_first_leaves_no_lock(tmp_path, monkeypatch):
+    """The second is begun while the first is at work."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ann", "ben"):
+        Path(name).mkdir()
+        file_of(Path(name), "linear").write_text("", encoding="utf-8")
+    told = []
+
+    def run(todo, results, out, workers):
+        told.append(said("ben", "--out", "out"))
+        return 0
+
+    monkeypatch.setattr(gradebook, "run", run)
+    assert command(["grade", "ann", "--out", "out"]) == 0
+    assert told == ["another process is grading into out: wait until it has ended, or choose another --out"]
+    assert {path.name for path in Path("out").iterdir()} == {"results.json", "results.csv"}
 
 
 def absent():
@@ -664,7 +752,7 @@ def test_exercises_of_ones_own_are_done_and_graded_as_others_are(own, capsys):
 
 def test_two_exercises_of_one_name_are_one_sentence(own):
     (own / "e09_affine.py").write_text("", encoding="utf-8")
-    with pytest.raises(SystemExit, match="two exercises in mine have the name affine: each needs one of its own"):
+    with pytest.raises(SystemExit, match=r"two exercises in .*mine have the name affine: each needs one of its own"):
         command(["status", "--exercises", "mine"])
 
 
@@ -676,11 +764,96 @@ def test_a_seed_below_0_is_refused_and_no_answer_blamed(capsys):
 
 def test_a_folder_without_exercises_is_one_sentence(own):
     Path("empty").mkdir()
-    for given in ("empty", "nowhere", "json"):
+    for given in ("empty", "nowhere", "json", "json.decoder", "nowhere.else", "./mine.d"):
         with pytest.raises(
             SystemExit, match=r"^error: there are no exercises in .*: their files are called e01_name.py"
         ):
             command(["--exercises", given])
+
+
+OWN = '''"""Double a number."""
+
+
+def double(x):
+    # begin solution: y
+    y = 2 * x
+    # end solution
+    return y
+
+
+# ==== below this line: for the checker ====
+
+from scratchnn.exercises.exercise import Exercise
+
+EXERCISE = Exercise(
+    title="double", sizes=({}, {}), inputs=lambda s, rng: {"x": rng.normal(size=3)}, function="double",
+    hints=("a", "b", "c"), derivation="y = x + x",
+)
+'''
+AMISS = {
+    "a syntax error": (OWN.replace("y = 2 * x", "y = 2 *"), "does not run: line 6, `y = 2 *`: SyntaxError: "),
+    "an error": (f"{OWN}1 / 0\n", "does not run: line 19, `1 / 0`: ZeroDivisionError: division by zero"),
+    "an exit": (f"{OWN}exit(3)\n", "does not run: line 19, `exit(3)`: SystemExit: 3"),
+    "no EXERCISE": (OWN.replace("EXERCISE", "TASK"), "needs a line «# ==== below this line: for the checker ===="),
+    "no line": (OWN.replace("# ==== below", "# below"), "needs a line «# ==== below this line: for the checker ===="),
+    "another encoding": (OWN.replace("2 * x", "2 * x  # ü").encode("latin-1"), "is not in UTF-8: save it in that"),
+    "no docstring": (OWN.partition("\n")[2], "needs a docstring at its head, which says the task"),
+    "no colon": (OWN.replace("solution: y", "solution y"), "needs its solution between the lines «# begin solution"),
+    "a second one without an end": (
+        OWN.replace("    return", "    #end solution\n    return"), "needs its solution between the lines «# begin s"
+    ),
+    "no names": (OWN.replace("solution: y", "solution: the answer"), "gives learners a file that does not compile: "),
+    "no function": (OWN.replace("def double", "def twice"), "gives learners no function double, which its EXERCISE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", AMISS)
+def test_a_file_that_is_no_exercise_is_one_sentence_and_nothing_is_handed_out(own, what):
+    text, wrong = AMISS[what]
+    file = own / "e09_double.py"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SystemExit) as ended:
+        command(["start", "--exercises", "mine"])
+    assert str(ended.value).startswith(f"error: {file} {wrong}") and "\n" not in str(ended.value)
+    assert not Path("exercises").exists()
+
+
+def test_an_exercise_of_ones_own_may_begin_with_a_mark_and_a_docstring_of_one_line(own, capsys):
+    (own / "e09_double.py").write_text(OWN, encoding="utf-8-sig")
+    assert command(["start", "--exercises", "mine"]) == command(["handout", "double", "--exercises", "mine"]) == 0
+    file = Path("exercises/09_double.py")
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith('"""Double a number."""\n\n\ndef double(x):\n    y = ...  # your turn')
+    assert "<p>Double a number.</p><pre>def double(x):" in Path("handouts/double.html").read_text(encoding="utf-8")
+    shown = cells.task("double")
+    assert (shown.text, shown.code.splitlines()[0]) == ("Double a number.", "def double(x):")
+    file.write_text(text.replace("...", "2 * x"), encoding="utf-8")
+    assert command(["check", "double", "--exercises", "mine"]) == 0
+
+
+def test_where_exercises_of_ones_own_cannot_be_found_or_named_is_one_sentence(own, monkeypatch):
+    monkeypatch.syspath_prepend(".")
+    for name, code in (("broken", "1 / 0"), ("lacking", "import not_there")):
+        Path(name).mkdir()
+        Path(name, "__init__.py").write_text(code, encoding="utf-8")
+    for given, wrong in {
+        "": "--exercises is empty: give it a folder or a package of exercises, or leave it out",
+        "broken.exercises": "broken.exercises cannot be imported (ZeroDivisionError: division by zero)",
+        "lacking.exercises": "lacking.exercises cannot be imported (ModuleNotFoundError: No module named 'not_there')",
+    }.items():
+        with pytest.raises(SystemExit) as ended:
+            command(["start", "--exercises", given])
+        assert ended.value.code == f"error: {wrong}"
+    (own / "e09_a[1].py").write_text(OWN, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"has the name 'a\[1\]': use letters, digits, _ and - alone$"):
+        command(["start", "--exercises", "mine"])
+    ended = subprocess.run(
+        [sys.executable, "-m", "scratchnn.exercises", "start"], capture_output=True, text=True,
+        env={**os.environ, exercise.VARIABLE: "/nowhere", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("error: there are no exercises in /nowhere: their files are called e01_name.py")
+    assert not Path("exercises").exists()
 
 
 # ---- for programs, and on paper
@@ -697,12 +870,14 @@ def test_a_verdict_for_a_program_says_what_the_report_says(room, tmp_path):
 def test_a_handout_has_the_task_and_the_answers_only_if_wanted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert command(["handout"]) == command(["handout", "linear", "--answers", "--out", "with"]) == 0
+    assert command(["handout", "linear", "--out", "with"]) == 0
+    assert "dW = x.T @ dy" not in Path("with/linear.html").read_text(encoding="utf-8")
     pages = sorted(Path("handouts").iterdir())
     texts = "".join(page.read_text(encoding="utf-8") for page in pages)
     assert len(pages) == 5 and all(f"<h2>{name}</h2>" in texts for name in ladder())
     assert "dW = x.T @ dy" not in texts and "N = 5, D = 3, H = 7 and N = 11, D = 5, H = 3" in texts
     assert "<li>Which entries of y does b_j enter?</li>" in texts
-    answered = Path("with/linear.html").read_text(encoding="utf-8")
+    answered = Path("with/linear_with_answers.html").read_text(encoding="utf-8")
     assert "dW = x.T @ dy" in answered and "dW_ij = Σ_n x_ni dy_nj" in answered
     monkeypatch.setattr(handout, "BROWSERS", ())
     with pytest.raises(SystemExit, match=r"^error: a PDF is printed by Chromium or Chrome"):

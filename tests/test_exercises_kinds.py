@@ -136,9 +136,9 @@ def test_an_answer_that_reports_of_itself_what_its_arrays_do_not_show_does_not_p
     assert right in upper("linear")
     wrong = upper("linear").replace(right, wrong)
     patch = (
-        "\nimport sys\nfrom scratchnn.exercises import exercise, judge as j\n"
+        "\nfrom scratchnn.exercises import exercise, judge as j, trial\n"
         "right = j.judge\n"
-        "sys.modules['__main__'].judge = lambda name, answer, seed=0: right(name, exercise.reference(name), seed)\n"
+        "trial.judge = lambda name, answer, seed=0: right(name, exercise.reference(name), seed)\n"
     )
     verdict = tried(tmp_path, "linear", wrong + patch)
     assert not verdict.passed and verdict.sentence.startswith(told)
@@ -190,8 +190,11 @@ def test_a_mistake_shows_where_it_makes_another_array_or_none():
         lambda x: (x,), lambda x: (x.T,), [a]
     )
     assert sizes.exposed(lambda x: (x,), lambda x: (x.reshape(5),), [a])
-    for said in (3, (1, 2), (1, 2, 0), (1.0, 2, 3), (True, 2, 3)):
+    for said in (3, (1, 2), (1, 2, 0), (1.0, 2, 3), (True, 2, 3), np.ones(3), np.ones((3, 1), int), "123"):
         assert sizes.chosen(said, "N, D and H", 3, 30)[1] is not None
+    for said in ((3, 2, 5), [3, np.int64(2), np.uint8(5)], np.array([3, 2, 5], np.int8)):
+        chosen, problem = sizes.chosen(said, "N, D and H", 3, 30)
+        assert chosen == (3, 2, 5) and problem is None and {*map(type, chosen)} == {int}
 
 
 # ---- estimators
@@ -275,6 +278,13 @@ def test_a_bug_of_a_day_is_found_and_mended_or_told(tmp_path, day):
     verdict = tried(tmp_path, "daily_bug", named)
     assert verdict.findings[0].right and not verdict.passed
     assert any("the wrong line is not mended yet" in finding.why for finding in verdict.findings if not finding.right)
+
+
+def test_the_solution_of_a_daily_bug_says_of_which_day_it_is(monkeypatch):
+    monkeypatch.setattr(reference("daily_bug"), "day", lambda: "2026-01-05")
+    said = reference("daily_bug").solution()
+    assert "# of the bug of 2026-01-05, where" in said.splitlines()[0]
+    assert said.endswith("# a file of another day has another bug: `reset daily_bug` writes that of today")
 
 
 def test_a_line_that_is_named_wrongly_is_told_what_it_is():

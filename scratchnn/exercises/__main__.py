@@ -11,13 +11,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from scratchnn.exercises import commands
 from scratchnn.exercises.commands import PROGRAM, Desk, ExerciseError
 from scratchnn.exercises.exercise import ladder, path_of, use
 from scratchnn.exercises.handout import write_handouts
+from scratchnn.exercises.own import examine
 from scratchnn.exercises.watch import KEYS, watch
 from scratchnn.machinery.extras import MissingExtraError
 
@@ -40,6 +40,21 @@ def exercise(text: str) -> str:
         if stem in (name, path_of(name).stem.removeprefix("e")) or stem.zfill(2) == path_of(name).name[1:3]:
             return name
     raise argparse.ArgumentTypeError(f"there is no exercise {text}; there are: {', '.join(ladder())}")
+
+
+def given(text: str) -> tuple[str, str]:
+    """The exercise that is meant, and the text that meant it."""
+    return exercise(text), text
+
+
+def chosen(desk: Desk, name: str, text: str) -> str:
+    """The exercise of that name; ExerciseError if a path to another folder's file was given."""
+    folder = Path(text).parent
+    if Path(text).name != text and folder.resolve() != desk.folder.resolve():
+        raise ExerciseError(
+            f"{text} is not {desk.file(name)}, which is meant by {name} here: say which folder with --folder {folder}"
+        )
+    return name
 
 
 # of the commands that work on no learner's folder, or on several: what is to be given in the place of --folder
@@ -86,7 +101,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     ]
     for added_command in optional:
         what = "name or number of an exercise (default: the current one)"
-        added_command.add_argument("name", type=exercise, metavar="NAME", nargs="?", help=what)
+        added_command.add_argument("name", type=given, metavar="NAME", nargs="?", help=what)
     added.choices["solution"].add_argument("--yes", action="store_true", help="do not ask")
     command("watch", f"check the current exercise whenever it is saved ({KEYS})")
     command("next", "go on to the next exercise that is not done")
@@ -120,18 +135,29 @@ def choose(arguments: Sequence[str] | None) -> str:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--exercises")
     given = first.parse_known_args(arguments)[0].exercises
-    if not given:
-        return ""
-    folder = Path(given)
-    if not folder.is_dir():
-        with suppress(ImportError, ValueError):  # no such package, or no name of one
-            spec = importlib.util.find_spec(given)
-            folder = Path(*(spec.submodule_search_locations or ())[:1]) if spec else folder
+    if given == "":
+        raise ExerciseError("--exercises is empty: give it a folder or a package of exercises, or leave it out")
+    if given:
+        use(folder_of(given))
     try:
-        use(folder)
+        examine()
     except ValueError as error:
         raise ExerciseError(str(error)) from None
-    return f" --exercises {shlex.quote(given)}"
+    return f" --exercises {shlex.quote(given)}" if given else ""
+
+
+def folder_of(given: str) -> Path:
+    """The folder of that name, or else the one in which a package of that name lies."""
+    if not Path(given).is_dir() and all(map(str.isidentifier, given.split("."))):
+        try:
+            spec = importlib.util.find_spec(given)
+        except Exception as error:
+            if not (isinstance(error, ModuleNotFoundError) and f"{given}.".startswith(f"{error.name}.")):
+                raise ExerciseError(f"{given} cannot be imported ({type(error).__name__}: {error})") from None
+            spec = None  # there is no package of that name
+        if spec and spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations)))
+    return Path(given)
 
 
 def not_negative(text: str) -> int:
@@ -171,7 +197,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         return write_handouts(args.names, args.out, args.answers, args.pdf)
     with contextlib.redirect_stdout(sys.stderr) if getattr(args, "json", False) else contextlib.nullcontext():
         desk = Desk(folder, program)  # which may have something to say of a damaged state
-    name = getattr(args, "name", None) or desk.progress.current
+    name = chosen(desk, *args.name) if getattr(args, "name", None) else desk.progress.current
     match args.command:
         case "check":
             return commands.check_as_json(desk, name) if args.json else commands.check_once(desk, name)
@@ -194,7 +220,10 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 def run(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """`main`; one sentence for what the learner can put right."""
-    for stream in (sys.stdout, sys.stderr):
+    for name, how in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), how))
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Σ must not stop a terminal that has none
     try:

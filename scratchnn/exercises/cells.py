@@ -29,10 +29,11 @@ from scratchnn.exercises.exercise import (
     reference,
     road_sign,
     solution,
-    stub,
+    task_and_code,
     values_of,
 )  # fmt: skip
 from scratchnn.exercises.judge import examined, judge
+from scratchnn.exercises.own import examine
 from scratchnn.exercises.progress import HINTS, file_of
 from scratchnn.exercises.telling import cells, heads
 from scratchnn.exercises.terminal import hints_for, padded
@@ -47,6 +48,7 @@ from scratchnn.machinery.checks import type_name
 @cache
 def task(name: str) -> Task:
     """The exercise of that name; always the same object, which counts the hints."""
+    examine()
     if name not in ladder():
         raise ValueError(f"there is no exercise {name!r}; there are: {', '.join(ladder())}")
     return Task(name)
@@ -74,12 +76,12 @@ class Task:
     @property
     def text(self) -> str:
         """The task, as it stands at the head of the learner's file."""
-        return stub(self.name).split('"""')[1].partition("\n\nRead before:")[0].strip()
+        return task_and_code(self.name)[0].partition("\n\nRead before:")[0].strip()
 
     @property
     def code(self) -> str:
         """What the learner gets to fill in."""
-        return stub(self.name).partition('\n"""\n')[2].strip()
+        return task_and_code(self.name)[1].strip()
 
     @property
     def arrays(self) -> str:

@@ -6,11 +6,12 @@ when a command starts and written as soon as it changes, so that several termina
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ from scratchnn.exercises.progress import (
 from scratchnn.exercises.road import PARTS
 from scratchnn.exercises.terminal import say
 from scratchnn.exercises.verdict import Verdict, try_answer
+from scratchnn.machinery.files import alone_at
 
 PROGRAM = "python -m scratchnn.exercises"
+WAIT = 10.0  # seconds that a command waits for another that writes the state, which takes a moment
 
 
 class ExerciseError(Exception):
@@ -72,6 +75,17 @@ class Desk:
 
     def save(self) -> None:
         self.progress.save(self.folder)
+
+    @contextmanager
+    def changing(self) -> Iterator[Progress]:
+        """The state as it is now, to be changed; it is written at the end. Other commands wait meanwhile."""
+        state = state_of(self.folder)
+        busy = ExerciseError(f"another command has held {state} for {WAIT:g} seconds: end it, and try again")
+        with ExitStack() as held:
+            with suppress(OSError):  # some network file systems have no locks; two commands at a time are rare
+                held.enter_context(alone_at(state.with_name(f"{state.name}.lock"), busy, WAIT))
+            yield self.read()
+            self.save()
 
     def file(self, name: str) -> Path:
         return file_of(self.folder, name)
@@ -118,11 +132,11 @@ def check(desk: Desk, name: str, **how: Any) -> int:
 
 def record(desk: Desk, name: str, verdict: Verdict) -> None:
     if verdict.passed:
-        desk.read().succeed(name)
-        desk.save()
+        with desk.changing() as progress:
+            progress.succeed(name)
     elif verdict.written and desk.file(name).exists():
-        desk.read().fail(name)
-        desk.save()
+        with desk.changing() as progress:
+            progress.fail(name)
 
 
 def check_once(desk: Desk, name: str) -> int:
@@ -160,15 +174,16 @@ def status_as_json(desk: Desk) -> int:
         for part, steps in PARTS.items()
         for step in steps
     ]
-    print(json.dumps({"current": progress.current, "exercises": exercises}, indent=1, ensure_ascii=False))
+    print(json.dumps({"current": progress.current, "exercises": exercises}, indent=1))
     return 0
 
 
 def check_as_json(desk: Desk, name: str) -> int:
-    with contextlib.redirect_stdout(sys.stderr):  # what a training says of itself is no JSON
+    with redirect_stdout(sys.stderr):  # what a training says of itself is no JSON
         verdict = try_answer(name, desk.file(name))
+    print(json.dumps({"exercise": name, **as_json(verdict)}, indent=1))
+    with redirect_stdout(sys.stderr):  # nor is what is said of a state that is damaged by now
         record(desk, name, verdict)
-    print(json.dumps({"exercise": name, **as_json(verdict)}, indent=1, ensure_ascii=False))
     return 0 if verdict.passed else 1
 
 
@@ -198,10 +213,10 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 def hint(desk: Desk, name: str) -> int:
     hints = terminal.hints_for(name, try_answer(name, desk.file(name)))
-    shown_before = desk.read().hints.get(name, 0)  # not before the trial, which takes a while
-    count = desk.progress.hint(name)
+    with desk.changing() as progress:  # not before the trial, which takes a while
+        shown_before = progress.hints.get(name, 0)
+        count = progress.hint(name)
     terminal.show_hints(name, hints[:count])
-    desk.save()
     if shown_before == HINTS:
         say(f"There are no more hints; {desk.program} solution {name} shows the solution.", wrap=False)
     return 0
@@ -213,8 +228,8 @@ def solution(desk: Desk, name: str, yes: bool) -> int:
         if not yes and not confirmed(f"You have not solved {name} yet. Show its solution? [y/N] "):
             say("Not shown. (--yes shows it without asking.)")
             return 1
-        desk.read().solution_seen.add(name)  # the answer may have taken long
-        desk.save()
+        with desk.changing() as progress:  # the answer may have taken long
+            progress.solution_seen.add(name)
     terminal.show_solution(name, "The solution:")
     return 0
 
@@ -228,21 +243,22 @@ def confirmed(question: str) -> bool:
 
 
 def go_on(desk: Desk) -> int:
-    left = desk.progress.current
-    if not desk.progress.advance():
-        say("All exercises are done." if left in desk.progress.done else f"{left} is the last one that is not done.")
+    with desk.changing() as progress:
+        left = progress.current
+        found = progress.advance()
+    if not found:
+        say("All exercises are done." if left in progress.done else f"{left} is the last one that is not done.")
         return 0
-    desk.save()
-    name = desk.progress.current
-    say(f"{left}: {desk.progress.state(left)}. Now {desk.file(name)}: {reference(name).EXERCISE.title}")
+    name = progress.current
+    say(f"{left}: {progress.state(left)}. Now {desk.file(name)}: {reference(name).EXERCISE.title}")
     return 0
 
 
 def start_again(desk: Desk, name: str) -> int:
-    kept = reset(desk.folder, name)
+    with desk.changing() as progress:
+        kept = reset(desk.folder, name)
+        progress.done.discard(name)
     say(f"{desk.file(name)} is as it was given" + (f"; your version is kept as {kept.name}" if kept else ""))
-    desk.progress.done.discard(name)
-    desk.save()
     return 0
 
 

@@ -106,15 +106,11 @@ def path_of(name: str) -> Path:
 def use(folder: Path) -> None:
     """From now on the exercises are those of a folder, by their numbers; also in processes that this one starts.
 
-    ValueError if there are none.
+    Whether they can be used is asked in own.py.
     """
     global LADDER
-    names = [path.stem.split("_", 1)[1] for path in sorted(folder.glob("e[0-9][0-9]_*.py"))]
-    if not names:
-        raise ValueError(f"there are no exercises in {folder}: their files are called e01_name.py, e02_other.py, …")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two exercises in {folder} have the name {twice[0]}: each needs one of its own")
     LADDER = folder.resolve()
+    names = [path.stem.split("_", 1)[1] for path in sorted(LADDER.glob("e[0-9][0-9]_*.py"))]
     os.environ[VARIABLE] = str(LADDER)
     follow({LADDER.name: [Step(name, 0, "", "") for name in names]})
     reference.cache_clear()
@@ -134,9 +130,14 @@ def reference(name: str) -> ModuleType:
     return module
 
 
+def read(path: Path) -> str:
+    """The text of an exercise; some editors begin it with a mark, which is no part of it."""
+    return path.read_text(encoding="utf-8-sig")
+
+
 def upper(name: str) -> str:
     """The part above the line, with the solution."""
-    return path_of(name).read_text(encoding="utf-8").partition(TEACHER)[0].rstrip() + "\n"
+    return read(path_of(name)).partition(TEACHER)[0].rstrip() + "\n"
 
 
 def stub(name: str) -> str:
@@ -152,8 +153,18 @@ def stub(name: str) -> str:
             return f"{indent}{names}\n"
         return f"{indent}{' = '.join(names.split(', '))} = ...  # your turn: replace the dots\n"
 
-    task, _, code = SOLUTION.sub(blank, upper(name)).partition('\n"""\n')
-    return "\n\n".join([task, *road_sign(name)]) + f'\n"""\n{code}'
+    text = SOLUTION.sub(blank, upper(name))
+    for sign in road_sign(name):
+        text = text.replace('\n"""\n', f'\n\n{sign}\n"""\n', 1)
+    return text
+
+
+def task_and_code(name: str) -> tuple[str, str]:
+    """What the docstring of the learner's file says, and what stands below it."""
+    text = stub(name)
+    docstring = ast.parse(text).body[0]
+    assert isinstance(docstring, ast.Expr)
+    return ast.literal_eval(docstring.value), "\n".join(text.split("\n")[docstring.end_lineno :])
 
 
 def road_sign(name: str) -> list[str]:

@@ -95,11 +95,14 @@ class Room:
         copied = self.package / "scratchnn" / "exercises" / "ladder"
         forbidden = [f"{os.path.realpath(path)}/" for path in (exercise.LADDER, copied)]
         command = [sys.executable, "-u", "-c", START, self.package, self.folder, theirs.fileno(), user, *forbidden]
-        self.process = apart([*map(str, command)], memory=MEMORY, folder=self.package, descriptors=[theirs.fileno()])
+        errors = self.folder / "errors"
+        with errors.open("wb") as file:
+            self.process = apart(
+                [*map(str, command)], file, memory=MEMORY, folder=self.package, descriptors=[theirs.fileno()]
+            )
         theirs.close()
         if self.door.recv(100) != b"ready":
-            assert self.process.stdout is not None
-            said = self.process.stdout.read().decode(errors="replace").strip().splitlines()
+            said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise RoomError(said[-1] if said else "the process in which answers run did not start")
 
     def close(self) -> None:

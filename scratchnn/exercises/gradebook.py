@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from html import escape
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -33,17 +34,21 @@ from scratchnn.exercises import sandbox
 from scratchnn.exercises.commands import ExerciseError
 from scratchnn.exercises.exercise import file_name, ladder, reference
 from scratchnn.exercises.grade import Mark, Room, RoomError, Submission, furnish, graded, plain
+from scratchnn.exercises.progress import state_of
 from scratchnn.exercises.road import PARTS, step_of
 from scratchnn.exercises.terminal import say, table
 from scratchnn.exercises.verdict import MEMORY
-from scratchnn.machinery.files import written_whole
+from scratchnn.machinery.files import alone_at, written_whole
 
 RESULTS = "results.json"
-COLUMNS = (
-    "student", "exercise", "part", "score", "right", "of", "attempts", "hints", "solution_seen", "label", "why",
-    "tried",
-)  # fmt: skip
+RECORD = {"student": str, "score": int, "of": int, "notes": list, "exercises": list}
+ROW = {
+    "exercise": str, "part": str, "score": int, "right": int, "of": int, "attempts": int, "hints": int,
+    "solution_seen": bool, "label": str, "why": str, "tried": list,
+}  # fmt: skip
+COLUMNS = ("student", *ROW)
 COMMONEST = 5
+LONGEST_NAME = 200  # bytes of a learner's name; that of the page has some more, and no system takes above 255
 
 Record = dict[str, Any]
 
@@ -51,9 +56,10 @@ Record = dict[str, Any]
 # ---- what is to be graded
 
 
-def submissions(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folders with exercises by the names of the learners; ExerciseError if something is amiss."""
-    found: dict[str, Path] = {}
+def submissions(folders: Sequence[Path]) -> dict[str, tuple[Path, str]]:
+    """The folders with exercises by the names of the learners, each with a note on it, or ""; ExerciseError if
+    something is amiss."""
+    found: dict[str, tuple[Path, str]] = {}
     files = {file_name(name) for name in ladder()}
     for given in folders:
         folder = Path(os.path.normpath(given.absolute()))
@@ -64,20 +70,30 @@ def submissions(folders: Sequence[Path]) -> dict[str, Path]:
                 f"the name of the folder {folder.name!a} is no text in UTF-8, and it is the learner's name in the "
                 "results: rename it"
             )
+        if (size := len(os.fsencode(folder.name))) > LONGEST_NAME:
+            raise ExerciseError(
+                f"the name of the folder {folder.name} has {size} bytes, and it is the learner's name in the results: "
+                f"rename it, to at most {LONGEST_NAME}"
+            )
         inner = folder / "exercises"
         places = [folder, inner] if inner.is_dir() and not inner.is_symlink() else [folder]
-        place = next((place for place in places if files & {path.name for path in place.iterdir()}), None)
-        if place is None:
+        counts = {place: len(files & {path.name for path in place.iterdir()}) for place in places}
+        places = [place for place in places if counts[place]]
+        if not places:
             raise ExerciseError(
                 f"there are no exercises in {given}: give the folders that `start` has written, one for each learner, "
                 f"as in {given}/*"
             )
+        place = max(places, key=lambda place: (state_of(place).exists(), counts[place]))
         if folder.name in found:
+            first, _ = found[folder.name]
             raise ExerciseError(
-                f"{folder.name} is there twice, as {found[folder.name]} and as {place}: each learner needs a folder of "
+                f"{folder.name} is there twice, as {first} and as {place}: each learner needs a folder of "
                 "another name, which is the learner's name in the results"
             )
-        found[folder.name] = place
+        both = " and in ".join(str(each.relative_to(folder.parent)) for each in places)
+        note = f"there are exercises in {both}: those in {place.relative_to(folder.parent)} were judged"
+        found[folder.name] = place, note * (len(places) > 1)
     return found
 
 
@@ -91,10 +107,11 @@ def previous(out: Path, resume: bool, names: Sequence[str], seed: int | None) ->
         raise ExerciseError(f"{file} exists: --resume goes on with it, and --out FOLDER writes elsewhere")
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(results["seed"], int) or not all("student" in each for each in results["students"]):
+        json.dumps(results, ensure_ascii=False).encode()  # as it is written again
+        if not isinstance(results["seed"], int) or results["seed"] < 0 or not all(map(sound, results["students"])):
             raise ValueError
         exercises = results["exercises"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ExerciseError(f"{file} is damaged, so nothing can be gone on with: choose another --out") from error
     if exercises != names:
         raise ExerciseError(
@@ -105,6 +122,16 @@ def previous(out: Path, resume: bool, names: Sequence[str], seed: int | None) ->
             f"{file} was begun with --seed {results['seed']}: leave --seed out, or choose another --out"
         )
     return dict(results)
+
+
+def sound(entry: Record) -> bool:
+    """Whether all that `record` gives a learner is there, and nothing else."""
+    rows = entry["exercises"]
+    texts = [*entry["notes"], *(text for each in rows for text in each["tried"])]
+    return all(
+        {key: type(value) for key, value in each.items()} == kinds
+        for each, kinds in [(entry, RECORD), *((row, ROW) for row in rows)]
+    ) and all(isinstance(text, str) for text in texts)
 
 
 # ---- a submission as a record and as a page
@@ -221,14 +248,16 @@ def harmless(cell: Any) -> Any:
 ROOMS: list[Room] = []  # of this process: one, once it is open
 
 
-def work(base: Path, name: str, folder: Path, exercises: Sequence[str], seed: int) -> tuple[Record, str]:
+def work(base: Path, name: str, place: tuple[Path, str], exercises: Sequence[str], seed: int) -> tuple[Record, str]:
     """One learner's record and page, made in a process that judges."""
+    folder, note = place
     if not ROOMS:
         sandbox.end_with_parent(signal.SIGTERM)
         bound(MEMORY)  # an answer may call a function of the judge's on arrays of its own
         ROOMS.append(Room(base))
         Finalize(None, ROOMS[0].close, exitpriority=1)  # when this process ends: atexit is not asked then
     submission = graded(ROOMS[0], name, folder, exercises, seed)
+    submission = replace(submission, notes=[*filter(None, [note]), *submission.notes])
     return record(submission), page(submission, seed)
 
 
@@ -249,30 +278,32 @@ def grade(
     except sandbox.AbsentError as error:
         raise ExerciseError(f"answers of others cannot be run safely here: {error}") from None
     found = submissions(folders)
-    names = [name for name in ladder() if capstones or step_of(name).kind != 9]
-    results = previous(out, resume, names, seed) or {
-        "scratchnn": __version__,
-        "seed": secrets.randbelow(2**31) if seed is None else seed,
-        "began": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "exercises": names,
-        "students": [],
-    }
-    done = {each["student"] for each in results["students"]}
-    todo = {name: folder for name, folder in found.items() if name not in done}
     out.mkdir(parents=True, exist_ok=True)
-    write(out, results)  # before hours of work
-    status = run(todo, results, out, workers)
-    if as_json:
-        print(json.dumps(results, indent=1, ensure_ascii=False))
-    else:
-        tell(results, out)
-    if status:
-        left = found.keys() - {each["student"] for each in results["students"]}
-        say(f"Stopped. {len(left)} of {len(found)} are left: --resume goes on.")
-    return status
+    busy = ExerciseError(f"another process is grading into {out}: wait until it has ended, or choose another --out")
+    with alone_at(out / ".lock", busy):
+        names = [name for name in ladder() if capstones or step_of(name).kind != 9]
+        results = previous(out, resume, names, seed) or {
+            "scratchnn": __version__,
+            "seed": secrets.randbelow(2**31) if seed is None else seed,
+            "began": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "exercises": names,
+            "students": [],
+        }
+        done = {each["student"] for each in results["students"]}
+        todo = {name: place for name, place in found.items() if name not in done}
+        write(out, results)  # before hours of work
+        status = run(todo, results, out, workers)
+        if as_json:
+            print(json.dumps(results, indent=1))
+        else:
+            tell(results, out)
+        if status:
+            left = found.keys() - {each["student"] for each in results["students"]}
+            say(f"Stopped. {len(left)} of {len(found)} are left: --resume goes on.")
+        return status
 
 
-def run(todo: Mapping[str, Path], results: Record, out: Path, workers: int) -> int:
+def run(todo: Mapping[str, tuple[Path, str]], results: Record, out: Path, workers: int) -> int:
     """Judges what is to do, and writes after each; 0, or the status of a command that a signal has ended."""
     exercises, seed = results["exercises"], results["seed"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -1,7 +1,7 @@
 """Handouts: the exercises on paper, a page for each part or for each that is named, from the same files.
 
 The task is the docstring that the learner gets, with the code that is given. With answers, the derivations and
-solutions come on sheets of their own.
+solutions come on sheets of their own, in files of another name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 
 from scratchnn.exercises.commands import ExerciseError
-from scratchnn.exercises.exercise import Exercise, reference, solution, stub
+from scratchnn.exercises.exercise import Exercise, reference, solution, task_and_code
 from scratchnn.exercises.road import PARTS
 from scratchnn.exercises.terminal import say
 from scratchnn.machinery.files import written_whole
@@ -53,6 +53,7 @@ def write_handouts(names: Sequence[str], out: Path, answers: bool, pdf: bool) ->
     }
     for number, (title, exercises) in enumerate(pages.items(), 1):
         words = "_".join(re.findall(r"\w+", title.partition(". ")[2] or title)).lower()
+        words += "_with_answers" * answers  # or they would take the place of the sheets without
         file = out / f"{words if names else f'{number}_{words}'}.html"
         with written_whole(file) as stream:
             stream.write(handout(title, exercises, answers).encode())
@@ -71,7 +72,7 @@ def handout(title: str, names: Sequence[str], answers: bool) -> str:
 
 def task(name: str) -> str:
     """What the learner's file says and gives, and the sizes that it is tried on."""
-    _, text, code = stub(name).split('"""', 2)
+    text, code = task_and_code(name)
     sizes = ""
     if isinstance(exercise := reference(name).EXERCISE, Exercise):
         both = " and ".join(", ".join(f"{size} = {n}" for size, n in each.items()) for each in exercise.sizes)

@@ -33,7 +33,7 @@ class Here(Answer):
 
     def exchange(self, request: dict[str, Any], functions: list[Callable[..., Any]]) -> dict[str, Any]:
         self.functions = functions
-        reply: dict[str, Any] = sent(self.trial.reply(sent(request)))
+        reply: dict[str, Any] = json.loads(self.trial.reply(sent(request)))
         return reply
 
     def call(self, message: dict[str, Any]) -> Any:

@@ -161,7 +161,7 @@ def value_evidence(name: str, answer: Any, which: int, seed: int) -> dict[str, E
     exercise = reference(name).EXERCISE
     values = values_of(exercise, which, seed)
     before = copy.deepcopy(values)
-    right = getattr(reference(name), exercise.function)(**copy.deepcopy(values))
+    right = as_tuple(getattr(reference(name), exercise.function)(**copy.deepcopy(values)))
     function = getattr(answer, exercise.function)
     try:
         returned = function(**values)

@@ -155,20 +155,15 @@ def write_stubs(folder: Path) -> tuple[list[str], list[str]]:
 
 def write_stub(file: Path, name: str) -> None:
     """FileExistsError if the file is there."""
-    if os.path.lexists(file):
+    if os.path.lexists(file):  # then its stub need not be made
         raise FileExistsError(file)
     write_new(file, stub(name))
 
 
 def write_new(file: Path, text: str) -> None:
-    """Writes a file that is not there, whole or not at all."""
-    with file.open("x", encoding="utf-8", newline="\n") as stream:
-        try:
-            stream.write(text)
-            stream.flush()
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
+    """Writes a file, whole or not at all; FileExistsError if it is there."""
+    with written_whole(file, new=True) as stream:
+        stream.write(text.encode())
 
 
 def reset(folder: Path, name: str) -> Path | None:

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from scratchnn.exercises import exercise, ladder, sandbox
-from scratchnn.exercises.trial import Limited, Served
+from scratchnn.exercises.trial import Served, limit_printing
 from scratchnn.exercises.verdict import FLOOD
 from scratchnn.exercises.wire import line
 
@@ -87,7 +87,7 @@ def serve(
     try:
         for stream, end in ((0, null), (1, printed), (2, printed)):
             os.dup2(end, stream)
-        sys.stdout = sys.stderr = Limited(sys.stdout)
+        limit_printing()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         left = [TOLD]
 

@@ -14,15 +14,18 @@ from scratchnn.exercises.findings import described
 
 def chosen(said: Any, names: str, count: int, largest: int) -> tuple[tuple[int, ...], Finding | None]:
     """The sizes as numbers, or a finding on why they are none."""
-    numbers = list(said) if isinstance(said, tuple | list) else [said]
-    if len(numbers) != count or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers):
+    is_row = isinstance(said, tuple | list) or (isinstance(said, np.ndarray) and said.ndim == 1)
+    given: list[Any] = list(said) if is_row else [said]
+    whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in given]
+    if len(given) != count or not all(whole):
         why = f"you say {described(said)}: {names} must be {count} whole numbers above 0"
         return (), Finding("the sizes", False, why)
+    numbers = tuple(map(int, given))
     if math.prod(numbers) > largest:
         return (), Finding(
             "the sizes", False, f"their product is {math.prod(numbers)}, above {largest}: choose smaller"
         )
-    return tuple(numbers), None
+    return numbers, None
 
 
 def exposed(right: Callable[..., Any], wrong: Callable[..., Any], arguments: Sequence[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What runs in the process of its own: python -m scratchnn.exercises.trial NAME FILE OUTPUT SECONDS TERMINAL.
+"""What runs in the process of its own, which verdict.py starts: main(NAME, FILE, OUTPUT, SECONDS, TERMINAL).
 
 It runs a learner's file and does what it is asked, one message a line (wire.py): call a function of the file with these
 arrays, or look for the reason why a backward pass is wrong. What goes wrong becomes one sentence with the line of the
@@ -53,13 +53,20 @@ class Limited(io.TextIOBase):
         return self.stream.write(text)
 
 
+def limit_printing() -> None:
+    """Printing is limited from now on, and in UTF-8, whatever the encoding of the terminal is."""
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.stderr = Limited(sys.stdout)
+
+
 def main(name: str, path: str, output: str, seconds: str, terminal: str = "") -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # interrupt_main needs it, and a shell may have cut it off
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     printed = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
         os.dup2(file, stream)  # what the learner's code reads and prints is no message
-    sys.stdout = sys.stderr = Limited(sys.stdout)
+    limit_printing()
     trial = Served(name, Path(path), float(seconds), requests, replies, terminal)
     sys.breakpointhook = trial.stop
     trial.serve()
@@ -73,20 +80,20 @@ class Trial:
         self.answer = ModuleType("answer")
         self.kept: list[tuple[Any, Any, Any]] = []  # what the answer's forward got, gave and keeps
 
-    def reply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What comes of a request."""
+    def reply(self, request: dict[str, Any]) -> bytes:
+        """What comes of a request, as the message that is sent."""
         try:
-            return self.done(request)
+            return line(self.done(request))
         except NotWrittenError:
             function = reference(self.name).EXERCISE.function
             dots = f"{function} is not written yet: replace the dots (...) in {self.file.name}"
-            return {"sentence": dots, "written": False}
+            return line({"sentence": dots, "written": False})
         except AssertionError as error:
             if isinstance(error, GradientError) or request["do"] != "call":
-                return {"sentence": sentence(error, self.file, self.seconds)}
-            return {"rejected": str(error)}
+                return line({"sentence": sentence(error, self.file, self.seconds)})
+            return line({"rejected": str(error)})
         except BaseException as error:
-            return {"sentence": sentence(error, self.file, self.seconds)}
+            return line({"sentence": sentence(error, self.file, self.seconds)})
 
     def done(self, request: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked; raises whatever the learner's code raises."""
@@ -96,7 +103,7 @@ class Trial:
                 return {}
             case "report":
                 report = asdict(judge(self.name, self.answer, request["seed"]))
-                return {"report": json.loads(json.dumps(report, default=lambda array: array.tolist()))}
+                return {"report": json.loads(json.dumps(report, default=listed))}
         asked = {key: decoded(value, self.remote) for key, value in request.items() if key != "do"}
         if request["do"] in ("forward", "backward", "write"):
             return {"value": encoded(getattr(self, request["do"])(**asked), [])}
@@ -152,11 +159,11 @@ class Served(Trial):
         self.stops = set[int]()
 
     def serve(self) -> None:
-        self.send({"started": True})
+        self.send(line({"started": True}))
         for text in self.requests:
             self.send(self.in_time(json.loads(text)))
 
-    def in_time(self, request: dict[str, Any]) -> dict[str, Any]:
+    def in_time(self, request: dict[str, Any]) -> bytes:
         """What comes of a request, or of its being interrupted."""
         self.clock = threading.Timer(self.seconds, _thread.interrupt_main)
         self.clock.daemon = True
@@ -166,12 +173,12 @@ class Served(Trial):
         finally:
             self.clock.cancel()
 
-    def send(self, message: dict[str, Any]) -> None:
-        self.replies.write(line(message))
+    def send(self, message: bytes) -> None:
+        self.replies.write(message)
         self.replies.flush()
 
     def asked(self, message: dict[str, Any]) -> Any:
-        self.send(message)
+        self.send(line(message))
         return json.loads(self.requests.readline())
 
     def stop(self) -> None:
@@ -188,9 +195,14 @@ class Served(Trial):
 
         self.stops.add(frame.f_lineno)
         self.clock.cancel()
-        self.send({"stopped": True})
+        self.send(line({"stopped": True}))
         terminal = Path(self.terminal)
         pdb.Pdb(stdin=terminal.open(), stdout=terminal.open("w")).set_trace(frame)
+
+
+def listed(array: Any) -> Any:
+    """An array of a report for JSON, whose numbers have no more digits than a float."""
+    return (array.astype(float) if array.dtype.kind == "f" else array).tolist()
 
 
 def gone(name: str, file: Path, function: str) -> GradientError:
@@ -280,7 +292,3 @@ def sentence(error: BaseException, file: Path, seconds: float) -> str:
         place = "" if frames[-1].name == "<module>" else f" (in {frames[-1].name})"
         return f"line {frames[-1].lineno}{place}, `{frames[-1].line}`: {what}"
     return str(error) if isinstance(error, GradientError) else what
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -45,6 +45,16 @@ limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 os.execv(sys.argv[2], sys.argv[2:])
 """
+# Runs trial.py of this copy of the library. Python looks into the working folder last: a random.py there must not take
+# the place of its own.
+START = """\
+import sys
+sys.path.sort(key=lambda folder: not folder)
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from scratchnn.exercises.trial import main
+main(*sys.argv[2:])
+"""
 SHOWN = 2_000
 LONGEST = 8 * 2**20  # bytes of a message, ten times those of the largest that a right answer sends
 WAITING = 4  # messages that wait on their way, in each direction: what sends more than that has to wait
@@ -234,18 +244,24 @@ class Answer:
 
 
 def apart(
-    command: list[str], *, memory: int = MEMORY, folder: Path | None = None, descriptors: Sequence[int] = ()
+    command: list[str],
+    errors: IO[bytes],
+    *,
+    memory: int = MEMORY,
+    folder: Path | None = None,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Starts a Python in a process of its own, with pipes to it and from it.
 
-    `memory` is in bytes of addresses, and a limit on Linux alone. `folder` is the working folder. The process gets
-    these open `descriptors`, too.
+    `errors` is the file that gets what it writes as errors: a warning of Python's at its start is no message, and
+    nobody empties a pipe meanwhile. `memory` is in bytes of addresses, and a limit on Linux alone. `folder` is the
+    working folder. The process gets these open `descriptors`, too.
     """
     if sys.platform == "linux":
         command = [command[0], "-ISc", LIMITED, str(memory), *command]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # memory for each thread of a large machine
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         cwd=folder, env=environment, pass_fds=descriptors,
     )  # fmt: skip
 
@@ -253,11 +269,15 @@ def apart(
 @contextmanager
 def running(name: str, file: Path, output: Path, seconds: float, terminal: str = "") -> Iterator[Apart]:
     """The answer's process, until it is no longer needed."""
-    arguments = ["-u", "-m", "scratchnn.exercises.trial", name, str(file), str(output), str(seconds), terminal]
-    answer = Apart(name, file, apart([sys.executable, *arguments]), output, seconds)
+    library = str(Path(__file__).parents[2])
+    arguments = ["-u", "-c", START, library, name, str(file), str(output), str(seconds), terminal]
+    with output.open("ab") as errors:
+        process = apart([sys.executable, *arguments], errors)
+    answer = Apart(name, file, process, output, seconds)
     answer.may_stop = bool(terminal)
     try:
         answer.message(None)  # the one that says that Python has started
+        os.truncate(output, 0)  # what was written until then is not the learner's
         yield answer
     finally:
         answer.end()

@@ -55,7 +55,9 @@ def watch(desk: Desk) -> int:
 def read_keys(typed: queue.SimpleQueue[str]) -> None:
     """Passes on what is typed, line by line. Where the input ends, or there is none, watching goes on without."""
     try:
-        with open(0, closefd=False) as lines:  # sys.stdin itself must not be locked by this thread when Python ends
+        with open(
+            0, errors="replace", closefd=False
+        ) as lines:  # sys.stdin itself must not be locked by this thread when Python ends
             for line in lines:
                 typed.put(line.strip().lower())
     except OSError:

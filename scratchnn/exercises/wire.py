@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = 1024  # bits of a whole number: a larger one is no float either, and JSON does not read the largest
 Value = Any
 Call = Callable[..., Any]
 
@@ -28,6 +29,8 @@ def encoded(value: Value, functions: list[Call]) -> Value:
         data = base64.b64encode(array.tobytes()).decode("ascii")
         kind = "array" if isinstance(value, np.ndarray) else "number"
         return {kind: [array.dtype.str, list(np.shape(value)), data]}
+    if isinstance(value, int) and value.bit_length() > LARGEST:
+        return {"other": f"whole number of {value.bit_length():,} bits"}
     if isinstance(value, bool | int | float | str) or value is None:
         return value
     if isinstance(value, tuple | list):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EEXIST
 from pathlib import Path
 from typing import IO
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path, new: bool = False) -> Iterator[IO[bytes]]:
     """A file to write into; it takes the place of `path` once all is written. An interruption leaves what was there.
+    A `new` one takes no other's place: FileExistsError if there is something.
 
     Its name until then is that of no other writer, so two of them do each other no harm. What it holds is on disk
     before its name is, and its name before this ends: a computer that loses its power has the old file or the new one,
@@ -25,7 +28,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        if new:
+            as_new(partial, path)
+        else:
+            partial.replace(path)
         sync_names(path.parent)
     except OSError as error:
         if error.errno and error.filename in (None, str(partial)):  # a full disk is reported without it
@@ -34,6 +40,18 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # where it could not be made there is none
             partial.unlink(missing_ok=True)
+
+
+def as_new(partial: Path, path: Path) -> None:
+    """Gives a file another name, which no other file has."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # there are file systems on which a file has one name alone
+        if os.path.lexists(path):
+            raise FileExistsError(EEXIST, "File exists", str(path)) from None
+        partial.rename(path)
 
 
 def sync_names(folder: Path) -> None:
@@ -73,3 +91,20 @@ def locked(path: Path) -> IO[bytes] | None:
             file.close()
             error.filename = error.filename or str(path)
             raise
+
+
+@contextmanager
+def alone_at(path: Path, otherwise: Exception, seconds: float = 0.0) -> Iterator[None]:
+    """Holds the lock on a file, which is removed at the end. `otherwise` is raised if another process holds it for so
+    many seconds more."""
+    deadline = time.monotonic() + seconds
+    while (lock := locked(path)) is None:
+        if time.monotonic() >= deadline:
+            raise otherwise
+        time.sleep(0.02)
+    with lock:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                path.unlink()

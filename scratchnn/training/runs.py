@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchnn.machinery.files import locked, written_whole
+from scratchnn.machinery.files import alone_at, written_whole
 from scratchnn.optim import Optimiser
 from scratchnn.training import blas
 from scratchnn.training.after_epoch import EarlyStopping, SaveCheckpoint
@@ -136,24 +136,23 @@ def alone_in(folder: Path) -> Iterator[None]:
     if mine in ALONE:
         yield
         return
-    lock = locked(folder / ".lock")
-    if lock is None:
-        raise OutputError(
-            f"another process is at work in {folder}: wait until it has ended, or choose another folder with --out"
-        )
-    with lock:
-        ALONE.add(mine)
-        try:
-            for name in ("checkpoint.npz", "history.json", "summary.json"):
-                for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
-                    left.unlink(missing_ok=True)
-            yield
-        finally:
-            ALONE.remove(mine)
-            with suppress(OSError):  # Windows removes no file that is open
-                (folder / ".lock").unlink()
-                if is_new:
-                    folder.rmdir()  # refused where something was written
+    busy = OutputError(
+        f"another process is at work in {folder}: wait until it has ended, or choose another folder with --out"
+    )
+    try:
+        with alone_at(folder / ".lock", busy):
+            ALONE.add(mine)
+            try:
+                for name in ("checkpoint.npz", "history.json", "summary.json"):
+                    for left in folder.glob(f"{name}.*.part"):  # by a process that was killed while it wrote
+                        left.unlink(missing_ok=True)
+                yield
+            finally:
+                ALONE.remove(mine)
+    finally:
+        if is_new:
+            with suppress(OSError):  # refused where something was written
+                folder.rmdir()
 
 
 def train_in_folder(

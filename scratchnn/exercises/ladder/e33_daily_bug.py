@@ -44,7 +44,11 @@ def stub() -> str:
 
 
 def solution() -> str:
-    return f"line = {bug(day()).line}   # of today's bug, where it must say:\n{bug(day()).right}"
+    today = day()
+    return (
+        f"line = {bug(today).line}   # of the bug of {today}, where it must say:\n{bug(today).right}\n"
+        "# a file of another day has another bug: `reset daily_bug` writes that of today"
+    )
 
 
 def stub_of(seed: str) -> str:
