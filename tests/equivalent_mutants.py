@@ -47,6 +47,9 @@ EQUIVALENT = [
         "it divides without a rest",
     ),
     Equivalent(
+        "layers.batch_norm", "m = x.size // self.n_units", ("m = x.size / self.n_units",), "it divides without a rest"
+    ),
+    Equivalent(
         "layers.batch_norm",
         'expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) == 4 else ("N", self.n_units))',
         ('expect(self, "x", x, ("N", self.n_units, "H", "W") if np.ndim(x) >= 4 else ("N", self.n_units))',),
@@ -315,6 +318,42 @@ EQUIVALENT = [
         "width, middle = np.where(narrow, width, 1), np.where(narrow, middle, 0)",
         ("width, middle = np.where(narrow, width, 1), np.where(narrow, middle, -1)",),
         "a stand-in, for bins whose value is then taken from the other formula",
+    ),
+    Equivalent(
+        "training.loop",
+        "def evaluate(model: Trainable, data: Any, batch_size: int = 500, seed: int = EVALUATION_SEED) -> dict[str, float]:",
+        (
+            "def evaluate(model: Trainable, data: Any, batch_size: int = 499, seed: int = EVALUATION_SEED) -> dict[str, float]:",
+            "def evaluate(model: Trainable, data: Any, batch_size: int = 501, seed: int = EVALUATION_SEED) -> dict[str, float]:",
+        ),
+        A_TIME,
+    ),
+    Equivalent("training.loop", "if n == 0:", ("if n <= 0:",), "no data have fewer than no examples"),
+    Equivalent(
+        "training.loop",
+        "if optimiser.model is not model:",
+        ("if optimiser.model != model:",),
+        "a model equals itself only",
+    ),
+    Equivalent(
+        "training.loop",
+        "return type(getattr(type(model), name)) is int",
+        ("return type(getattr(type(model), name)) == int",),
+        A_TYPE,
+    ),
+    Equivalent(
+        "training.schema",
+        'expect(type(history) is list and all(type(epoch) is dict for epoch in history), "its history is no list of epochs")',
+        (
+            'expect(type(history) == list and all(type(epoch) is dict for epoch in history), "its history is no list of epochs")',
+        ),
+        A_TYPE,
+    ),
+    Equivalent(
+        "training.compiling",
+        'if record["epoch"] == 1 and left > LONG:',
+        ('if record["epoch"] == 1 and left >= LONG:',),
+        MEASURED,
     ),
     Equivalent(
         "training.parallel",

@@ -111,7 +111,8 @@ ROOMS = {
     "training": Room(
         tuple(f"training/{name}" for name in ("after_epoch", "blas", "compiling", "loop", "npz", "runs", "same_bits",
                                               "schema", "signals")),
-        ("training", "checkpoints", "hostile_files", "cli", "signals", "compiled", "early_stopping", "logs", "weights"),
+        ("training", "checkpoints", "hostile_files", "cli", "signals", "compiled", "early_stopping", "logs", "weights",
+         "training_own_program"),
         "", False,
     ),
     "checkpoints": Room(("training/checkpoints",), ("checkpoints", "hostile_files", "crashes"), "", False),

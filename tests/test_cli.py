@@ -72,6 +72,22 @@ def test_a_training_leaves_the_folder_of_another_run_as_it_is(tmp_path):
     assert before == [(tmp_path / name).read_bytes() for name in ("checkpoint.npz", "history.json")]
 
 
+def test_batches_without_a_rest_are_counted_right(tmp_path):
+    for epochs in (1, 2):
+        one = trainer()
+        runs.train_in_folder(tmp_path, one, X[:20], epochs=epochs, batch_size=10)
+    assert len(one.iteration_losses) == 4
+
+
+def test_a_run_that_has_seen_more_epochs_than_those_beside_it_is_refused(tmp_path):
+    runs.check_not_longer(tmp_path / "none", 1)
+    train(tmp_path, 2)
+    for epochs in (2, 3):
+        runs.check_not_longer(tmp_path, epochs)
+    with pytest.raises(runs.OutputError, match="has seen 2 epochs, and the others are to see 1: choose another folder"):
+        runs.check_not_longer(tmp_path, 1)
+
+
 def test_a_checkpoint_with_too_few_losses_is_not_gone_on_with(tmp_path):
     """Altered by hand: its file can only say that every epoch has one or more."""
     train(tmp_path, 2)

@@ -10,6 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
+from typing import Any
 
 import fuzz_files
 import numpy as np
@@ -20,7 +21,7 @@ from scratchnn import Adam, Classifier, Dense, Sequential
 from scratchnn.training import CheckpointError, Trainer, load_model
 from scratchnn.training.checkpoints import BUILDING_BLOCKS, FORMAT, read_checkpoint, write_checkpoint
 from scratchnn.training.npz import read_arrays
-from scratchnn.training.schema import DEPTH, MODULES
+from scratchnn.training.schema import DEPTH, MODULES, deeper_than, expect_model, expect_modules
 
 
 @pytest.mark.parametrize("kind", fuzz_files.KINDS)
@@ -141,6 +142,54 @@ def test_the_archives_above_are_refused_for_what_they_are_named_after():
     """One that is made in the same way, with nothing wrong in it, is read."""
     with in_file(with_weights(npy())) as path, pytest.raises(CheckpointError, match="is damaged"):
         read_checkpoint(path)  # as far as the checksums of its sections
+
+
+@pytest.mark.parametrize("end", [b"PK\5\5", b"PK\5\7", b"\0\0\0\0"])
+def test_an_archive_ends_with_its_own_mark(end):
+    content = checkpoint()
+    at = content.rindex(b"PK\5\6")
+    with (
+        in_file(content[:at] + end + content[at + 4 :]) as path,
+        pytest.raises(CheckpointError, match="truncated or of"),
+    ):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", [0, 2])
+def test_a_member_has_its_size_in_64_bits(kind):
+    """As np.savez writes it: another field in that place says nothing of a size."""
+    content = checkpoint()
+    n_name, _ = struct.unpack("<2H", content[26:30])
+    assert content[30 + n_name : 34 + n_name] == struct.pack("<2H", 1, 16)
+    changed = content[: 30 + n_name] + struct.pack("<H", kind) + content[32 + n_name :]
+    with in_file(changed) as path, pytest.raises(CheckpointError, match="truncated or of another kind"):
+        read_checkpoint(path)
+
+
+# ---- what a section may have
+
+
+def test_parameters_are_a_vector():
+    for shape in ((), (1, 1)):
+        with pytest.raises(ValueError, match="its model/params is float32 of shape"):
+            expect_model(
+                {"modules": [{"name": "", "class": "ReLU", "settings": {}}]}, {"model/params": np.zeros(shape, "f4")}
+            )
+
+
+def test_a_record_may_be_nested_as_deep_as_is_said_and_no_deeper():
+    for depth, is_too_deep in ((DEPTH, False), (DEPTH + 1, True)):
+        value: Any = []
+        for _ in range(depth):
+            value = {"in": value} if value else [0]
+        assert deeper_than(value, DEPTH) == is_too_deep
+        names = ["", *(".".join("a" * (k + 1)) for k in range(depth))]
+        rows = [{"name": name, "class": "ReLU", "settings": {}} for name in names]
+        if is_too_deep:
+            with pytest.raises(ValueError, match="nested more than 20 deep"):
+                expect_modules(rows)
+        else:
+            expect_modules(rows)
 
 
 # ---- checkpoints by hand, with checksums that are right
@@ -292,6 +341,8 @@ ALTERED = {
     "a generator of another kind": (of_generator(bit_generator="MT19937"), "no PCG64"),
     "a state that is a text": (of_generator(state={"state": "1", "inc": 3}), "generator is out of range"),
     "a state of 129 bits": (of_generator(state={"state": 2**128, "inc": 3}), "generator is out of range"),
+    "generators that are a mapping": (of_training("generators", {}), "its generators are no list of at most 1,000"),
+    "generators that are a text": (of_training("generators", ""), "its generators are no list of at most 1,000"),
     "a third half": (of_generator(has_uint32=2), "no PCG64"),
     "a half of 33 bits": (of_generator(uinteger=2**32), "generator is out of range"),
 }

@@ -165,6 +165,17 @@ def test_a_variance_beyond_the_dtype_is_refused_and_leaves_the_averages_alone(dt
     assert np.isfinite(layer.forward(x * dtype(10 * fits))).all()  # no square is taken in use
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_variance_is_refused_where_its_unbiased_estimate_is_infinite(dtype):
+    """Two numbers ±a have the variance a², unbiased 2 a²."""
+    two, largest = np.array([[1], [-1]], dtype), float(np.finfo(dtype).max)
+    layer = BatchNorm(1, momentum=1, dtype=dtype)
+    layer.forward(two * dtype((0.45 * largest) ** 0.5))
+    np.testing.assert_allclose(layer.buffers["var"], 0.9 * largest, rtol=1e-6)
+    with pytest.raises(OverflowError, match="the variance of x overflows"):
+        layer.forward(two * dtype((0.6 * largest) ** 0.5))
+
+
 def test_the_two_modes_reach_every_part(rng):
     model = network(rng)
     layers = [model, model.encoder, *model.encoder.layers, model.decoder]

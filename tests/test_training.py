@@ -24,6 +24,7 @@ from scratchnn import (
     Classifier,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
     ReLU,
     Reshape,
@@ -350,6 +351,10 @@ def test_going_on_with_another_arithmetic_is_told_and_strictly_refused(tmp_path,
         assert warning.startswith("warning: the last bits will not be those of a run in one go, since it began with")
         assert read_checkpoint(tmp_path / "on.npz")[0]["training"]["arithmetic"] == recorded
         resumed.fit(X, epochs=2, batch_size=10, strict=True)  # there is nothing to train
+        done = trainer()
+        done.restore(path)
+        done.fit(X, epochs=1, batch_size=10, strict=True)  # nor here, where the epochs are of another
+        assert not capsys.readouterr().err
 
 
 def test_the_same_arithmetic_and_one_that_is_not_known_are_not_told_of(tmp_path, capsys):
@@ -873,10 +878,10 @@ def test_the_bar_counts_the_batches_of_all_epochs_and_begins_where_the_training_
 
     monkeypatch.setattr(loop, "tqdm", Bar)
     t = trainer()
-    t.fit(X, epochs=2, batch_size=12)
-    t.fit(X, epochs=5, batch_size=12, progress=False)
-    batches = -(-len(X) // 12)
-    assert batches > 1 and [(one["total"], one["initial"]) for one in bars] == [
+    t.fit(X, epochs=2, batch_size=10)
+    t.fit(X, epochs=5, batch_size=10, progress=False)
+    batches = -(-len(X) // 10)
+    assert batches > 2 and [(one["total"], one["initial"]) for one in bars] == [
         (2 * batches, 0),
         (5 * batches, 2 * batches),
     ]
@@ -991,6 +996,35 @@ def test_frozen_layers_that_cannot_be_are_refused(frozen, message, tmp_path):
         trainer().restore(tmp_path / "c.npz")
 
 
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_generators_of_layers_are_as_many_as_the_model_has_or_not_told_of(kept, tmp_path):
+    def with_two() -> Trainer:
+        rng = np.random.default_rng(0)
+        own = [Dropout(0.5, np.random.default_rng(k)) for k in (1, 2)]
+        model = Classifier(Sequential([Dense(5, 4, rng), own[0], Dense(4, 3, rng), own[1]]))
+        return Trainer(model, Adam(model), rng)
+
+    with_two().save(tmp_path / "c.npz")
+    record, arrays = read_checkpoint(tmp_path / "c.npz")
+    assert len(record["training"]["generators"]) == 2
+    record["training"]["generators"] = kept * record["training"]["generators"][:1]
+    write_checkpoint(tmp_path / "c.npz", record, arrays)
+    with pytest.raises(CheckpointError, match=f"of generators of its layers it has {kept}, and this model 2"):
+        with_two().restore(tmp_path / "c.npz")
+    del record["training"]["generators"]  # as versions before wrote it
+    write_checkpoint(tmp_path / "c.npz", record, arrays)
+    with_two().restore(tmp_path / "c.npz")
+
+
+def test_how_a_trainer_is_called():
+    rng = np.random.default_rng(0)
+    model = Dense(3, 2, rng)
+    made = Trainer(model=model, optimiser=SGD(model, 0.1), rng=rng, settings={"a": 1}, blas_threads=2)
+    assert (made.epochs, made.blas_threads, made.settings["a"]) == (0, 2, 1)
+    with pytest.raises(TypeError, match="positional"):
+        Trainer(model, SGD(model, 0.1), rng, {}, 2)
+
+
 def test_the_losses_of_an_epoch_that_is_interrupted_are_dropped(monkeypatch):
     t = trainer()
     t.fit(X, epochs=1, batch_size=12)
@@ -1006,3 +1040,8 @@ def test_the_losses_of_an_epoch_that_is_interrupted_are_dropped(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         t.fit(X, epochs=2, batch_size=12)
     assert len(t.history) == 1 and len(t.iteration_losses) == -(-len(X) // 12)
+
+
+def test_a_loss_has_two_decimals_from_1_upwards_and_four_below():
+    losses = {"epoch": 1, "train_loss": 1.0, "held_out_loss": -0.99996, "seconds": 1.0}
+    assert "1.00 " in (line := describe(losses, 1) + " ") and "-1.0000" in line

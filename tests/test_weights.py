@@ -231,6 +231,14 @@ ALTERED = {
     "NaN": (array("encoder.0.b", first(np.nan)), "encoder.0.b has NaN or infinite values"),
     "infinity": (array("encoder.0.b", first(np.inf)), "encoder.0.b has NaN or infinite values"),
     "whole numbers": (array("encoder.0.b", lambda b: b.astype(np.int32)), "its arrays are of float32, int32"),
+    "bytes": (
+        lambda record, arrays: arrays.update({name: np.zeros(a.shape, np.int8) for name, a in arrays.items()}),
+        "its arrays are of int8",
+    ),
+    "labels of two bytes": (
+        array("points/labels", lambda a: a.astype(np.uint16)),
+        "points/labels are not one for each",
+    ),
     "two types": (array("encoder.0.b", lambda b: b.astype(np.float64)), "its arrays are of float32, float64"),
     "no modules": (lambda record, arrays: record.update(modules=[]), "no list of 1 to 1,000 rows"),
     "5,000 modules": (lambda record, arrays: record.update(modules=record["modules"][:1] * 5_000), "no list of 1 to"),

@@ -55,9 +55,8 @@ def watch(desk: Desk) -> int:
 def read_keys(typed: queue.SimpleQueue[str]) -> None:
     """Passes on what is typed, line by line. Where the input ends, or there is none, watching goes on without."""
     try:
-        with open(
-            0, errors="replace", closefd=False
-        ) as lines:  # sys.stdin itself must not be locked by this thread when Python ends
+        # not sys.stdin itself: this thread must not hold its lock when Python ends
+        with open(0, errors="replace", closefd=False) as lines:
             for line in lines:
                 typed.put(line.strip().lower())
     except OSError:
