@@ -430,6 +430,8 @@ def test_a_layer_that_nothing_would_train_is_told(rng):
             Sequential([Wrap(inner), Dense(3, 2, rng)])
         with pytest.raises(ValueError, match="so nothing would train it: give it to the constructor, super"):
             Trainer(lone := Wrap(inner), SGD(lone, 0.1), rng)
+    lone.inner = Dense(3, 3, rng).forward  # of one that is not to be trained
+    Trainer(lone, SGD(lone, 0.1), rng)
     # a part, what has no parameters, and what is a part elsewhere, as with tied weights, are all right
     inner = Dense(3, 3, rng)
     assert Sequential([Wrap(inner, inner=inner), Wrap(ReLU())]).params.size == 12

@@ -140,7 +140,8 @@ class Memory:
                     if isinstance(held, Memory) and held.params.size and not (held.owner and held.owner()):
                         raise ValueError(
                             f"{module!r} has in its attribute {name} {held!r}, which is none of its parts, so nothing "
-                            f"would train it: give it to the constructor, super().__init__(parts={{{name!r}: …}})"
+                            f"would train it: give it to the constructor, super().__init__(parts={{{name!r}: …}}), or, "
+                            f"if that is meant, keep its forward alone, self.{name} = ….forward"
                         )
 
     # ---- the vector
