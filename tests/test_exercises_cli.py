@@ -186,7 +186,7 @@ def test_a_path_is_that_of_the_file_that_is_checked_or_refused(desk, tmp_path):
         refused = run(tmp_path, "check", text)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr == (
-            f"error: {text} is not exercises/03_linear.py, which is meant by linear here: say which folder with "
+            f"error: {text} does not lie in exercises, whose exercises these are: choose its folder with "
             f"--folder {folder}\n"
         )
     assert run(tmp_path, "--folder", "other", "check", "other/03_linear.py").returncode == 1

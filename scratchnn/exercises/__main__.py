@@ -52,7 +52,7 @@ def chosen(desk: Desk, name: str, text: str) -> str:
     folder = Path(text).parent
     if Path(text).name != text and folder.resolve() != desk.folder.resolve():
         raise ExerciseError(
-            f"{text} is not {desk.file(name)}, which is meant by {name} here: say which folder with --folder {folder}"
+            f"{text} does not lie in {desk.folder}, whose exercises these are: choose its folder with --folder {folder}"
         )
     return name
 
