@@ -328,6 +328,12 @@ EQUIVALENT = [
         ),
         A_TIME,
     ),
+    Equivalent(
+        "training.schema",
+        'expect(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"its {name} has NaN or infinite values")',
+        ('expect(array.dtype.kind < "f" or bool(np.isfinite(array).all()), f"its {name} has NaN or infinite values")',),
+        "whole numbers are finite",
+    ),
     Equivalent("training.loop", "if n == 0:", ("if n <= 0:",), "no data have fewer than no examples"),
     Equivalent(
         "training.loop",

@@ -14,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,14 +89,15 @@ def test_a_run_that_has_seen_more_epochs_than_those_beside_it_is_refused(tmp_pat
         runs.check_not_longer(tmp_path, 1)
 
 
-def test_a_checkpoint_with_too_few_losses_is_not_gone_on_with(tmp_path):
+def test_a_checkpoint_with_too_few_losses_or_too_many_is_not_gone_on_with(tmp_path):
     """Altered by hand: its file can only say that every epoch has one or more."""
     train(tmp_path, 2)
     record, arrays = read_checkpoint(tmp_path / "checkpoint.npz")
-    arrays["training/iteration_losses"] = arrays["training/iteration_losses"][:-1]
-    write_checkpoint(tmp_path / "checkpoint.npz", record, arrays)
-    with pytest.raises(CheckpointError, match="has the losses of 5 steps, and its epochs have 6"):
-        train(tmp_path, 3)
+    losses = arrays["training/iteration_losses"]
+    for other, n in ((losses[:-1], 5), (np.append(losses, 1.0), 7)):
+        write_checkpoint(tmp_path / "checkpoint.npz", record, {**arrays, "training/iteration_losses": other})
+        with pytest.raises(CheckpointError, match=f"has the losses of {n} steps, and its epochs have 6"):
+            train(tmp_path, 3)
 
 
 HOLD = """
@@ -382,6 +384,15 @@ def test_a_mean_has_its_standard_deviation_where_there_are_several_values():
     assert runs.mean_and_std([1, 2, 6]) == "3.00 ± 2.65"
     assert runs.mean_and_std([1, 2, 6], 4) == "3.0000 ± 2.6458"
     assert runs.mean_and_std([1.25], 1) == "1.2"
+
+
+@pytest.mark.parametrize("platform, unit", [("darwin", 2**20), ("linux", 2**10)])
+def test_the_most_memory_is_in_megabytes(platform, unit, monkeypatch):
+    """Bytes on macOS, and kilobytes elsewhere."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=7 * unit + 5))
+    monkeypatch.setattr(sys, "platform", platform)
+    assert runs.peak_memory_mb() == 7
 
 
 def test_a_summary_says_what_was_measured_on_what_and_with_which_versions(tmp_path):

@@ -20,7 +20,7 @@ from fuzz_files import CHECKPOINTS, checkpoint, in_file, judge, measured
 from scratchnn import Adam, Classifier, Dense, Sequential
 from scratchnn.training import CheckpointError, Trainer, load_model
 from scratchnn.training.checkpoints import BUILDING_BLOCKS, FORMAT, read_checkpoint, write_checkpoint
-from scratchnn.training.npz import read_arrays
+from scratchnn.training.npz import read_arrays, write_arrays
 from scratchnn.training.schema import DEPTH, MODULES, deeper_than, expect_model, expect_modules
 
 
@@ -153,6 +153,17 @@ def test_an_archive_ends_with_its_own_mark(end):
         pytest.raises(CheckpointError, match="truncated or of"),
     ):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("mark", [b"PK\3\5", b"PK\4\4", b"\xff\xff\xff\xff", b"PK\3\3"])
+def test_a_member_begins_with_its_own_mark(mark):
+    with in_file(mark + checkpoint()[4:]) as path, pytest.raises(CheckpointError, match="truncated or of another kind"):
+        read_checkpoint(path)
+
+
+def test_no_code_is_written_into_an_archive():
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write_arrays(io.BytesIO(), {"a": np.array([print])})
 
 
 @pytest.mark.parametrize("kind", [0, 2])

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -1045,3 +1046,30 @@ def test_the_losses_of_an_epoch_that_is_interrupted_are_dropped(monkeypatch):
 def test_a_loss_has_two_decimals_from_1_upwards_and_four_below():
     losses = {"epoch": 1, "train_loss": 1.0, "held_out_loss": -0.99996, "seconds": 1.0}
     assert "1.00 " in (line := describe(losses, 1) + " ") and "-1.0000" in line
+
+
+def test_settings_of_numpy_and_of_any_other_type_are_kept_as_json_has_them():
+    made = trainer(n=np.int64(3), rate=np.float32(0.5), where=Path("a/b"))
+    assert {name: made.settings[name] for name in ("n", "rate", "where")} == {"n": 3, "rate": 0.5, "where": "a/b"}
+
+
+def test_the_matrix_library_is_numpy_s_and_no_other_that_has_threads(monkeypatch):
+    def library(user_api: str, folder: str, version: str) -> dict:
+        return {"user_api": user_api, "internal_api": user_api, "filepath": f"/lib/{folder}/a.so", "version": version,
+                "architecture": "Z80", "num_threads": 3}  # fmt: skip
+
+    found = [
+        library("openmp", "numpy.libs", "1"),
+        library("blas", "scipy.libs", "2"),
+        library("blas", "numpy.libs", "3"),
+    ]
+    monkeypatch.setattr(same_bits, "threadpool_info", lambda: found)
+    assert same_bits.arithmetic()["matrix library"] == "blas 3 Z80"
+
+
+def test_a_training_that_has_more_epochs_than_are_asked_for_is_left_as_it_is():
+    t = trainer()
+    t.fit(X, epochs=2, batch_size=10)
+    before = state(t)
+    t.fit(X, epochs=1, batch_size=10)
+    assert state(t) == before

@@ -425,3 +425,12 @@ def test_settings_that_name_no_images_are_one_sentence(settings, tmp_path):
     save_weights(tmp_path / "w.npz", vae(n_x=64), settings)
     with pytest.raises(SystemExit, match=r"^error: its images cannot be had: its settings say data .*, split .*"):
         main(["explore", str(tmp_path / "w.npz"), "--html", str(tmp_path / "p.html")])
+
+
+def test_averages_that_have_seen_nothing_are_written_and_negative_ones_are_not(path):
+    model = Sequential([Dense(4, 3, np.random.default_rng(0)), BatchNorm(3)])
+    save_weights(path, model)
+    assert not load_weights(path)[0].buffers["1.batches"].any()
+    model.buffers["1.var"][1] = -1
+    with pytest.raises(WeightsError, match=r"is not written, .*: its 1\.var has negative values"):
+        save_weights(path, model)
