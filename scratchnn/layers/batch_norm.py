@@ -22,8 +22,7 @@ def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[An
     with np.errstate(over="ignore"):  # an overflow is refused; what x has of ∞ and NaN stays
         mean = x.mean(axis=rest)  # (C,)
         var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
-        overflows = np.isinf(2 * var).any()  # 2 is the most that m / (m − 1) makes of it
-    if overflows:
+    if np.isinf(var).any():  # then the sum is, and the unbiased estimate divides it by m − 1
         raise OverflowError(
             f"the variance of x overflows {x.dtype} in {layer!r}, with numbers as large as {np.abs(x).max():.2g}: "
             f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
