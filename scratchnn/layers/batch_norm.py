@@ -22,7 +22,7 @@ def moments(layer: BatchNorm, x: Array, rest: tuple[int, ...], by_unit: tuple[An
     with np.errstate(over="ignore"):  # an overflow is refused; what x has of ∞ and NaN stays
         mean = x.mean(axis=rest)  # (C,)
         var = np.mean((x - mean[by_unit]) ** 2, axis=rest)  # (C,)
-    if np.isinf(var).any():  # then the sum is, and the unbiased estimate divides it by m − 1
+    if np.isinf(var).any():  # with its sum, of which the unbiased estimate is 1/(m − 1)
         raise OverflowError(
             f"the variance of x overflows {x.dtype} in {layer!r}, with numbers as large as {np.abs(x).max():.2g}: "
             f"with {m} numbers a unit keep them below {(np.finfo(x.dtype).max / m) ** 0.5 / 2:.2g}"
