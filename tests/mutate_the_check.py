@@ -253,7 +253,11 @@ MUTATIONS = [
     ),
     # ---- which arrays, by which names
     Mutation("learned", "elif changes:", "elif False:", "an array without a gradient is passed over in silence"),
-    Mutation("learned", "return True, True", "return True, False", "an array that cannot be moved is passed over"),
+    Mutation(
+        "learned", "return array is value, True", "return True, False", "an array that cannot be moved is passed over"
+    ),
+    Mutation("learned", 'kind in "fc"', 'kind in "f"', "complex parameters are passed over in silence"),
+    Mutation("learned", "gradient in self.written and", "", "a step dt is taken for the gradient of a time t"),
     Mutation(
         "learned",
         "own = (gradient for gradient, array in names.items() if array == name)",

@@ -1145,3 +1145,195 @@ def test_arrays_that_attributes_hold_are_named_as_not_checked(rng):
     report = check_layer(holding, rng.normal(size=(5, 3)))
     assert sorted(report.unchecked) == ["layer.W", "layer.b", "params['V']", "scales[0]"]
     assert all(a is b for a, b in zip(before, (holding.layer.W, holding.params["V"], holding.scales[0]), strict=True))
+
+
+class Slope:
+    """PReLU whose slope is a float."""
+
+    factor = 1.0  # of its gradient
+
+    def __init__(self, alpha=0.2):
+        self.alpha = alpha
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dy):
+        self.dalpha = self.factor * float(np.sum(dy * np.minimum(self.x, 0)))
+        return np.where(self.x > 0, dy, self.alpha * dy)
+
+
+@pytest.mark.parametrize("alpha", [0.2, np.float64(0.2)])
+def test_a_parameter_may_be_a_float(alpha, rng):
+    layer, x = Slope(alpha), rng.normal(size=(5, 3))
+    report = check_layer(layer, x)
+    assert [array.name for array in report.arrays] == ["dx", "dalpha"] and not report.unchecked
+    assert layer.alpha is alpha
+    layer.factor = 9.0
+    with pytest.raises(GradientError, match=r"dalpha +\(\) +WRONG .* ratio 9"):
+        check_layer(layer, x)
+    assert layer.alpha is alpha
+
+
+def test_a_float_beside_a_number_that_backward_does_not_write_is_no_parameter_of_it(rng):
+    """As a time t and a step dt; or where the gradient has another shape."""
+
+    class Step:
+        def __init__(self):
+            self.t, self.dt = 2.0, 0.1
+
+        def forward(self, x):
+            return x + self.dt * self.t * x
+
+        def backward(self, dy):
+            return dy * (1 + self.dt * self.t)
+
+    assert check_layer(Step(), rng.normal(size=(5, 3))).unchecked == ["t"]
+
+    class Whole(Slope):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dalpha = dx
+            return dx
+
+    assert check_layer(Whole(), rng.normal(size=(5, 3))).unchecked == ["alpha"]
+
+
+class Slotted:
+    __slots__ = ("W", "dW", "factor", "x")
+
+    def __init__(self, rng):
+        self.W, self.factor = rng.normal(size=(3, 4)), 1
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dy):
+        self.dW = self.factor * self.x.T @ dy
+        return dy @ self.W.T
+
+
+def test_attributes_may_be_slots(rng):
+    layer, x = Slotted(rng), rng.normal(size=(5, 3))
+    report = check_layer(layer, x)
+    assert [array.name for array in report.arrays] == ["dx", "dW"] and not report.unchecked
+    layer.factor = 9
+    with pytest.raises(GradientError, match=r"dW .* WRONG .* ratio 9"):
+        check_layer(layer, x)
+
+
+class Apart(Layer):
+    """A layer of the library's kind that does not declare what it is made of: none of this has a gradient."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.inner, self.slope = Dense(3, 4, rng=rng, dtype=np.float64), Slope()
+        self.scales, self.tuple = [rng.normal(size=4)], (rng.normal(size=4),)
+        self.turn, self.frozen = np.exp(1j * rng.normal(size=4)), rng.normal(size=4)
+        self.frozen.flags.writeable = False
+
+    def factors(self):
+        return self.scales[0] * self.tuple[0] * self.turn.real * self.frozen
+
+    def forward(self, x):
+        return self.slope.forward(self.inner.forward(x)) * self.factors()
+
+    def backward(self, dy):
+        dx = self.inner.backward(self.slope.backward(dy * self.factors()))
+        self.inner.dW *= 3
+        self.dturn = dy
+        return dx
+
+
+def test_what_a_layer_of_the_library_s_kind_holds_without_declaring_it_is_named_as_not_checked(rng):
+    layer = Apart(rng)
+    before = layer.inner.params.copy(), layer.frozen.copy()
+    names = ["frozen", "inner.W", "inner.b", "scales[0]", "slope.alpha", "tuple[0]", "turn"]
+    assert sorted(check_layer(layer, rng.normal(size=(5, 3))).unchecked) == names
+    assert (layer.inner.params == before[0]).all() and (layer.frozen == before[1]).all() and layer.slope.alpha == 0.2
+
+
+def test_other_names_of_what_is_checked_are_not_called_unchecked(rng):
+    """Here W and b are views of one vector, and W has a transpose and stands in a list."""
+
+    class Views(Plain):
+        def __init__(self, rng):
+            self.params = rng.normal(size=16)
+            self.W, self.b = self.params[:12].reshape(3, 4), self.params[12:]
+            self.WT, self.all = self.W.T, [self.W, self.b]
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.WT.T + self.all[1]
+
+    report = check_layer(Views(rng), rng.normal(size=(5, 3)))
+    assert [array.name for array in report.arrays] == ["dx", "dW", "db"] and not report.unchecked
+
+    class Columns(Plain):
+        """W is one half of a matrix, and the other half has no gradient."""
+
+        def __init__(self, rng):
+            super().__init__(rng)
+            both = rng.normal(size=(3, 8))
+            self.W, self.gate = both[:, :4], both[:, 4:]
+
+        def forward(self, x):
+            return super().forward(x) * self.gate[0]
+
+        def backward(self, dy):
+            return super().backward(dy * self.gate[0])
+
+    assert check_layer(Columns(rng), rng.normal(size=(5, 3))).unchecked == ["gate"]
+
+
+def test_two_names_of_one_array_have_each_its_gradient_checked(rng):
+    class Tied(Plain):
+        def __init__(self, rng):
+            super().__init__(rng)
+            self.V = self.W
+
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dV = 2 * self.dW
+            return dx
+
+    with pytest.raises(GradientError, match=r"Tied: 1 of 4 gradients wrong\n(.*\n)*  dV .* WRONG"):
+        check_layer(Tied(rng), rng.normal(size=(5, 3)))
+
+
+class Normalising:
+    """Batch normalisation without a variance; its averages are replaced, written into, and counted."""
+
+    def __init__(self):
+        self.mean, self.inside, self.count, self.kept = np.zeros(3), np.zeros(3), 0, [np.zeros(3)]
+
+    def forward(self, x):
+        mean = x.mean(axis=0)
+        self.mean, self.count = 0.9 * self.mean + 0.1 * mean, self.count + 1
+        self.inside += mean
+        self.kept[0] = self.kept[0] + mean
+        return x - mean
+
+    def backward(self, dy):
+        return dy - dy.mean(axis=0)
+
+
+def test_running_averages_of_a_plain_class_are_what_they_were(rng):
+    layer, x = Normalising(), rng.normal(size=(5, 3))
+    layer.forward(x)
+    arrays = layer.mean, layer.inside, layer.kept[0]
+    before = [array.copy() for array in arrays]
+    assert not check_layer(layer, x).unchecked
+    assert all(a is b for a, b in zip(arrays, (layer.mean, layer.inside, layer.kept[0]), strict=True))
+    assert all((a == b).all() for a, b in zip(arrays, before, strict=True)) and layer.count == 1
+
+    class Wrong(Normalising):
+        def backward(self, dy):
+            return dy
+
+    layer = Wrong()
+    with pytest.raises(GradientError):
+        check_layer(layer, x)
+    assert layer.count == 0 and not layer.mean.any()

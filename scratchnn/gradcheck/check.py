@@ -32,7 +32,7 @@ from scratchnn.gradcheck.another import (
 from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import MATCH, Facts
 from scratchnn.gradcheck.given import Constants, Given, argument_names
-from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
+from scratchnn.gradcheck.learned import Learned, expect_passes, name_of, places
 from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, numeric_projections
 from scratchnn.gradcheck.problem import (
     UPSTREAM,
@@ -215,14 +215,14 @@ def check_model(
 
 @contextmanager
 def undisturbed(model: Any) -> Iterator[None]:
-    """Running averages move with every forward pass; after the many of a check they are what they were."""
-    buffers = mapping(model, "buffers") or {}
-    before = {name: array.copy() for name, array in buffers.items()}
+    """Averages and counters move with every forward pass; after the many of a check they are what they were. So is a
+    float, which was an array in the meantime."""
+    before = [(place, np.array(place.value)) for place in places(model)]
     try:
         yield
     finally:
-        for name, array in before.items():
-            buffers[name][...] = array
+        for place, entries in before:
+            place.restore(place.value, entries)
 
 
 def check_problem(
