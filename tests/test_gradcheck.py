@@ -89,6 +89,32 @@ def test_no_slope_near_a_kink_is_wrong_and_trusted(x):
     assert numeric.trouble[0] in ("kink", "bends too sharply") or numeric.error[0] <= 1e-3
 
 
+@pytest.mark.parametrize(
+    "f, derivative, near",
+    [
+        (lambda t: 1 / t, lambda t: -1 / t**2, 1e-20),
+        (lambda t: np.log(abs(t)), lambda t: 1 / t, 1e-20),
+        (np.cbrt, lambda t: np.cbrt(t) / (3 * t), 1e-16),
+        (lambda t: abs(t) ** 1.5 + t, lambda t: 1.5 * np.sqrt(abs(t)) * np.sign(t) + 1, 1e-16),
+    ],
+    ids=["pole", "logarithm", "vertical", "bend"],
+)
+def test_where_every_step_looks_across_a_sharp_bend_nothing_is_measured(f, derivative, near):
+    """The shortest step is 10⁻¹³, and the bend is at 0."""
+    x = np.array([[1.0, 2.0], [near, 3.0], [0.5, 0.7]])
+    numeric = slopes(f, x)
+    assert np.isinf(numeric.error[1, 0]) and numeric.error[0, 0] < 1e-8
+
+    def check(factor, x=x):
+        return check_function(lambda x: (f(x), x), lambda dy, x: dy * derivative(x) * factor(x), [x])
+
+    assert "1 of 6 entries were not measured: forward bends too sharply there" in str(check(np.ones_like))
+    with pytest.raises(GradientError, match=r"1 of 6 entries wrong, worst at \[0, 0\]"):
+        check(lambda x: np.where(x == 1, 2, 1))
+    with pytest.raises(GradientError, match="nothing could be measured"):
+        check(np.ones_like, x[1:2, :1])
+
+
 def test_smooth_functions_have_no_kinks(rng):
     x = rng.normal(size=500)
     for f in (np.tanh, lambda t: t**3, lambda t: t, np.exp, lambda t: 0 * t):

@@ -15,7 +15,7 @@ from scratchnn.machinery.parameters import Array
 RELATIVE_TOLERANCE = 1e-8
 TROUBLES = {  # why an entry was not measured, as numeric.py calls it
     "noise": "are smaller than the rounding of forward lets them be measured",
-    "bends too sharply": "were measured badly: forward bends too sharply there",
+    "bends too sharply": "were not measured: forward bends too sharply there",
     "crosses kinks": "were not measured: they cross kinks, as of ReLU at 0; check entry by entry, or with biases "
     "that are not 0",
     "leaves the domain": "were not measured: forward gives no number on one side of them",
