@@ -149,7 +149,7 @@ MUTATIONS = [
         "the numbers of the second problem are not judged",
     ),
     Mutation(
-        "check",
+        "report",
         "return ROUNDINGS * EPSILON * max(",
         "return 1e6 * ROUNDINGS * EPSILON * max(",
         "backward may round a million times more",
@@ -395,7 +395,7 @@ MUTATIONS = [
     ),
     Mutation(
         "cause",
-        "if not is_near(answers[name], numeric):",
+        "if not is_right(answers[name], numeric, upstreams):",
         "if False:",
         "in numbers, all is right",
     ),

@@ -1125,6 +1125,13 @@ def test_a_size_that_is_written_as_a_number_has_a_line():
         check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 3))])
 
 
+def test_a_small_entry_that_is_wrong_in_other_problems_too_is_not_called_right_there():
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    with pytest.raises(GradientError, match="4 of 8 entries wrong") as caught:
+        check_function(lambda x: (x * [1, 1e-10], x), lambda dy, x: dy * [1, 2e-10], [x])
+    assert "It is right for other inputs" not in str(caught.value)
+
+
 class Clipped(PlainModel):
     """ReLU of b alone, which starts at 0: the kink is where it stands."""
 

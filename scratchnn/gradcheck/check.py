@@ -33,7 +33,7 @@ from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import MATCH, Facts
 from scratchnn.gradcheck.given import Constants, Given, argument_names
 from scratchnn.gradcheck.learned import Learned, expect_passes, name_of, places
-from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, numeric_projections
+from scratchnn.gradcheck.numeric import numeric_projections
 from scratchnn.gradcheck.problem import (
     UPSTREAM,
     Code,
@@ -44,7 +44,7 @@ from scratchnn.gradcheck.problem import (
     require_float64,
     verdict_alone,
 )
-from scratchnn.gradcheck.report import ArrayReport, Report
+from scratchnn.gradcheck.report import ArrayReport, Report, rounding_of
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
@@ -368,12 +368,6 @@ def compare(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, 
         for name in problem.arrays
     ]
     return Report(problem.subject, arrays, problem.unchecked, seconds=time.perf_counter() - began)
-
-
-def rounding_of(arrays: Sequence[Array]) -> float:
-    """What backward may lose by rounding: of the upstream gradient, as where it forms p − 1 and p is nearly 1, or of
-    the largest entry, where others are differences of such numbers."""
-    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(array))) for array in arrays)
 
 
 def projected(

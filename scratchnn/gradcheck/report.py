@@ -9,7 +9,7 @@ import numpy as np
 
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.notebook import page
-from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, NumericGradient
 from scratchnn.machinery.parameters import Array
 
 RELATIVE_TOLERANCE = 1e-8
@@ -97,6 +97,12 @@ class ArrayReport:
     def __str__(self) -> str:
         name, shape, verdict, largest, notes = self.cells()
         return f"{name:16} {shape:14} {verdict:5}   largest error {largest}" + f"; {notes}" * bool(notes)
+
+
+def rounding_of(arrays: Sequence[Array]) -> float:
+    """What backward may lose by rounding: of the upstream gradient, as where it forms p − 1 and p is nearly 1, or of
+    the largest entry, where others are differences of such numbers."""
+    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(array))) for array in arrays)
 
 
 @dataclass(frozen=True, repr=False)
