@@ -1040,6 +1040,40 @@ def test_a_float32_parameter_of_a_plain_class_is_refused_by_name(cls, rng):
         check_layer(cls(rng, dtype=np.float32), rng.normal(size=(5, 3)))
 
 
+@pytest.mark.parametrize("cls", [Plain, Declared])
+def test_a_parameter_that_cannot_be_written_to_is_told_so(cls, rng):
+    layer, x = cls(rng), rng.normal(size=(5, 3))
+    layer.b.flags.writeable = False
+    with pytest.raises(ValueError, match=r"behind db cannot be written to, and .*: keep a copy, array\.copy\(\)$"):
+        check_layer(layer, x)
+    layer = Plain(rng)
+    layer.W = np.broadcast_to(layer.W[:1], layer.W.shape)
+    with pytest.raises(ValueError, match="behind dW cannot be written to"):
+        check_layer(layer, x)
+
+
+@pytest.mark.parametrize("cls", [Plain, Declared])
+def test_an_empty_parameter_is_left_out(cls, rng):
+    class Bare(cls):
+        def __init__(self, rng):
+            super().__init__(rng)
+            self.b = np.zeros(0)
+            if cls is Declared:
+                self.parameters["b"] = self.b
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dy):
+            self.dW, self.db = self.x.T @ dy, np.zeros(0)
+            self.gradients = {"W": self.dW, "b": self.db}
+            return dy @ self.W.T
+
+    report = check_layer(Bare(rng), rng.normal(size=(5, 3)))
+    assert [array.name for array in report.arrays] == ["dx", "dW"] and not report.unchecked
+
+
 def test_what_cannot_be_checked_at_all_is_told_what_it_lacks(rng):
     class Half:
         def forward(self, x):

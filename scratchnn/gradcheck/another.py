@@ -141,7 +141,7 @@ def twice(length: int) -> int:
 def rows_of(inputs: Sequence[Array], constants: Sequence[Any]) -> int:
     """The number of examples, if there is more than one."""
     arrays = [a for a in (*inputs, *constants) if isinstance(a, np.ndarray)]
-    n = next((len(a) for a in arrays if a.ndim), 0)
+    n = next((len(a) for a in arrays if a.ndim and a.size), 0)
     return n if n > 1 else 0
 
 
@@ -195,7 +195,11 @@ def mixed(x: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
 
     def drawn() -> Array:
         array = redrawn(x, lengths, {}, rng)
-        return np.take_along_axis(array, rng.integers(0, len(array), array.shape), axis=0) if array.ndim else array
+        return (
+            np.take_along_axis(array, rng.integers(0, len(array), array.shape), axis=0)
+            if array.ndim and array.size
+            else array
+        )
 
     one, other = drawn(), drawn()
     between = one + rng.uniform(0.05, 0.95, one.shape) * (other - one)

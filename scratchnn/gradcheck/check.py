@@ -43,6 +43,7 @@ from scratchnn.gradcheck.problem import (
     check_contract,
     require_float64,
     verdict_alone,
+    with_entries,
 )
 from scratchnn.gradcheck.report import ArrayReport, Report, rounding_of
 from scratchnn.machinery.checks import type_name
@@ -86,7 +87,7 @@ def check_layer(
             def answers(returned: Any) -> dict[str, Any]:
                 return {**given.gradients(name_of(layer), returned, names), **learned.gradients()}
 
-            known = {**dict(zip(given.names, inputs, strict=True)), **learned.arrays}
+            known = with_entries({**dict(zip(given.names, inputs, strict=True)), **learned.arrays})
             return Problem(
                 subject=name_of(layer),
                 arrays=known,
@@ -129,7 +130,7 @@ def check_function(
 
     def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
         code = Code("function", forward, backward, lambda: given.arguments(inputs, constants), names)
-        arrays = dict(zip(given.names, inputs, strict=True))
+        arrays = with_entries(dict(zip(given.names, inputs, strict=True)))
         return Problem(
             subject=subject,
             arrays=arrays,
@@ -180,7 +181,7 @@ def check_model(
 
             return Problem(
                 subject=name_of(model),
-                arrays=learned.arrays,
+                arrays=with_entries(learned.arrays),
                 unchecked=learned.unchecked,
                 forward=code.outputs,
                 code=code,

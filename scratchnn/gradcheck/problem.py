@@ -98,6 +98,11 @@ class Code:
         return y
 
 
+def with_entries(arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Without the empty ones, in which nothing can be wrong; these, if there are no others."""
+    return {name: array for name, array in arrays.items() if array.size} or arrays
+
+
 def as_tuple(y: Any) -> tuple[Array, ...]:
     return y if isinstance(y, tuple) else (y,)
 
@@ -172,6 +177,11 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
     subject, arrays = problem.subject, problem.arrays
     for name, array in arrays.items():
         require_float64(f"the array behind {name}", array)
+        if not array.flags.writeable:
+            raise ValueError(
+                f"{subject}: the array behind {name} cannot be written to, and differences are taken by changing its "
+                "entries: keep a copy, array.copy()"
+            )
         if not array.size:
             raise ValueError(f"{subject}: the array behind {name} has shape {array.shape}: there is nothing to check")
     known = {id(array) for array in arrays.values()}
@@ -206,7 +216,7 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         if said := misfit(error, problem.code.backward, arrays):
             raise GradientError(f"{subject}: {said}") from error
         raise
-    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in returned.items()}
+    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in returned.items() if name in arrays}
     answer |= {name: np.array(g) for name, g in answer.items() if isinstance(g, float) and not np.ndim(arrays[name])}
     if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
         raise GradientError(
