@@ -277,6 +277,18 @@ def test_a_wrong_answer_cannot_hide_among_entries_that_cannot_be_judged(rng):
         check_layer(Fast(), rng.normal(size=(5, 4)))
 
 
+def test_bytes_in_another_order_are_called_so(rng):
+    x = rng.normal(size=(5, 3))
+    turned = x.astype(x.dtype.newbyteorder())
+    with pytest.raises(
+        TypeError, match=r"input x is [<>]f8: its bytes are in another order than this machine's\. Conv"
+    ):
+        check_layer(Tanh(), turned)
+    with pytest.raises(TypeError, match=r"input x is float32: float32 has no digits to spare"):
+        check_layer(Tanh(), x.astype(np.float32))
+    assert check_layer(Tanh(), turned.astype(np.float64)).passed
+
+
 def test_float32_is_refused(rng):
     with pytest.raises(TypeError, match=r"needs float64, and the input x is float32.*astype"):
         check_layer(Tanh(), np.ones((2, 2), np.float32))

@@ -287,8 +287,11 @@ def require_float64(what: str, array: Any) -> None:
     if dtype is None or dtype.kind != "f":
         got = f"a {type(array).__name__}" if dtype is None else f"an array of {dtype}"
         raise TypeError(f"a gradient check needs float64 arrays, and {what} is {got}: convert it, np.asarray(x, float)")
+    why = "float32 has no digits to spare for differences"
+    if dtype == np.dtype(np.float64).newbyteorder():
+        why = "its bytes are in another order than this machine's"
     raise TypeError(
-        f"a gradient check needs float64, and {what} is {dtype}: float32 has no digits to spare for differences. "
+        f"a gradient check needs float64, and {what} is {dtype}: {why}. "
         "Convert the inputs with x.astype(np.float64) and the model with model.astype(np.float64)"
     )
 
