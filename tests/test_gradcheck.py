@@ -1382,6 +1382,36 @@ def test_two_names_of_one_array_have_each_its_gradient_checked(rng):
         check_layer(Tied(rng), rng.normal(size=(5, 3)))
 
 
+class Unwilling:
+    """An object whose properties cannot be read."""
+
+    __slots__ = ("empty", "number")
+
+    def __init__(self):
+        self.number = 1
+
+    @property
+    def parameters(self):
+        raise RuntimeError("not now")
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_whatever_else_a_layer_keeps_is_left_alone(rng, tmp_path):
+    layer = Plain(rng)
+    np.savez(tmp_path / "closed.npz", a=np.ones(3))
+    with np.load(tmp_path / "closed.npz") as layer.closed:
+        pass
+    with (tmp_path / "open").open("w", encoding="utf-8") as layer.file:
+        layer.unwilling, layer.places, layer.kinds = Unwilling(), iter([1]), np.array([None, "a"])
+        layer.masked, layer.matrix = np.ma.masked_array([1.0, 2.0], [False, True]), np.matrix([[1.0, 2.0]])
+        report = check_layer(layer, rng.normal(size=(5, 3)))
+        assert report.passed and not report.unchecked and not layer.file.closed
+    assert next(layer.places) == 1 and layer.masked.mask.tolist() == [False, True]
+
+
 class Normalising:
     """Batch normalisation without a variance; its averages are replaced, written into, and counted."""
 

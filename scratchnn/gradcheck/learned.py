@@ -119,15 +119,16 @@ class Place:
         if isinstance(self.holder, dict) or (isinstance(self.holder, list) and self.key < len(self.holder)):
             self.holder[self.key] = value
         elif not isinstance(self.holder, COLLECTIONS):
-            if self.key in getattr(self.holder, "__dict__", {}):
-                vars(self.holder)[self.key] = value
+            own = attributes_of(self.holder)
+            if self.key in own:
+                own[self.key] = value
             else:
-                object.__setattr__(self.holder, self.key, value)
+                object.__setattr__(self.holder, self.key, value)  # a slot
 
     def restore(self, value: Any, entries: Array) -> None:
         """What was kept there, with the entries that it had."""
         if can_be_written(value):
-            value[...] = entries
+            np.asarray(value)[...] = entries  # a masked array keeps its mask
         if self.now is not value:
             self.put(value)
 
@@ -144,10 +145,13 @@ def places(model: Any) -> Iterator[Place]:
             continue
         seen[id(holder)] = holder
         collection = isinstance(holder, COLLECTIONS)
-        declared = {} if collection or holder is model else dict(mapping(holder, "parameters") or {})
+        declared: Mapping[str, Any] = {}
+        if holder is not model:
+            with suppress(Exception):  # a property may raise anything
+                declared = mapping(holder, "parameters") or {}
         for key, item in declared.items():
             if isinstance(item, np.ndarray):
-                yield Place(f"{above}.{key}", declared, key, item)
+                yield Place(f"{above}.{key}", {key: item}, key, item)
         for key, item in items.items():
             name = f"{above}[{key!r}]" if collection else f"{above}.{key}".lstrip(".")
             if isinstance(item, np.ndarray) or (not collection and isinstance(item, int | float | np.number)):
@@ -162,14 +166,22 @@ def held_by(holder: Any) -> dict[Any, Any]:
         return dict(enumerate(holder)) if isinstance(holder, list | tuple) else dict(holder)
     if isinstance(holder, type | ModuleType | np.ndarray):
         return {}
-    slots = [
-        name
-        for cls in type(holder).__mro__
-        if "__slots__" in vars(cls)
-        for name, member in vars(cls).items()
-        if isinstance(member, MemberDescriptorType) and hasattr(holder, name)
-    ]
-    return {**{name: getattr(holder, name) for name in slots}, **getattr(holder, "__dict__", {})}
+    found = dict(attributes_of(holder))
+    for cls in type(holder).__mro__:
+        for name, member in vars(cls).items() if "__slots__" in vars(cls) else ():
+            if isinstance(member, MemberDescriptorType):
+                with suppress(AttributeError):  # a slot may be empty
+                    found[name] = member.__get__(holder)
+    return found
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """The `__dict__` of an object, without its own way of looking up attributes, which may raise anything."""
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return {}
+    return attributes
 
 
 def can_be_written(value: Any) -> bool:
@@ -186,18 +198,16 @@ def moved(place: Place, forward: Forward) -> tuple[bool, bool]:
     if not isinstance(place.now, np.ndarray | float | np.floating):  # forward keeps something else there
         return False, False
     value = place.now
-    array: Array = np.asanyarray(value)  # the same object, unless it is a number
-    if not array.flags.writeable:
-        array = array.copy()
-    entries = array.copy()
-    noise = np.random.default_rng(0).standard_normal(array.shape)
-    other = np.asarray(array + 1e-3 * np.maximum(1, np.abs(array)) * noise).astype(array.dtype)
+    entries = np.array(value)
+    noise = np.random.default_rng(0).standard_normal(entries.shape)
+    other = np.asarray(entries + 1e-3 * np.maximum(1, np.abs(entries)) * noise).astype(entries.dtype)
+    array = value if can_be_written(value) else other.copy()
     if array is not value:
         place.put(array)
-    array[...] = other
+    np.asarray(array)[...] = other
     try:
         after = outputs_of(forward)
-        stays = place.now is array and np.array_equal(array, other, equal_nan=True)
+        stays = place.now is array and np.array_equal(np.asarray(array), other, equal_nan=True)
     except Exception:  # forward checks its arrays
         return array is value, True
     finally:
