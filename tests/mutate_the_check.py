@@ -121,12 +121,12 @@ MUTATIONS = [
     Mutation("numeric", '"" if measured else "noise"', '""', "what drowns in noise is called measured"),
     Mutation(
         "numeric",
-        'np.where(trouble == "kink", np.inf, error)',
+        "np.where(kinks, np.inf, error)",
         "error",
         "along a direction that crosses kinks, a slope is called wrong",
     ),
     # ---- what one problem does not show
-    Mutation("check", "    expect_linear(here, upstreams)\n", "", "what is clipped passes"),
+    Mutation("check", "    expect_linear(here, upstreams)\n    expect_own", "    expect_own", "what is clipped passes"),
     Mutation("check", "LARGE = 2.0**14", "LARGE = 2.0", "what is clipped at large values passes"),
     Mutation(
         "check",
@@ -278,8 +278,8 @@ MUTATIONS = [
     ),
     Mutation(
         "shapes",
-        "fitting.append((wanted is not None and shape != wanted, changes, text, shape))",
-        "fitting.append((False, changes, text, shape))",
+        "fitting.append((wanted is not None and shape != wanted, changes, turned, text, shape))",
+        "fitting.append((False, changes, turned, text, shape))",
         "advises what has not the shape that is wanted",
     ),
     Mutation("shapes", "= min(fitting, key", "= max(fitting, key", "prefers what has not the shape that is wanted"),
