@@ -564,8 +564,8 @@ EQUIVALENT = [
     ),
     Equivalent(
         "gradcheck.another",
-        "n = next((len(a) for a in arrays if a.ndim), 0)",
-        ("n = next((len(a) for a in arrays if a.ndim), 1)",),
+        "n = next((len(a) for a in arrays if a.ndim and a.size), 0)",
+        ("n = next((len(a) for a in arrays if a.ndim and a.size), 1)",),
         "1 example and none are both 0 in the end",
     ),
     Equivalent(

@@ -121,12 +121,12 @@ MUTATIONS = [
     Mutation("numeric", '"" if measured else "noise"', '""', "what drowns in noise is called measured"),
     Mutation(
         "numeric",
-        'np.where(trouble == "kink", np.inf, error)',
+        "np.where(kinks, np.inf, error)",
         "error",
         "along a direction that crosses kinks, a slope is called wrong",
     ),
     # ---- what one problem does not show
-    Mutation("check", "    expect_linear(here, upstreams)\n", "", "what is clipped passes"),
+    Mutation("check", "    expect_linear(here, upstreams)\n    expect_own", "    expect_own", "what is clipped passes"),
     Mutation("check", "LARGE = 2.0**14", "LARGE = 2.0", "what is clipped at large values passes"),
     Mutation(
         "check",
@@ -149,7 +149,7 @@ MUTATIONS = [
         "the numbers of the second problem are not judged",
     ),
     Mutation(
-        "check",
+        "report",
         "return ROUNDINGS * EPSILON * max(",
         "return 1e6 * ROUNDINGS * EPSILON * max(",
         "backward may round a million times more",
@@ -253,7 +253,11 @@ MUTATIONS = [
     ),
     # ---- which arrays, by which names
     Mutation("learned", "elif changes:", "elif False:", "an array without a gradient is passed over in silence"),
-    Mutation("learned", "return True, True", "return True, False", "an array that cannot be moved is passed over"),
+    Mutation(
+        "learned", "return array is value, True", "return True, False", "an array that cannot be moved is passed over"
+    ),
+    Mutation("learned", 'kind in "fc"', 'kind in "f"', "complex parameters are passed over in silence"),
+    Mutation("learned", "gradient in self.written and", "", "a step dt is taken for the gradient of a time t"),
     Mutation(
         "learned",
         "own = (gradient for gradient, array in names.items() if array == name)",
@@ -274,8 +278,8 @@ MUTATIONS = [
     ),
     Mutation(
         "shapes",
-        "fitting.append((wanted is not None and shape != wanted, changes, text, shape))",
-        "fitting.append((False, changes, text, shape))",
+        "fitting.append((wanted is not None and shape != wanted, changes, turned, text, shape))",
+        "fitting.append((False, changes, turned, text, shape))",
         "advises what has not the shape that is wanted",
     ),
     Mutation("shapes", "= min(fitting, key", "= max(fitting, key", "prefers what has not the shape that is wanted"),
@@ -391,7 +395,7 @@ MUTATIONS = [
     ),
     Mutation(
         "cause",
-        "if not is_near(answers[name], numeric):",
+        "if not is_right(answers[name], numeric, upstreams):",
         "if False:",
         "in numbers, all is right",
     ),

@@ -89,6 +89,32 @@ def test_no_slope_near_a_kink_is_wrong_and_trusted(x):
     assert numeric.trouble[0] in ("kink", "bends too sharply") or numeric.error[0] <= 1e-3
 
 
+@pytest.mark.parametrize(
+    "f, derivative, near",
+    [
+        (lambda t: 1 / t, lambda t: -1 / t**2, 1e-20),
+        (lambda t: np.log(abs(t)), lambda t: 1 / t, 1e-20),
+        (np.cbrt, lambda t: np.cbrt(t) / (3 * t), 1e-16),
+        (lambda t: abs(t) ** 1.5 + t, lambda t: 1.5 * np.sqrt(abs(t)) * np.sign(t) + 1, 1e-16),
+    ],
+    ids=["pole", "logarithm", "vertical", "bend"],
+)
+def test_where_every_step_looks_across_a_sharp_bend_nothing_is_measured(f, derivative, near):
+    """The shortest step is 10⁻¹³, and the bend is at 0."""
+    x = np.array([[1.0, 2.0], [near, 3.0], [0.5, 0.7]])
+    numeric = slopes(f, x)
+    assert np.isinf(numeric.error[1, 0]) and numeric.error[0, 0] < 1e-8
+
+    def check(factor, x=x):
+        return check_function(lambda x: (f(x), x), lambda dy, x: dy * derivative(x) * factor(x), [x])
+
+    assert "1 of 6 entries were not measured: forward bends too sharply there" in str(check(np.ones_like))
+    with pytest.raises(GradientError, match=r"1 of 6 entries wrong, worst at \[0, 0\]"):
+        check(lambda x: np.where(x == 1, 2, 1))
+    with pytest.raises(GradientError, match="nothing could be measured"):
+        check(np.ones_like, x[1:2, :1])
+
+
 def test_smooth_functions_have_no_kinks(rng):
     x = rng.normal(size=500)
     for f in (np.tanh, lambda t: t**3, lambda t: t, np.exp, lambda t: 0 * t):
@@ -249,6 +275,18 @@ def test_a_wrong_answer_cannot_hide_among_entries_that_cannot_be_judged(rng):
 
     with pytest.raises(GradientError, match=r"WRONG|half of dx or more"):
         check_layer(Fast(), rng.normal(size=(5, 4)))
+
+
+def test_bytes_in_another_order_are_called_so(rng):
+    x = rng.normal(size=(5, 3))
+    turned = x.astype(x.dtype.newbyteorder())
+    with pytest.raises(
+        TypeError, match=r"input x is [<>]f8: its bytes are in another order than this machine's\. Conv"
+    ):
+        check_layer(Tanh(), turned)
+    with pytest.raises(TypeError, match=r"input x is float32: float32 has no digits to spare"):
+        check_layer(Tanh(), x.astype(np.float32))
+    assert check_layer(Tanh(), turned.astype(np.float64)).passed
 
 
 def test_float32_is_refused(rng):
@@ -1014,6 +1052,40 @@ def test_a_float32_parameter_of_a_plain_class_is_refused_by_name(cls, rng):
         check_layer(cls(rng, dtype=np.float32), rng.normal(size=(5, 3)))
 
 
+@pytest.mark.parametrize("cls", [Plain, Declared])
+def test_a_parameter_that_cannot_be_written_to_is_told_so(cls, rng):
+    layer, x = cls(rng), rng.normal(size=(5, 3))
+    layer.b.flags.writeable = False
+    with pytest.raises(ValueError, match=r"behind db cannot be written to, and .*: keep a copy, array\.copy\(\)$"):
+        check_layer(layer, x)
+    layer = Plain(rng)
+    layer.W = np.broadcast_to(layer.W[:1], layer.W.shape)
+    with pytest.raises(ValueError, match="behind dW cannot be written to"):
+        check_layer(layer, x)
+
+
+@pytest.mark.parametrize("cls", [Plain, Declared])
+def test_an_empty_parameter_is_left_out(cls, rng):
+    class Bare(cls):
+        def __init__(self, rng):
+            super().__init__(rng)
+            self.b = np.zeros(0)
+            if cls is Declared:
+                self.parameters["b"] = self.b
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dy):
+            self.dW, self.db = self.x.T @ dy, np.zeros(0)
+            self.gradients = {"W": self.dW, "b": self.db}
+            return dy @ self.W.T
+
+    report = check_layer(Bare(rng), rng.normal(size=(5, 3)))
+    assert [array.name for array in report.arrays] == ["dx", "dW"] and not report.unchecked
+
+
 def test_what_cannot_be_checked_at_all_is_told_what_it_lacks(rng):
     class Half:
         def forward(self, x):
@@ -1099,6 +1171,13 @@ def test_a_size_that_is_written_as_a_number_has_a_line():
         check_function(forward, backward, [np.random.default_rng(0).normal(size=(5, 3))])
 
 
+def test_a_small_entry_that_is_wrong_in_other_problems_too_is_not_called_right_there():
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    with pytest.raises(GradientError, match="4 of 8 entries wrong") as caught:
+        check_function(lambda x: (x * [1, 1e-10], x), lambda dy, x: dy * [1, 2e-10], [x])
+    assert "It is right for other inputs" not in str(caught.value)
+
+
 class Clipped(PlainModel):
     """ReLU of b alone, which starts at 0: the kink is where it stands."""
 
@@ -1145,3 +1224,225 @@ def test_arrays_that_attributes_hold_are_named_as_not_checked(rng):
     report = check_layer(holding, rng.normal(size=(5, 3)))
     assert sorted(report.unchecked) == ["layer.W", "layer.b", "params['V']", "scales[0]"]
     assert all(a is b for a, b in zip(before, (holding.layer.W, holding.params["V"], holding.scales[0]), strict=True))
+
+
+class Slope:
+    """PReLU whose slope is a float."""
+
+    factor = 1.0  # of its gradient
+
+    def __init__(self, alpha=0.2):
+        self.alpha = alpha
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dy):
+        self.dalpha = self.factor * float(np.sum(dy * np.minimum(self.x, 0)))
+        return np.where(self.x > 0, dy, self.alpha * dy)
+
+
+@pytest.mark.parametrize("alpha", [0.2, np.float64(0.2)])
+def test_a_parameter_may_be_a_float(alpha, rng):
+    layer, x = Slope(alpha), rng.normal(size=(5, 3))
+    report = check_layer(layer, x)
+    assert [array.name for array in report.arrays] == ["dx", "dalpha"] and not report.unchecked
+    assert layer.alpha is alpha
+    layer.factor = 9.0
+    with pytest.raises(GradientError, match=r"dalpha +\(\) +WRONG .* ratio 9"):
+        check_layer(layer, x)
+    assert layer.alpha is alpha
+
+
+def test_a_float_beside_a_number_that_backward_does_not_write_is_no_parameter_of_it(rng):
+    """As a time t and a step dt; or where the gradient has another shape."""
+
+    class Step:
+        def __init__(self):
+            self.t, self.dt = 2.0, 0.1
+
+        def forward(self, x):
+            return x + self.dt * self.t * x
+
+        def backward(self, dy):
+            return dy * (1 + self.dt * self.t)
+
+    assert check_layer(Step(), rng.normal(size=(5, 3))).unchecked == ["t"]
+
+    class Whole(Slope):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dalpha = dx
+            return dx
+
+    assert check_layer(Whole(), rng.normal(size=(5, 3))).unchecked == ["alpha"]
+
+
+class Slotted:
+    __slots__ = ("W", "dW", "factor", "x")
+
+    def __init__(self, rng):
+        self.W, self.factor = rng.normal(size=(3, 4)), 1
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dy):
+        self.dW = self.factor * self.x.T @ dy
+        return dy @ self.W.T
+
+
+def test_attributes_may_be_slots(rng):
+    layer, x = Slotted(rng), rng.normal(size=(5, 3))
+    report = check_layer(layer, x)
+    assert [array.name for array in report.arrays] == ["dx", "dW"] and not report.unchecked
+    layer.factor = 9
+    with pytest.raises(GradientError, match=r"dW .* WRONG .* ratio 9"):
+        check_layer(layer, x)
+
+
+class Apart(Layer):
+    """A layer of the library's kind that does not declare what it is made of: none of this has a gradient."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.inner, self.slope = Dense(3, 4, rng=rng, dtype=np.float64), Slope()
+        self.scales, self.tuple = [rng.normal(size=4)], (rng.normal(size=4),)
+        self.turn, self.frozen = np.exp(1j * rng.normal(size=4)), rng.normal(size=4)
+        self.frozen.flags.writeable = False
+
+    def factors(self):
+        return self.scales[0] * self.tuple[0] * self.turn.real * self.frozen
+
+    def forward(self, x):
+        return self.slope.forward(self.inner.forward(x)) * self.factors()
+
+    def backward(self, dy):
+        dx = self.inner.backward(self.slope.backward(dy * self.factors()))
+        self.inner.dW *= 3
+        self.dturn = dy
+        return dx
+
+
+def test_what_a_layer_of_the_library_s_kind_holds_without_declaring_it_is_named_as_not_checked(rng):
+    layer = Apart(rng)
+    before = layer.inner.params.copy(), layer.frozen.copy()
+    names = ["frozen", "inner.W", "inner.b", "scales[0]", "slope.alpha", "tuple[0]", "turn"]
+    assert sorted(check_layer(layer, rng.normal(size=(5, 3))).unchecked) == names
+    assert (layer.inner.params == before[0]).all() and (layer.frozen == before[1]).all() and layer.slope.alpha == 0.2
+
+
+def test_other_names_of_what_is_checked_are_not_called_unchecked(rng):
+    """Here W and b are views of one vector, and W has a transpose and stands in a list."""
+
+    class Views(Plain):
+        def __init__(self, rng):
+            self.params = rng.normal(size=16)
+            self.W, self.b = self.params[:12].reshape(3, 4), self.params[12:]
+            self.WT, self.all = self.W.T, [self.W, self.b]
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.WT.T + self.all[1]
+
+    report = check_layer(Views(rng), rng.normal(size=(5, 3)))
+    assert [array.name for array in report.arrays] == ["dx", "dW", "db"] and not report.unchecked
+
+    class Columns(Plain):
+        """W is one half of a matrix, and the other half has no gradient."""
+
+        def __init__(self, rng):
+            super().__init__(rng)
+            both = rng.normal(size=(3, 8))
+            self.W, self.gate = both[:, :4], both[:, 4:]
+
+        def forward(self, x):
+            return super().forward(x) * self.gate[0]
+
+        def backward(self, dy):
+            return super().backward(dy * self.gate[0])
+
+    assert check_layer(Columns(rng), rng.normal(size=(5, 3))).unchecked == ["gate"]
+
+
+def test_two_names_of_one_array_have_each_its_gradient_checked(rng):
+    class Tied(Plain):
+        def __init__(self, rng):
+            super().__init__(rng)
+            self.V = self.W
+
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dV = 2 * self.dW
+            return dx
+
+    with pytest.raises(GradientError, match=r"Tied: 1 of 4 gradients wrong\n(.*\n)*  dV .* WRONG"):
+        check_layer(Tied(rng), rng.normal(size=(5, 3)))
+
+
+class Unwilling:
+    """An object whose properties cannot be read."""
+
+    __slots__ = ("empty", "number")
+
+    def __init__(self):
+        self.number = 1
+
+    @property
+    def parameters(self):
+        raise RuntimeError("not now")
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_whatever_else_a_layer_keeps_is_left_alone(rng, tmp_path):
+    layer = Plain(rng)
+    np.savez(tmp_path / "closed.npz", a=np.ones(3))
+    with np.load(tmp_path / "closed.npz") as layer.closed:
+        pass
+    with (tmp_path / "open").open("w", encoding="utf-8") as layer.file:
+        layer.unwilling, layer.places, layer.kinds = Unwilling(), iter([1]), np.array([None, "a"])
+        layer.masked, layer.matrix = np.ma.masked_array([1.0, 2.0], [False, True]), np.matrix([[1.0, 2.0]])
+        report = check_layer(layer, rng.normal(size=(5, 3)))
+        assert report.passed and not report.unchecked and not layer.file.closed
+    assert next(layer.places) == 1 and layer.masked.mask.tolist() == [False, True]
+
+
+class Normalising:
+    """Batch normalisation without a variance; its averages are replaced, written into, and counted."""
+
+    def __init__(self):
+        self.mean, self.inside, self.count, self.kept = np.zeros(3), np.zeros(3), 0, [np.zeros(3)]
+
+    def forward(self, x):
+        mean = x.mean(axis=0)
+        self.mean, self.count = 0.9 * self.mean + 0.1 * mean, self.count + 1
+        self.inside += mean
+        self.kept[0] = self.kept[0] + mean
+        return x - mean
+
+    def backward(self, dy):
+        return dy - dy.mean(axis=0)
+
+
+def test_running_averages_of_a_plain_class_are_what_they_were(rng):
+    layer, x = Normalising(), rng.normal(size=(5, 3))
+    layer.forward(x)
+    arrays = layer.mean, layer.inside, layer.kept[0]
+    before = [array.copy() for array in arrays]
+    assert not check_layer(layer, x).unchecked
+    assert all(a is b for a, b in zip(arrays, (layer.mean, layer.inside, layer.kept[0]), strict=True))
+    assert all((a == b).all() for a, b in zip(arrays, before, strict=True)) and layer.count == 1
+
+    class Wrong(Normalising):
+        def backward(self, dy):
+            return dy
+
+    layer = Wrong()
+    with pytest.raises(GradientError):
+        check_layer(layer, x)
+    assert layer.count == 0 and not layer.mean.any()

@@ -111,6 +111,58 @@ def test_one_array_may_be_two_inputs() -> None:
     check_function(lambda x, z: (x * z, (x, z)), lambda dy, cache: (dy * cache[1], dy * cache[0]), {"x": X, "z": X})
 
 
+class Sum:
+    """As many inputs as are given; the last one's gradient is so many times too large."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, *xs):
+        self.count = len(xs)
+        return sum(xs)
+
+    def backward(self, dy):
+        return (*[dy] * (self.count - 1), self.factor * dy)
+
+
+def test_forward_may_take_any_number_of_inputs() -> None:
+    assert [array.name for array in check_layer(Sum(1), X, 2 * X, 3 * X).arrays] == ["dxs[0]", "dxs[1]", "dxs[2]"]
+    with pytest.raises(GradientError, match=r"dxs\[1\] .*WRONG.*ratio 3"):
+        check_layer(Sum(3), X, 2 * X)
+
+    def forward(a, *xs):
+        return a * xs[0], (a, xs)
+
+    report = check_function(forward, lambda dy, cache: (dy * cache[1][0], dy * cache[0]), [X, 2 * X])
+    assert [array.name for array in report.arrays] == ["da", "dxs[0]"]
+    with pytest.raises(TypeError, match=r"^there are 3 inputs, and forward takes a, b$"):
+        check_function(lambda a, b: (a * b, None), lambda dy, cache: (dy, dy), [X, X, X])
+
+
+@pytest.mark.parametrize("shape", [(0,), (5, 0), (0, 3)])
+@pytest.mark.parametrize("names", ["xe", "ex"])
+def test_an_empty_input_is_left_out(shape, names) -> None:
+    """And other sizes are tried all the same."""
+    arrays = {"x": X, "e": np.zeros(shape)}
+    inputs = {name: arrays[name] for name in names}
+
+    def forward(x, e, none):
+        return (x**2).mean(axis=0), (x, e)
+
+    def check(n):
+        def backward(dy, cache):
+            x, e = cache
+            return {"x": 2 * x * dy / (n or len(x)), "e": np.zeros_like(e)}
+
+        return check_function(forward, backward, inputs, constants={"none": None})
+
+    assert [array.name for array in check(None).arrays] == ["dx"]
+    with pytest.raises(GradientError, match="is a size written as a number"):
+        check(5)
+    with pytest.raises(ValueError, match="there is nothing to check"):
+        check_function(lambda e: (e, None), lambda dy, _: dy, [np.zeros(shape)])
+
+
 def cell(x, state):
     h, c = state
     new = np.tanh(x + 2 * c) * h

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+
 import blind
 import numpy as np
 import pytest
@@ -107,6 +110,11 @@ def made(inputs, constants):
     return Problem("made", dict(zip(names, inputs, strict=True)), code.outputs, code, lambda returned: {})
 
 
+def made_of(forward, inputs, constants):
+    code = Code("function", forward, lambda dy, cache: dy, lambda: ((*inputs, *constants), {}))
+    return Problem("made", {"dx": inputs[0]}, code.outputs, code, lambda returned: {})
+
+
 def test_another_problem_has_other_lengths_that_fit():
     rng = np.random.default_rng(1)
     x, W = rng.uniform(2, 3, (4, 3)), rng.uniform(-1, 0, (3, 5))
@@ -146,6 +154,40 @@ def test_a_permutation_stays_one():
     assert all(sorted(each) == [*range(len(each))] for each in seen)
     with pytest.raises(GradientError, match="not linear in the upstream gradient"):
         check_function(lambda x: (2 * x, None), lambda dy, cache: 2 * np.clip(dy, -50, 50), [x])
+
+
+def segments(x, offsets):
+    return np.array([x[start:end].sum(axis=0) for start, end in pairwise(offsets)]), offsets
+
+
+def segments_backward(dy, offsets):
+    return np.repeat(dy, np.diff(offsets), axis=0)
+
+
+@pytest.mark.parametrize("offsets", [[0, 2, 3, 5], [0, 2, 2, 5], [0, 1, 2, 3, 4, 5], [0, 5]], ids=str)
+@pytest.mark.parametrize("columns", [3, 5])  # as many as rows
+def test_segments_of_an_axis_end_where_it_ends(offsets, columns):
+    x, offsets = np.random.default_rng(1).normal(size=(5, columns)), np.array(offsets)
+    seen = []
+
+    def noting(x, offsets):
+        seen.append((x, offsets))
+        return segments(x, offsets)
+
+    assert check_function(noting, segments_backward, {"x": x}, [offsets]).passed
+    assert all(each[0] == 0 and each[-1] == len(x) and (np.diff(each) >= 0).all() for x, each in seen)
+    assert {len(x) for x, _ in seen} > {5}
+    if (np.diff(offsets) > 0).all():
+        assert all((np.diff(each) > 0).all() for _, each in seen)
+
+
+def test_segments_written_as_numbers_are_found():
+    """Others have other lengths, of the same sizes too; there may be another number of them."""
+    x, offsets = np.random.default_rng(1).normal(size=(5, 3)), np.array([0, 2, 3, 5])
+    with pytest.raises(GradientError, match=r"right for the inputs given.* wrong for others"):
+        check_function(segments, lambda dy, _: np.repeat(dy, [2, 1, 2], axis=0), {"x": x}, [offsets])
+    values = [other_values(partial(made_of, segments), [x], [offsets], seed) for seed in range(5)]
+    assert len({str(problem.code.arguments()[0][1]) for problem in values}) > 1
 
 
 def test_labels_one_hot_and_shares_stay_so():

@@ -30,7 +30,7 @@ from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, left_out, 
 from scratchnn.gradcheck.facts import Evidence, Facts
 from scratchnn.gradcheck.graph import Link, Node, derivative, traced
 from scratchnn.gradcheck.intermediates import Intermediates, plain
-from scratchnn.gradcheck.learned import moved
+from scratchnn.gradcheck.learned import Place, moved
 from scratchnn.gradcheck.line import Judge, equal
 from scratchnn.gradcheck.numeric import STEP, NumericGradient, numeric_gradient, slope
 from scratchnn.gradcheck.problem import Code, Problem, evidence, numeric_jacobian, shape_hint
@@ -163,9 +163,10 @@ def test_the_second_of_two_outputs_is_called_number_2():
 def test_a_parameter_is_moved_in_proportion_to_its_size_where_it_is_large():
     """A thousandth of 10²⁰ changes it, a thousandth does not."""
     holder = {"W": np.array([1e20, 1e-3])}
-    assert moved(holder, "W", lambda: [2 * holder["W"][:1]]) == (True, True)
-    assert moved(holder, "W", lambda: [2 * holder["W"][1:]]) == (True, True)
-    assert moved(holder, "W", lambda: [np.ones(1)]) == (True, False)
+    place = Place("W", holder, "W", holder["W"])
+    assert moved(place, lambda: [2 * holder["W"][:1]]) == (True, True)
+    assert moved(place, lambda: [2 * holder["W"][1:]]) == (True, True)
+    assert moved(place, lambda: [np.ones(1)]) == (True, False)
 
 
 # ---- evidence and its relations

@@ -141,7 +141,7 @@ def twice(length: int) -> int:
 def rows_of(inputs: Sequence[Array], constants: Sequence[Any]) -> int:
     """The number of examples, if there is more than one."""
     arrays = [a for a in (*inputs, *constants) if isinstance(a, np.ndarray)]
-    n = next((len(a) for a in arrays if a.ndim), 0)
+    n = next((len(a) for a in arrays if a.ndim and a.size), 0)
     return n if n > 1 else 0
 
 
@@ -174,7 +174,9 @@ def attempt(
         before = [y.shape for y in outputs_of(make(inputs, constants).forward)]
         others = [mixed(x, lengths, rng) for x in inputs]
         others = others if decimals is None else [np.round(x, decimals) for x in others]
-        problem = make(others, [redrawn(c, lengths, picks, rng) for c in constants])
+        offsets = [other_offsets(c, inputs, lengths, rng) for c in constants]
+        pairs = zip(constants, offsets, strict=True)
+        problem = make(others, [redrawn(c, lengths, picks, rng) if o is None else o for c, o in pairs])
         after = outputs_of(problem.forward)
     except Exception:  # whatever a forward makes of inputs that its user did not give it
         return None
@@ -193,11 +195,33 @@ def mixed(x: Array, lengths: Lengths, rng: np.random.Generator) -> Array:
 
     def drawn() -> Array:
         array = redrawn(x, lengths, {}, rng)
-        return np.take_along_axis(array, rng.integers(0, len(array), array.shape), axis=0) if array.ndim else array
+        return (
+            np.take_along_axis(array, rng.integers(0, len(array), array.shape), axis=0)
+            if array.ndim and array.size
+            else array
+        )
 
     one, other = drawn(), drawn()
     between = one + rng.uniform(0.05, 0.95, one.shape) * (other - one)
     return np.asarray(np.where(one == other, one * rng.uniform(0.8, 1.2, one.shape), between))
+
+
+def other_offsets(constant: Any, inputs: Sequence[Array], lengths: Lengths, rng: np.random.Generator) -> Array | None:
+    """Whole numbers that ascend from 0 to the length of an axis say where its segments begin and end: others of these,
+    up to its new length; no segment is empty if none is now. None for anything else."""
+    whole = isinstance(constant, np.ndarray) and constant.ndim == 1 and constant.dtype.kind in "iu"
+    if not whole or not constant.any():
+        return None
+    before, after = constant[:-1], constant[1:]
+    ends = {lengths(axis, n) for x in inputs for axis, n in enumerate(x.shape) if n == constant[-1]}
+    if constant[0] or (before > after).any() or not ends:
+        return None
+    if len(ends) > 1:
+        raise ValueError("they may be those of any of several axes")
+    (end,) = ends
+    empty = bool((before == after).any())
+    inside = rng.choice(np.arange(not empty, end + empty), lengths(0, len(constant)) - 2, replace=empty)
+    return np.array([0, *np.sort(inside), end], constant.dtype)
 
 
 def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Generator) -> Any:

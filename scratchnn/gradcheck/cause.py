@@ -24,7 +24,7 @@ from scratchnn.gradcheck.line import Wrong, agreed, find_line
 from scratchnn.gradcheck.notebook import excerpt
 from scratchnn.gradcheck.numeric import NumericGradient
 from scratchnn.gradcheck.problem import Problem, check_contract, evidence
-from scratchnn.gradcheck.report import Report
+from scratchnn.gradcheck.report import ArrayReport, Report, rounding_of
 from scratchnn.machinery.parameters import Array
 
 LARGEST = 2**27  # derivatives of outputs by an array, a GB: where there are more, no cause is looked for
@@ -80,7 +80,7 @@ def explained(
                 except Exception:  # a backward that is wrong may fail on other sizes
                     continue
                 numerics = known or other.numeric(its_upstreams)
-                if all(is_near(its_answers[name], numerics[name]) for name in wrong):
+                if all(is_right(its_answers[name], numerics[name], its_upstreams) for name in wrong):
                     right = f"It is right for other inputs, {other.shapes}: is a size written as a number?"
                     if other.shapes == here.shapes:
                         right = "It is right for other values of the same sizes: what is special about these?"
@@ -113,9 +113,9 @@ def explained(
     return report
 
 
-def is_near(answer: Array, numeric: NumericGradient) -> bool:
-    off = np.abs(answer - numeric.value) - numeric.error - 1e-8 * np.abs(numeric.value).max()
-    return bool((off[~numeric.kink] <= 0).all())
+def is_right(answer: Array, numeric: NumericGradient, upstreams: Sequence[Array]) -> bool:
+    """By the rule of the verdict."""
+    return ArrayReport("", answer, numeric, rounding_of([*upstreams, numeric.value])).passed
 
 
 def in_numbers(problem: Problem, names: Sequence[str]) -> str:
@@ -131,7 +131,7 @@ def in_numbers(problem: Problem, names: Sequence[str]) -> str:
         return ""
     lines = ["In a problem that can be worked out by hand:", f"  {', '.join(written(*pair) for pair in known.items())}"]
     for name, numeric in numerics.items():
-        if not is_near(answers[name], numeric):
+        if not is_right(answers[name], numeric, upstreams):
             digits = 4 if written("", answers[name]) != written("", numeric.value) else 10
             given, right = written(name, answers[name], digits), written("", numeric.value, digits)
             lines.append(f"  backward gives {given}, right is {right}")

@@ -32,8 +32,8 @@ from scratchnn.gradcheck.another import (
 from scratchnn.gradcheck.cause import explained
 from scratchnn.gradcheck.facts import MATCH, Facts
 from scratchnn.gradcheck.given import Constants, Given, argument_names
-from scratchnn.gradcheck.learned import Learned, expect_passes, mapping, name_of
-from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, numeric_projections
+from scratchnn.gradcheck.learned import Learned, expect_passes, name_of, places
+from scratchnn.gradcheck.numeric import numeric_projections
 from scratchnn.gradcheck.problem import (
     UPSTREAM,
     Code,
@@ -43,8 +43,9 @@ from scratchnn.gradcheck.problem import (
     check_contract,
     require_float64,
     verdict_alone,
+    with_entries,
 )
-from scratchnn.gradcheck.report import ArrayReport, Report
+from scratchnn.gradcheck.report import ArrayReport, Report, rounding_of
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
@@ -86,7 +87,7 @@ def check_layer(
             def answers(returned: Any) -> dict[str, Any]:
                 return {**given.gradients(name_of(layer), returned, names), **learned.gradients()}
 
-            known = {**dict(zip(given.names, inputs, strict=True)), **learned.arrays}
+            known = with_entries({**dict(zip(given.names, inputs, strict=True)), **learned.arrays})
             return Problem(
                 subject=name_of(layer),
                 arrays=known,
@@ -129,7 +130,7 @@ def check_function(
 
     def problem(inputs: Sequence[Array], constants: Sequence[Any]) -> Problem:
         code = Code("function", forward, backward, lambda: given.arguments(inputs, constants), names)
-        arrays = dict(zip(given.names, inputs, strict=True))
+        arrays = with_entries(dict(zip(given.names, inputs, strict=True)))
         return Problem(
             subject=subject,
             arrays=arrays,
@@ -180,7 +181,7 @@ def check_model(
 
             return Problem(
                 subject=name_of(model),
-                arrays=learned.arrays,
+                arrays=with_entries(learned.arrays),
                 unchecked=learned.unchecked,
                 forward=code.outputs,
                 code=code,
@@ -215,14 +216,14 @@ def check_model(
 
 @contextmanager
 def undisturbed(model: Any) -> Iterator[None]:
-    """Running averages move with every forward pass; after the many of a check they are what they were."""
-    buffers = mapping(model, "buffers") or {}
-    before = {name: array.copy() for name, array in buffers.items()}
+    """Averages and counters move with every forward pass; after the many of a check they are what they were. So is a
+    float, which was an array in the meantime."""
+    before = [(place, np.array(place.value)) for place in places(model)]
     try:
         yield
     finally:
-        for name, array in before.items():
-            buffers[name][...] = array
+        for place, entries in before:
+            place.restore(place.value, entries)
 
 
 def check_problem(
@@ -368,12 +369,6 @@ def compare(problem: Problem, upstreams: Sequence[Array], answers: Mapping[str, 
         for name in problem.arrays
     ]
     return Report(problem.subject, arrays, problem.unchecked, seconds=time.perf_counter() - began)
-
-
-def rounding_of(arrays: Sequence[Array]) -> float:
-    """What backward may lose by rounding: of the upstream gradient, as where it forms p − 1 and p is nearly 1, or of
-    the largest entry, where others are differences of such numbers."""
-    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(array))) for array in arrays)
 
 
 def projected(

@@ -70,8 +70,11 @@ def float_array(name: str, x: Any) -> Array:
 
 
 def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of forward's first arguments."""
-    names = list(inspect.signature(forward).parameters)
+    """The names of forward's first arguments; those that *xs takes are called xs[0], xs[1] and so on."""
+    names: list[str] = []
+    for name, parameter in inspect.signature(forward).parameters.items():
+        any_number = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}[{k}]" for k in range(count - len(names))] if any_number else [name]
     if len(names) < count:
         raise TypeError(f"there are {count} inputs, and forward takes {', '.join(names) or 'none'}")
     return names[:count]

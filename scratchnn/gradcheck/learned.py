@@ -1,14 +1,16 @@
 """What an object learns: the arrays whose gradients a check compares, and those it finds no gradient for.
 
 A module of this library names its `parameters` and its `gradients`, two mappings with the same keys. A class of the
-user's own may do the same, or keep pairs of attributes: an array `W`, and beside it `dW` (or grad_W, W_grad, gW), which
-backward writes.
+user's own may do the same, or keep pairs of attributes: an array or a float `W`, and beside it `dW` (or grad_W, W_grad,
+gW), which backward writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,103 +20,198 @@ from scratchnn.gradcheck.problem import require_float64
 from scratchnn.machinery.checks import type_name
 from scratchnn.machinery.parameters import Array
 
-REACHED = 300  # objects that are looked into
+REACHED = 3000  # objects that are looked into
+COLLECTIONS = dict, MappingProxyType, list, tuple  # and no other mapping, which may read a file
 
 
 class Learned:
     """What `model` learns.
 
     arrays     gradient name ("dW", "encoder.0.dW") → the array it belongs to
-    unchecked  names of arrays that change the output, and for which no gradient was found; those that an attribute
-               holds, in a list, a dict or another object, have none that is looked for
+    unchecked  names of arrays that change the output, and for which no gradient was found; for those that an attribute
+               holds, in a list, a dict or another object, none is looked for
     """
 
     def __init__(
         self, model: Any, forward: Forward, backward: Callable[[Sequence[Array]], object], names: Mapping[str, str]
     ) -> None:
-        """`forward` and `backward` are run where the attributes alone do not tell which of them are parameters.
+        """`forward` and `backward` are run: a dW may exist only afterwards, and only they tell what is a parameter.
 
         `names` gives the parameters of gradients that are called in another way: {"weight_update": "W"}.
         """
         self.model, self.names = model, names
         self.pairs: dict[str, str] = {}  # attribute → the attribute of its gradient
-        self.unchecked: list[str] = []
-        declared = mapping(model, "parameters")
-        if any(not self.gradient_of(name) for name in self.plain()) or (declared is None and not self.plain()):
-            backward([np.ones_like(y) for y in forward()])  # a dW may exist only afterwards
-        for name, array in self.plain().items():
-            stays, changes = moved(vars(model), name, forward)
-            if stays and (gradient := self.gradient_of(name)):
-                require_float64(f"the parameter {name}", array)
-                self.pairs[name] = gradient
+        before = held_by(model)
+        with suppress(Exception):  # it fails again, and is explained, when it is checked
+            backward([np.ones_like(y) for y in forward()])
+        self.written = {name for name, value in held_by(model).items() if value is not before.get(name)}
+        declared, *others = (mapping(model, name) or {} for name in ("parameters", "gradients", "buffers"))
+        known = [array for arrays in (declared, *others) for array in arrays.values()]
+        left = []
+        for place in [place for place in places(model) if self.may_be_learned(place) and not shares(place, known)]:
+            stays, changes = moved(place, forward)
+            if stays and self.is_pair(place):
+                require_float64(f"the parameter {place.key}", np.asarray(place.value))
+                self.pairs[place.key] = self.gradient_of(place)
+                if not isinstance(place.value, np.ndarray):
+                    place.put(np.array(place.value))  # differences move an array
             elif changes:
-                self.unchecked.append(name)
-        if declared is None:
-            self.unchecked += [place for place, holder, key in held(model) if moved(holder, key, forward)[1]]
-        own = {name: vars(model)[name] for name in self.pairs}
-        self.arrays: dict[str, Array] = {gradient_name(name): a for name, a in {**(declared or {}), **own}.items()}
+                left.append(place)
+        own = {name: held_by(model)[name] for name in self.pairs}
+        self.arrays: dict[str, Array] = {gradient_name(name): a for name, a in {**declared, **own}.items()}
+        self.unchecked: list[str] = []
+        known += own.values()
+        for place in left:
+            if not shares(place, known):  # a view of a parameter, or the vector that it is a view of
+                self.unchecked.append(place.name)
+                known.append(place.value)
 
-    def plain(self) -> dict[str, Array]:
-        """The attributes that are arrays of floats, without declared parameters and without gradients."""
-        declared = (mapping(self.model, "parameters") or {}).values()
-        found = {
-            name: value
-            for name, value in getattr(self.model, "__dict__", {}).items()
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-            if not any(np.may_share_memory(value, array) for array in declared)
-        }
-        gradients = {spelling for name in found for spelling in written(name, self.names)}
-        return {name: value for name, value in found.items() if name not in gradients}
+    def may_be_learned(self, place: Place) -> bool:
+        """Arrays of floats may be; of the many floats in attributes, those that have a gradient."""
+        if isinstance(place.value, np.ndarray):
+            return bool(place.value.dtype.kind in "fc")
+        return isinstance(place.value, float | np.floating) and bool(self.gradient_of(place))
 
-    def gradient_of(self, name: str) -> str:
+    def is_pair(self, place: Place) -> bool:
+        """Whether what stands here is an attribute with a gradient that can be compared. A float t may stand beside a
+        number dt that is none: then backward does not write it."""
+        gradient = self.gradient_of(place)
+        if not gradient or place.holder is not self.model:
+            return False
+        if isinstance(place.value, np.ndarray):
+            return bool(place.value.dtype.kind == "f")
+        return gradient in self.written and np.ndim(held_by(self.model)[gradient]) == 0
+
+    def gradient_of(self, place: Place) -> str:
         """The attribute with the gradient of another one, an array or None before backward has run; "" if none is."""
-        attributes, spellings = vars(self.model), written(name, self.names)
-        return next((s for s in spellings if isinstance(attributes.get(s, False), np.ndarray | np.floating | None)), "")
+        attributes = held_by(place.holder)
+        kinds = np.ndarray | np.floating | None
+        if not isinstance(place.value, np.ndarray):
+            kinds |= int | float
+        return next((s for s in written(place.key, self.names) if isinstance(attributes.get(s, ""), kinds)), "")
 
     def gradients(self) -> dict[str, Any]:
         """What backward wrote, by gradient name."""
-        own = {name: vars(self.model).get(gradient) for name, gradient in self.pairs.items()}
+        attributes = held_by(self.model)
+        own = {name: attributes.get(gradient) for name, gradient in self.pairs.items()}
         return {gradient_name(name): g for name, g in {**(mapping(self.model, "gradients") or {}), **own}.items()}
 
 
-Holder = dict[Any, Any] | list[Any]
+@dataclass(frozen=True)
+class Place:
+    """Where an array or a number is kept: in an attribute of `holder`, or as its item if that is a list, tuple or
+    mapping. `name` leads there from the object under check: fc1.W, params['V']."""
+
+    name: str
+    holder: Any
+    key: Any
+    value: Any
+
+    @property
+    def now(self) -> Any:
+        """What is kept there now; None if nothing is."""
+        with suppress(LookupError):
+            return self.holder[self.key] if isinstance(self.holder, COLLECTIONS) else held_by(self.holder)[self.key]
+        return None
+
+    def put(self, value: Any) -> None:
+        """Keeps another value there. A tuple and a mapping that is read-only stay as they are."""
+        if isinstance(self.holder, dict) or (isinstance(self.holder, list) and self.key < len(self.holder)):
+            self.holder[self.key] = value
+        elif not isinstance(self.holder, COLLECTIONS):
+            own = attributes_of(self.holder)
+            if self.key in own:
+                own[self.key] = value
+            else:
+                object.__setattr__(self.holder, self.key, value)  # a slot
+
+    def restore(self, value: Any, entries: Array) -> None:
+        """What was kept there, with the entries that it had."""
+        if can_be_written(value):
+            np.asarray(value)[...] = entries  # a masked array keeps its mask
+        if self.now is not value:
+            self.put(value)
 
 
-def held(model: Any) -> Iterator[tuple[str, Holder, Any]]:
-    """The arrays of floats that the attributes of an object hold: in lists, dicts and other objects, and what is in
-    those; as (fc1.W, the list or dict that it is an item of, its key there)."""
-    left: list[tuple[str, Any, bool]] = [("", model, True)]
-    seen: list[Any] = []  # kept, so that no other object gets the number of one of them
+def places(model: Any) -> Iterator[Place]:
+    """Where an object keeps arrays and numbers: in its attributes, in the lists, mappings and objects that these hold,
+    and so on; numbers in attributes only."""
+    left: list[tuple[str, Any]] = [("", model)]
+    seen: dict[int, Any] = {}  # kept, so that no other object gets the number of one of them
     while left and len(seen) < REACHED:
-        above, holder, top = left.pop()
-        if isinstance(holder, type | ModuleType | np.ndarray) or any(holder is other for other in seen):
+        above, holder = left.pop()
+        items = held_by(holder)
+        if not items or id(holder) in seen:
             continue
-        seen.append(holder)
-        items = holder if isinstance(holder, dict | list | tuple) else getattr(holder, "__dict__", {})
-        is_object = not isinstance(holder, dict | list | tuple)
-        for key, item in list(items.items() if isinstance(items, dict) else enumerate(items)):
-            place = f"{above}.{key}".lstrip(".") if is_object else f"{above}[{key!r}]"
-            if not isinstance(item, np.ndarray):
-                left.append((place, item, False))
-            elif item.dtype.kind == "f" and not top and isinstance(items, dict | list):
-                yield place, items, key
+        seen[id(holder)] = holder
+        collection = isinstance(holder, COLLECTIONS)
+        declared: Mapping[str, Any] = {}
+        if holder is not model:
+            with suppress(Exception):  # a property may raise anything
+                declared = mapping(holder, "parameters") or {}
+        for key, item in declared.items():
+            if isinstance(item, np.ndarray):
+                yield Place(f"{above}.{key}", {key: item}, key, item)
+        for key, item in items.items():
+            name = f"{above}[{key!r}]" if collection else f"{above}.{key}".lstrip(".")
+            if isinstance(item, np.ndarray) or (not collection and isinstance(item, int | float | np.number)):
+                yield Place(name, holder, key, item)
+            else:
+                left.append((name, item))
 
 
-def moved(holder: Any, name: Any, forward: Forward) -> tuple[bool, bool]:
-    """Whether forward leaves this array alone when it is moved a little, and whether its output changes."""
+def held_by(holder: Any) -> dict[Any, Any]:
+    """What a collection or an object holds, by key, by number, or by the name of the attribute."""
+    if isinstance(holder, COLLECTIONS):
+        return dict(enumerate(holder)) if isinstance(holder, list | tuple) else dict(holder)
+    if isinstance(holder, type | ModuleType | np.ndarray):
+        return {}
+    found = dict(attributes_of(holder))
+    for cls in type(holder).__mro__:
+        for name, member in vars(cls).items() if "__slots__" in vars(cls) else ():
+            if isinstance(member, MemberDescriptorType):
+                with suppress(AttributeError):  # a slot may be empty
+                    found[name] = member.__get__(holder)
+    return found
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """The `__dict__` of an object, without its own way of looking up attributes, which may raise anything."""
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return {}
+    return attributes
+
+
+def can_be_written(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.flags.writeable
+
+
+def shares(place: Place, arrays: Sequence[Array]) -> bool:
+    return any(np.shares_memory(place.value, array) for array in arrays)
+
+
+def moved(place: Place, forward: Forward) -> tuple[bool, bool]:
+    """Whether forward leaves this array, or number, alone when it is moved a little, and whether its output changes."""
     before = outputs_of(forward)
-    array = holder[name]
-    noise = np.random.default_rng(0).standard_normal(array.shape)
-    other = (array + 1e-3 * np.maximum(1, np.abs(array)) * noise).astype(array.dtype)
-    given = other.copy()
-    holder[name] = other
+    if not isinstance(place.now, np.ndarray | float | np.floating):  # forward keeps something else there
+        return False, False
+    value = place.now
+    entries = np.array(value)
+    noise = np.random.default_rng(0).standard_normal(entries.shape)
+    other = np.asarray(entries + 1e-3 * np.maximum(1, np.abs(entries)) * noise).astype(entries.dtype)
+    array = value if can_be_written(value) else other.copy()
+    if array is not value:
+        place.put(array)
+    np.asarray(array)[...] = other
     try:
         after = outputs_of(forward)
+        stays = place.now is array and np.array_equal(np.asarray(array), other, equal_nan=True)
     except Exception:  # forward checks its arrays
-        return True, True
+        return array is value, True
     finally:
-        now, holder[name] = holder[name], array
-    stays = now is other and np.array_equal(other, given, equal_nan=True)
+        place.restore(value, entries)
     return stays, any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
 
 

@@ -6,12 +6,12 @@ The slope of L along one entry x of an array is estimated from both sides,
 
 A large h has a large truncation error, the h² term; a small h divides the noise, the rounding of L, by a small number.
 Where all numbers are of size 1 the sum is smallest near h = ε^(1/3) ≈ 6·10⁻⁶, with ε = 2.2·10⁻¹⁶ for float64. Elsewhere
-several are tried, downwards while the truncation error is the larger one, upwards while the noise is; the estimate with
+several are tried, downwards while the truncation error is the larger, upwards while the noise is; the estimate with
 the smallest error bar counts. Two things are known about each:
 
 - Its error bar. |c(h) − c(h/2)| is ¾ of the h² term, so twice that bounds the truncation error. For the noise, the
-  outputs y are compared and not L = Σ u·y: those that do not depend on x cancel exactly. Of the others it is measured
-  how noisy they are, `noise_of`.
+  outputs y are compared and not L = Σ u·y: those that do not depend on x cancel exactly. `noise_of` measures that of
+  the others.
 - Whether there is a kink. On a smooth function the slopes to the right and to the left differ by h L″, and by half as
   much when h is halved. At a kink, as of ReLU at 0, they do not come closer: there is no derivative, and every number
   from one slope to the other is a right answer. So the error bar spans them.
@@ -99,8 +99,8 @@ def slope(
 ) -> tuple[float, float, str]:  # fmt: skip
     """The slope along one line, its error bar, and what kept it from being measured, if something did.
 
-    `here` are the outputs at the point itself and `noise` how noisy they are, x ≥ 0 is the size of what moves. An
-    output that does not even change over the distance `far` does not depend on it.
+    `here` are the outputs at the point and `noise` how noisy they are, x ≥ 0 is the size of what moves. An output that
+    stays the same over the distance `far` does not depend on it.
     """
     sides = [away for _, away in (outputs_at(far, forward, move), outputs_at(-far, forward, move)) if away]
     depends = [np.any([away[k] != y for away in sides], axis=0) | (len(sides) < 2) for k, y in enumerate(here)]
@@ -130,8 +130,8 @@ def slope(
     if not smooth and kinks:
         return kinks[0].central, kinks[0].error + kinks[0].width / 2, "kink"
     best = min(smooth or inside, key=lambda t: t.error)
-    if not smooth:
-        return best.central, best.error, "bends too sharply"
+    if not smooth:  # near a pole no bar holds
+        return best.central, np.inf, "bends too sharply"
     measured = best.error < abs(best.central) or not best.size
     return best.central, best.error, "" if measured else "noise"
 
@@ -227,7 +227,7 @@ def noise_of(forward: Forward, array: Array) -> list[Array]:
 
 
 def outputs_at(step: float, forward: Forward, move: Move) -> tuple[float, list[Array]]:
-    """How far the step really goes, and the outputs there: none where forward refuses what it is given."""
+    """How far the step really goes, and the outputs there: none where forward refuses."""
     moved = move(step)
     try:
         with np.errstate(all="ignore"):

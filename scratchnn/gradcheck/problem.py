@@ -98,6 +98,11 @@ class Code:
         return y
 
 
+def with_entries(arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Without the empty ones, in which nothing can be wrong; these, if there are no others."""
+    return {name: array for name, array in arrays.items() if array.size} or arrays
+
+
 def as_tuple(y: Any) -> tuple[Array, ...]:
     return y if isinstance(y, tuple) else (y,)
 
@@ -172,6 +177,11 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
     subject, arrays = problem.subject, problem.arrays
     for name, array in arrays.items():
         require_float64(f"the array behind {name}", array)
+        if not array.flags.writeable:
+            raise ValueError(
+                f"{subject}: the array behind {name} cannot be written to, and differences are taken by changing its "
+                "entries: keep a copy, array.copy()"
+            )
         if not array.size:
             raise ValueError(f"{subject}: the array behind {name} has shape {array.shape}: there is nothing to check")
     known = {id(array) for array in arrays.values()}
@@ -206,7 +216,7 @@ def check_contract(problem: Problem, seed: int) -> tuple[list[Array], dict[str, 
         if said := misfit(error, problem.code.backward, arrays):
             raise GradientError(f"{subject}: {said}") from error
         raise
-    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in returned.items()}
+    answer = {name: np.copy(g) if isinstance(g, np.ndarray) else g for name, g in returned.items() if name in arrays}
     answer |= {name: np.array(g) for name, g in answer.items() if isinstance(g, float) and not np.ndim(arrays[name])}
     if any((a != b).any() for a, b in zip(upstreams, given, strict=True)):
         raise GradientError(
@@ -277,8 +287,11 @@ def require_float64(what: str, array: Any) -> None:
     if dtype is None or dtype.kind != "f":
         got = f"a {type(array).__name__}" if dtype is None else f"an array of {dtype}"
         raise TypeError(f"a gradient check needs float64 arrays, and {what} is {got}: convert it, np.asarray(x, float)")
+    why = "float32 has no digits to spare for differences"
+    if dtype == np.dtype(np.float64).newbyteorder():
+        why = "its bytes are in another order than this machine's"
     raise TypeError(
-        f"a gradient check needs float64, and {what} is {dtype}: float32 has no digits to spare for differences. "
+        f"a gradient check needs float64, and {what} is {dtype}: {why}. "
         "Convert the inputs with x.astype(np.float64) and the model with model.astype(np.float64)"
     )
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from scratchnn.gradcheck.diagnosis import Diagnosis
 from scratchnn.gradcheck.notebook import page
-from scratchnn.gradcheck.numeric import NumericGradient
+from scratchnn.gradcheck.numeric import EPSILON, ROUNDINGS, NumericGradient
 from scratchnn.machinery.parameters import Array
 
 RELATIVE_TOLERANCE = 1e-8
 TROUBLES = {  # why an entry was not measured, as numeric.py calls it
     "noise": "are smaller than the rounding of forward lets them be measured",
-    "bends too sharply": "were measured badly: forward bends too sharply there",
+    "bends too sharply": "were not measured: forward bends too sharply there",
     "crosses kinks": "were not measured: they cross kinks, as of ReLU at 0; check entry by entry, or with biases "
     "that are not 0",
     "leaves the domain": "were not measured: forward gives no number on one side of them",
@@ -97,6 +97,12 @@ class ArrayReport:
     def __str__(self) -> str:
         name, shape, verdict, largest, notes = self.cells()
         return f"{name:16} {shape:14} {verdict:5}   largest error {largest}" + f"; {notes}" * bool(notes)
+
+
+def rounding_of(arrays: Sequence[Array]) -> float:
+    """What backward may lose by rounding: of the upstream gradient, as where it forms p − 1 and p is nearly 1, or of
+    the largest entry, where others are differences of such numbers."""
+    return ROUNDINGS * EPSILON * max(float(np.max(np.abs(array))) for array in arrays)
 
 
 @dataclass(frozen=True, repr=False)
