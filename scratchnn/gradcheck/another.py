@@ -220,7 +220,10 @@ def other_offsets(constant: Any, inputs: Sequence[Array], lengths: Lengths, rng:
         raise ValueError("they may be those of any of several axes")
     (end,) = ends
     empty = bool((before == after).any())
-    inside = rng.choice(np.arange(not empty, end + empty), lengths(0, len(constant)) - 2, replace=empty)
+    room, count = np.arange(not empty, end + empty), lengths(0, len(constant)) - 2
+    if count > len(room) and not empty:  # labels that happen to ascend so
+        return None
+    inside = rng.choice(room, count, replace=empty)
     return np.array([0, *np.sort(inside), end], constant.dtype)
 
 
