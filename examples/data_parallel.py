@@ -21,6 +21,7 @@ import contextlib
 import io
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,7 @@ def train_on_ranks(arguments: Sequence[str] | None, comm: Any, held: contextlib.
     except BaseException as error:
         if comm.size > 1:  # the others would go on waiting for this rank
             print(f"error: rank {comm.rank} failed, and all ranks end: {error!r}", file=sys.stderr, flush=True)
+            time.sleep(1)  # mpiexec passes it on, and at an Abort drops what it has not passed on yet
             comm.Abort(128 + error.number if isinstance(error, Ended) else 1)
         raise
     ends = comm.gather(fingerprint(trainer.model.params))
