@@ -26,15 +26,15 @@ from scratchnn.gradcheck.diagnosis import (
     sums,
     support,
 )
-from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, left_out, rearranged
-from scratchnn.gradcheck.facts import Evidence, Facts
+from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, left_out, rearranged, two_cuts
+from scratchnn.gradcheck.facts import Evidence, Facts, names
 from scratchnn.gradcheck.graph import Link, Node, derivative, traced
 from scratchnn.gradcheck.intermediates import Intermediates, plain
 from scratchnn.gradcheck.learned import Place, moved
-from scratchnn.gradcheck.line import Judge, equal
+from scratchnn.gradcheck.line import Judge, Wrong, equal
 from scratchnn.gradcheck.numeric import STEP, NumericGradient, numeric_gradient, slope
-from scratchnn.gradcheck.problem import Code, Problem, evidence, numeric_jacobian, shape_hint
-from scratchnn.gradcheck.recording import dotted, flat, record_backward
+from scratchnn.gradcheck.problem import Code, Problem, evidence, is_right, numeric_jacobian, shape_hint
+from scratchnn.gradcheck.recording import dotted, flat, record_backward, stores
 from scratchnn.gradcheck.report import Report
 
 # ---- finite differences
@@ -59,6 +59,17 @@ def test_at_a_kink_the_error_bar_spans_the_slopes_on_both_sides_and_no_more():
     numeric = measured(lambda t: np.maximum(t, 0.25 * t), 0)
     assert numeric.kink.all()
     assert numeric.value == pytest.approx([0.625]) and numeric.error == pytest.approx([0.375], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"), [(0, True), (5e-9, True), (-5e-9, True), (1e-6, False), (-1e-6, False), (-1, False)]
+)
+def test_a_simpler_problem_is_solved_by_an_answer_within_a_hundred_millionth(answer, right):
+    """Of an answer that is too large by this part of itself."""
+    x = np.array([0.5, -1.0])
+    code = Code("function", lambda x: (3 * x, None), lambda dy, _: 3 * dy * (1 + answer), lambda: ((x,), {}))
+    problem = Problem("f", {"dx": x}, code.outputs, code, lambda returned: {"dx": returned})
+    assert is_right(lambda: problem, "dx") is right
 
 
 def test_a_domain_that_is_narrow_around_zero_is_found():
@@ -197,6 +208,11 @@ def test_an_answer_matches_within_five_error_bars(factor, off, same):
     assert not e.matches(np.array([[1.0, 2.0, 3.0]]))
 
 
+def test_a_factor_may_be_called_by_a_size_and_the_size_less_1():
+    e = evidence_of([], [], sizes={"N": 5})
+    assert [*names(1.25, e)] == ["N/(N−1)"] and [*names(0.8, e)] == ["(N−1)/N"]
+
+
 def relu_evidence(slope):
     """Of a ReLU with this derivative, for an input with two zeros, which are kinks."""
     x = np.array([[1.0, -2.0, 0.0], [0.0, 3.0, -1.0]])
@@ -279,6 +295,7 @@ def test_a_term_that_counts_otherwise_than_once_is_named():
         (1000 * (1 + 5e-6), SIZED, [("N", "counts 1000 times: that is N")]),
         (1000 * (1 + 2e-5), SIZED, []),
         (0.001 * (1 + 2e-5), SIZED, []),
+        (1e5, evidence_of([], [], sizes={"N": 99_999}), [("N", "counts 100000 times: that is N")]),
     ],
 )
 def test_a_coefficient_has_its_names_and_what_they_mean(c, e, said):
@@ -348,6 +365,7 @@ def test_a_known_array_is_found_as_a_factor_if_its_entries_differ():
     assert said(n * x, x=x) == ["dx is x times the right gradient, entry by entry"]
     assert said(-2 * n / x**2, x=x) == ["dx is −2/x² times the right gradient, entry by entry"]
     assert said(3 * n, x=np.full(3, 3.0)) == said(n * x, x=np.array([1.0, 0.0, 2.0])) == []
+    assert said(n * x, c=np.full(3, 3.0), long=np.arange(4.0), x=x) == said(n * x, x=x)  # after others that are none
 
 
 def test_a_factor_makes_error_bars_larger():
@@ -503,6 +521,57 @@ def test_a_derivative_that_is_no_constant_and_not_entry_by_entry_is_not_left_out
     assert hows == {"e": "is left out", "p": "is taken on its diagonal alone", "y": "is left out"}
 
 
+def halves(x):
+    y = np.sin(x).sum(axis=(1, 2))
+    return y, x
+
+
+def clipped(x):
+    a = np.maximum(x, 0)
+    return a * np.exp(x), None
+
+
+def test_two_routes_are_cut_also_where_a_derivative_is_0():
+    x = np.array([0.5, -1.0])
+    first, _ = views_of(clipped, {"x": x})
+    edits = [*two_cuts(first)]
+    assert edits
+    for rules in (edit.rules for edit in edits):
+        assert len(rules) == 2
+        for rule in rules.values():
+            np.testing.assert_array_equal(rule(np.ones(2)), [0, 0])
+
+
+@pytest.mark.parametrize(("groups", "pairs"), [(19, 171), (20, 0)])
+def test_two_routes_are_cut_where_there_are_fewer_than_20(groups, pairs):
+    links = [Link(Node(1.0), Node(1.0), np.zeros(1, int), np.zeros(1, int), np.ones(1)) for _ in range(groups)]
+    assert len([*two_cuts(SimpleNamespace(groups=[[link] for link in links]))]) == pairs
+
+
+def test_a_factor_may_be_how_much_larger_an_input_is_than_an_output():
+    problem = edits_tests.problem_of(halves, lambda dy, x: dy, {"x": np.ones((2, 3, 2))})
+    upstreams = problem.upstreams(0)
+    search = Search.of(problem, upstreams, problem.numeric(upstreams))
+    assert search.known.facts.numbers["(x.size/y.size)"] == 6
+
+
+def in_turn(x, w, v, U):
+    y = np.zeros((len(x), U.shape[1]))
+    for part in (x, w, v):
+        y = y + part @ U
+    return y, (x, w, v, U)
+
+
+@pytest.mark.parametrize(("used", "how"), [(1, "uses w where v belongs"), (2, "uses another v where v belongs")])
+def test_what_one_pass_uses_may_be_used_in_all(used, how):
+    def backward(dy, cache):
+        *parts, U = cache
+        return dy @ U.T, dy @ U.T, dy @ U.T, 3 * parts[used].T @ dy
+
+    facts = edits_tests.found(in_turn, backward, {"x": "ND", "w": "ND", "v": "ND", "U": "DE"})
+    assert facts["dU"].endswith(how)
+
+
 @pytest.mark.parametrize(
     ("derivative_of_tanh", "fact"),
     [
@@ -602,6 +671,19 @@ def test_the_derivative_of_a_selection_is_ones():
     np.testing.assert_array_equal(link.cols, np.arange(30).reshape(5, 6).T.ravel())
 
 
+def test_what_is_added_to_a_selection_may_be_large():
+    """Beside 10⁹ numbers have seven places behind the point, by which a straight line does not look straight."""
+    calls = []
+
+    def turned(x):
+        calls.append(1)
+        return x.T + 1e9
+
+    x = Node(np.random.default_rng(0).normal(size=(5, 6)))
+    link = derivative(Node(turned(x.value), (x,), turned), x, {x}, {})
+    assert (link.values == 1).all() and len(calls) < 10
+
+
 def test_the_product_of_two_jacobians_has_at_most_ten_million_entries():
     one, middle, many = (Node(np.zeros(n)) for n in (4000, 1, 2501))
     inner = Link(middle, one, np.zeros(4000, int), np.arange(4000), np.ones(4000))
@@ -663,6 +745,11 @@ def test_what_a_function_of_the_same_file_computes_is_seen_too():
 )
 def test_a_name_is_that_of_a_variable_an_attribute_of_self_or_an_item(text, name):
     assert dotted(ast.parse(text, mode="eval").body) == name
+
+
+def test_what_is_assigned_to_whole_or_in_part_is_known():
+    (target,) = ast.parse("a, *b, (c[0], [self.d]), e['W'], f()[0] = v").body[0].targets
+    assert stores(target) == {"a", "b", "c", "self.d", "e['W']"}
 
 
 def test_arrays_are_looked_for_in_lists_up_to_the_third():
@@ -772,6 +859,39 @@ def test_a_loop_follows_forward_if_it_runs_backwards_over_all_of_its_passes(pass
     judge = Judge(problem, problem.code, upstreams, answers, {})
     (header,) = {r.statement for r in judge.records if r.statement and r.statement.header == "For"}
     assert judge.follows(header) is follows
+
+
+OVERWRITTEN = """
+def forward(x, w):
+    y = np.zeros_like(x)
+    for t in range(3):
+        y[t] = x[t] * w
+    return y, (x, w)
+
+def backward(dy, cache):
+    x, w = cache
+    dx = np.zeros_like(x)
+    for t in range(3):
+        dx[t] = dy[t] * w
+        dw = x[t] * dy[t]
+    return dx, dw
+"""
+
+
+def test_every_pass_but_the_first_may_overwrite_what_nothing_has_read():
+    problem = line_tests.problem_of(OVERWRITTEN, {"x": [0.5, -1.0, 2.0], "w": 3.0})
+    upstreams = problem.upstreams(0)
+    judge = Judge(problem, problem.code, upstreams, problem.backward(upstreams), {})
+    runs = [k for k, r in enumerate(judge.records) if r.statement and r.statement.text.startswith("dw =")]
+    assert [judge.overwrites(k) for k in runs] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("right", "said"), [("h", "h, which comes before it, is right"), ("hp", "h, p, which come before it, are right")]
+)
+def test_what_is_right_before_a_wrong_line_is_one_or_several(right, said):
+    wrong = Wrong("dx", {7: "dx = dy"}, (1, 1), dict.fromkeys(right, 6), frozenset(), (), {})
+    assert str(wrong) == f"line 7, `dx = dy`, is the first that is wrong; {said}."
 
 
 # ---- the check as a whole
