@@ -610,4 +610,43 @@ EQUIVALENT = [
         ("inputs = dict(zip(argument_names(forward, len(inputs)), inputs, strict=False))",),
         "argument_names gives as many as it is asked for",
     ),
+    Equivalent(
+        "gradcheck.diagnosis",
+        "along = np.arange(length).reshape([-1 if k == axis else 1 for k in range(len(shape))])",
+        (
+            "along = np.arange(length).reshape([~1 if k == axis else 1 for k in range(len(shape))])",
+            "along = np.arange(length).reshape([- 2 if k == axis else 1 for k in range(len(shape))])",
+        ),
+        ANY_NEGATIVE,
+    ),
+    Equivalent(
+        "gradcheck.edits",
+        "child, parent = group[0].child, group[0].parent",
+        ("child, parent = group[0].child, group[ -1].parent",),
+        "the parents of a group have one name, or one place in the code and hence one text",
+    ),
+    Equivalent(
+        "gradcheck.report",
+        'return np.asarray(np.isin(self.numeric.trouble, ("", "kink")) & ((size > self.rounding) | (size == 0)))',
+        ('return np.asarray(np.isin(self.numeric.trouble, ("", "kink")) & ((size > self.rounding) | (size <= 0)))',),
+        "a size is not below 0",
+    ),
+    Equivalent(
+        "gradcheck.check",
+        'if problem.code.kind != "function":',
+        ('if problem.code.kind > "function":',),
+        "the other kinds, layer and model, are both later in the alphabet",
+    ),
+    Equivalent(
+        "gradcheck.another",
+        "if all(c is other for c, other in zip(constants, others, strict=True)):",
+        ("if all(c is other for c, other in zip(constants, others, strict=False)):",),
+        "the line before has made as many",
+    ),
+    Equivalent(
+        "gradcheck.learned",
+        "return gradient in self.written and np.ndim(held_by(self.model)[gradient]) == 0",
+        ("return gradient in self.written and np.ndim(held_by(self.model)[gradient]) <= 0",),
+        "an array has 0 dimensions at least",
+    ),
 ]

@@ -29,7 +29,7 @@ from scratchnn.gradcheck.diagnosis import (
 from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, left_out, rearranged, two_cuts
 from scratchnn.gradcheck.facts import Evidence, Facts, names
 from scratchnn.gradcheck.graph import Link, Node, derivative, traced
-from scratchnn.gradcheck.intermediates import Intermediates, plain
+from scratchnn.gradcheck.intermediates import Intermediates, definition, plain
 from scratchnn.gradcheck.learned import Place, moved
 from scratchnn.gradcheck.line import Judge, Wrong, equal
 from scratchnn.gradcheck.numeric import STEP, NumericGradient, numeric_gradient, slope
@@ -249,6 +249,14 @@ def test_one_number_everywhere_is_called_the_sum_or_the_mean_of_the_right_entrie
     assert facts_of(relations, evidence_of([3, 3, 4], n)) == []
 
 
+def test_a_matrix_that_is_turned_is_called_transposed_and_a_larger_array_is_not():
+    n = np.array([[1.0, 2.0], [4.0, 8.0]])
+    assert facts_of(relations, evidence_of(n.T, n))[0] == "dx is the transpose of the right gradient"
+    n = np.arange(8.0).reshape(2, 2, 2) ** 2
+    (fact, *_) = facts_of(relations, evidence_of(n.transpose(0, 2, 1), n))
+    assert fact == "dx is the right one with its axes in the order (0, 2, 1) of the right gradient"
+
+
 def test_single_precision_is_told_from_what_is_exact_and_from_what_is_worse():
     n = np.array([1 / 3, 2 / 7, -5 / 9, 1 / 11])
     (fact,) = facts_of(float32, evidence_of(n.astype(np.float32), n))
@@ -353,7 +361,8 @@ def test_declared_sets_count_if_they_have_the_shape_of_the_gradient_and_are_a_pa
 @pytest.mark.parametrize(("zeros", "told"), [(2, False), (3, True), (4, True), (5, False)])
 def test_the_places_of_zeros_are_a_set_if_more_than_two_are_zero_and_more_than_two_are_not(zeros, told):
     numeric = np.arange(7) >= zeros
-    assert ("the right value is 0" in [name for name, _ in masks_of(7, numeric)]) is told
+    found = [[*mask] for name, mask in masks_of(7, numeric) if name == "the right value is 0"]
+    assert found == [[*~numeric]] * told
 
 
 def test_a_known_array_is_found_as_a_factor_if_its_entries_differ():
@@ -732,6 +741,21 @@ def test_what_a_function_of_the_same_file_computes_is_seen_too():
     assert "part" in {v.name for v in intermediates(helped, np.array([1.0, 2.0])).variables}
 
 
+TWO_OF_ONE_NAME = """
+class Layer:
+    def forward(self, x):
+        return 2 * x
+
+def forward(x):
+    return 3 * x
+"""
+
+
+def test_of_two_functions_of_one_name_the_line_says_which_is_meant():
+    module = line_tests.module(TWO_OF_ONE_NAME)
+    assert [definition(f)[1].lineno for f in (module.Layer.forward, module.forward)] == [3, 6]
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -929,6 +953,18 @@ def test_other_values_are_compared_along_three_directions(rng, monkeypatch):
     monkeypatch.setattr(check, "projected", counting)
     check_function(lambda x: (np.sin(x), x), lambda dy, x: dy * np.cos(x), [rng.normal(size=(3, 2))])
     assert counts == [3] * check.POINTS
+
+
+def test_a_direction_in_proportion_to_the_entries_is_the_same_for_logarithms_of_small_and_large_ones():
+    """The slope of the sum of log x in the direction x d is the sum of d, whatever x is."""
+    found = []
+    for x in (np.array([1e-3, 7.0, 1e3]), np.ones(3)):
+        code = Code("function", lambda x: (np.log(x), x), lambda dy, x: dy / x, lambda x=x: ((x,), {}))
+        problem = Problem("log", {"dx": x}, code.outputs, code, lambda returned: {"dx": returned})
+        report = check.projected(problem, [np.ones(3)], {"dx": 1 / x}, 2, seed=0, relative=True)
+        assert report.passed
+        found.append(report.arrays[0].analytic)
+    np.testing.assert_allclose(*found, rtol=1e-12)
 
 
 def test_an_answer_that_is_smaller_once_others_were_seen_is_caught(rng):
