@@ -26,7 +26,7 @@ from scratchnn.gradcheck.diagnosis import (
     sums,
     support,
 )
-from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, left_out, rearranged, two_cuts
+from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, exchanged, left_out, rearranged, two_cuts
 from scratchnn.gradcheck.facts import Evidence, Facts, names
 from scratchnn.gradcheck.graph import Link, Node, derivative, traced
 from scratchnn.gradcheck.intermediates import Intermediates, definition, plain
@@ -289,6 +289,19 @@ def test_a_term_that_counts_otherwise_than_once_is_named():
     assert said(left + 2 * right) == ["in dx the term «right» counts twice, and everything else is right"]
     assert said(left) == ["in dx the term «right» is missing, and everything else is right"]
     assert said(left + right) == said(3 * left + 3 * right) == []
+
+
+def test_there_are_parts_for_several_outputs_and_not_for_one():
+    def parts(*times):
+        x = np.ones(2)
+        code = Code("layer", lambda x: tuple(k * x for k in times), lambda *dy: sum(dy), lambda: ((x,), {}))
+        problem = Problem("f", {"dx": x}, code.outputs, code, lambda returned: {"dx": returned})
+        upstreams = [np.array([1.0, -1.0]) for _ in times]
+        return evidence(problem, "dx", upstreams, problem.numeric(upstreams)).parts
+
+    assert parts(3) == {}
+    found = parts(3, 5)["output"]
+    np.testing.assert_allclose([found["number 1"], found["number 2"]], [[3, -3], [5, -5]], rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -557,11 +570,32 @@ def test_two_routes_are_cut_where_there_are_fewer_than_20(groups, pairs):
     assert len([*two_cuts(SimpleNamespace(groups=[[link] for link in links]))]) == pairs
 
 
+@pytest.mark.parametrize(("count", "tried"), [(59, True), (60, False)])
+def test_gradients_change_places_where_there_are_fewer_than_60(count, tried):
+    nodes = [Node(np.zeros(2), name=f"v{k}") for k in range(count)]
+    assert any(True for _ in exchanged(SimpleNamespace(nodes=nodes))) is tried
+
+
 def test_a_factor_may_be_how_much_larger_an_input_is_than_an_output():
     problem = edits_tests.problem_of(halves, lambda dy, x: dy, {"x": np.ones((2, 3, 2))})
     upstreams = problem.upstreams(0)
     search = Search.of(problem, upstreams, problem.numeric(upstreams))
     assert search.known.facts.numbers["(x.size/y.size)"] == 6
+
+
+def thinned(x):
+    keep = 0.8
+    y = np.sin(x) / keep
+    return y, (x, keep)
+
+
+def test_of_a_number_of_forward_the_value_is_said_as_well():
+    def backward(dy, cache):
+        x, keep = cache
+        return dy * np.cos(x) / keep**2
+
+    facts = edits_tests.found(thinned, backward, {"x": "ND"})
+    assert facts["dx"].endswith(" counts 1.25 times, as much as 1/keep")
 
 
 def in_turn(x, w, v, U):
