@@ -649,4 +649,10 @@ EQUIVALENT = [
         ("return gradient in self.written and np.ndim(held_by(self.model)[gradient]) <= 0",),
         "an array has 0 dimensions at least",
     ),
+    Equivalent(
+        "gradcheck.another",
+        "return rng.permutation(new).astype(constant.dtype) if (np.diff(constant) < 0).any() else np.arange(new)",
+        ("return rng.permutation(new).astype(constant.dtype) if (np.diff(constant) < 1).any() else np.arange(new)",),
+        "no two of these numbers are equal",
+    ),
 ]
