@@ -655,4 +655,10 @@ EQUIVALENT = [
         ("return rng.permutation(new).astype(constant.dtype) if (np.diff(constant) < 1).any() else np.arange(new)",),
         "no two of these numbers are equal",
     ),
+    Equivalent(
+        "gradcheck.edits",
+        "if len(edit.rules) > 1 and edit.how:",
+        ("if len(edit.rules) > 0 and edit.how:",),
+        "one change alone shifts all of L's slope by as much as that through it: the short way saves time",
+    ),
 ]
