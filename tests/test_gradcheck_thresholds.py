@@ -275,6 +275,15 @@ def test_a_matrix_that_is_turned_is_called_transposed_and_a_larger_array_is_not(
     assert fact == "dx is the right one with its axes in the order (0, 2, 1) of the right gradient"
 
 
+@pytest.mark.parametrize(("shape", "of_kernels"), [((2, 4), False), ((2, 2, 2), True)])
+def test_what_is_reversed_may_be_a_kernel_from_three_dimensions_on(shape, of_kernels):
+    n = np.arange(8.0).reshape(shape) ** 2
+    (claim,) = relations(evidence_of(n[:, ::-1], n))
+    assert claim.fact == "dx is the right gradient, reversed along axis 1"
+    assert claim.place.startswith("in which order are the entries?")
+    assert ("turns its kernel round" in claim.place) is of_kernels
+
+
 def test_single_precision_is_told_from_what_is_exact_and_from_what_is_worse():
     n = np.array([1 / 3, 2 / 7, -5 / 9, 1 / 11])
     (fact,) = facts_of(float32, evidence_of(n.astype(np.float32), n))
@@ -968,6 +977,15 @@ def test_every_pass_but_the_first_may_overwrite_what_nothing_has_read():
 def test_what_is_right_before_a_wrong_line_is_one_or_several(right, said):
     wrong = Wrong("dx", {7: "dx = dy"}, (1, 1), dict.fromkeys(right, 6), frozenset(), (), {})
     assert str(wrong) == f"line 7, `dx = dy`, is the first that is wrong; {said}."
+
+
+@pytest.mark.parametrize(
+    ("shared", "answers", "said"),
+    [({4}, "xW", "; line 4 has part in x and W"), ({3, 4}, "xW", ""), ({4}, "x", ""), (set(), "xW", "")],
+)
+def test_of_several_lines_the_one_in_which_all_wrong_answers_have_a_part_is_said(shared, answers, said):
+    wrong = Wrong("h", {3: "a", 4: "b", 7: "c"}, (1, 1), {}, frozenset(shared), tuple(answers), {})
+    assert str(wrong) == f"h is wrong, and the mistake is in one of the lines 3, 4 and 7{said}."
 
 
 # ---- the check as a whole
