@@ -661,4 +661,22 @@ EQUIVALENT = [
         ("if len(edit.rules) > 0 and edit.how:",),
         "one change alone shifts all of L's slope by as much as that through it: the short way saves time",
     ),
+    Equivalent(
+        "gradcheck.check",
+        "expect_right(here, further, seed + 1, DIRECTIONS, numbers=changes)",
+        (
+            "expect_right(here, further, seed * 1, DIRECTIONS, numbers=changes)",
+            "expect_right(here, further, seed // 1, DIRECTIONS, numbers=changes)",
+            "expect_right(here, further, seed ** 1, DIRECTIONS, numbers=changes)",
+            "expect_right(here, further, seed + 0, DIRECTIONS, numbers=changes)",
+            "expect_right(here, further, seed + 2, DIRECTIONS, numbers=changes)",
+        ),
+        "any seed serves",
+    ),
+    Equivalent(
+        "gradcheck.line",
+        "if len(runs) <= 1 or len(wanted) == 1:",
+        ("if len(runs) == 1 or len(wanted) == 1:",),
+        "without a run it is what backward returns, which no trial changes and which hence mends nothing",
+    ),
 ]

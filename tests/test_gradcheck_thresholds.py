@@ -17,7 +17,9 @@ from scratchnn.gradcheck.cause import in_numbers
 from scratchnn.gradcheck.diagnosis import (
     Claim,
     factors,
+    few,
     float32,
+    formulas,
     masks,
     relations,
     scale,
@@ -27,7 +29,7 @@ from scratchnn.gradcheck.diagnosis import (
     support,
     upstream,
 )
-from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, exchanged, left_out, rearranged, two_cuts
+from scratchnn.gradcheck.edits import FORMS, Search, View, diagnosed, exchanged, left_out, rearranged, scaled, two_cuts
 from scratchnn.gradcheck.facts import Evidence, Facts, names
 from scratchnn.gradcheck.graph import Link, Node, derivative, traced
 from scratchnn.gradcheck.intermediates import Intermediates, definition, plain
@@ -318,6 +320,30 @@ def test_a_term_that_counts_otherwise_than_once_is_named():
     assert said(left + right) == said(3 * left + 3 * right) == []
 
 
+def test_terms_are_looked_at_although_all_of_it_comes_through_one_output():
+    left, right = np.array([1.0, 2.0, -1.0, 4.0, 0.5]), np.array([3.0, -1.0, 2.0, 2.0, 7.0])
+    facts, parts = Facts(terms={"dx": {"left": left, "right": right}}), {"output": {"y": left + right, "z": 0 * left}}
+    said = facts_of(sums, evidence_of(left + 2 * right, left + right, facts=facts, parts=parts))
+    assert said == ["in dx the term «right» counts twice, and everything else is right"]
+
+
+def test_a_formula_is_recognised_by_all_its_entries():
+    n = np.array([1.0, 2.0])
+    known = Facts(formulas={"dx": {"x²": n**2, "x³": n**3, "1": np.ones(1)}, "dW": {"again": n**2}})
+    assert facts_of(formulas, evidence_of(n**2, n, facts=known)) == ["dx equals «x²»"]
+    assert facts_of(formulas, evidence_of(np.ones(2), n, facts=known)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "size", "told"), [(0, 5, False), (1, 4, False), (1, 5, True), (2, 9, False), (2, 10, True)]
+)
+def test_a_fifth_of_the_entries_are_few(wrong, size, told):
+    n = np.arange(1.0, size + 1)
+    places = ", ".join(f"[{k}]" for k in range(wrong))
+    said = f"{wrong} of the {size} entries of dx are wrong, at {places}; all others are right"
+    assert facts_of(few, evidence_of(n + (np.arange(size) < wrong), n)) == [said] * told
+
+
 def test_there_are_parts_for_several_outputs_and_not_for_one():
     def parts(*times):
         x = np.ones(2)
@@ -476,6 +502,14 @@ def test_a_symmetric_matrix_is_drawn_anew_with_its_rows_and_columns_alike():
         assert larger.shape == (5, 5) and (larger == larger.T).all() and np.isin(larger, square).all()
 
 
+def test_the_places_from_0_on_stay_in_their_order_if_they_ascend_and_are_shuffled_if_not():
+    def longer(*places):
+        return [*redrawn(np.array(places), lambda axis, length: length + 3, {}, np.random.default_rng(0))]
+
+    assert longer(0, 1, 2) == [0, 1, 2, 3, 4, 5]
+    assert longer(0, 2, 1) != [0, 1, 2, 3, 4, 5] == sorted(longer(0, 2, 1))
+
+
 def test_a_square_of_different_numbers_has_a_form_to_be_kept():
     symmetric = np.array([[1.0, 2.0], [2.0, 5.0]])
     assert kept_by(symmetric) is not None
@@ -532,6 +566,15 @@ def test_a_gradient_flows_through_nodes_and_where_they_part_through_each_route()
     assert said[:2] == ["the route from a to b", "the route from a to c"]
     assert {"the gradient of a", "the gradient of x", "the gradient of b"} <= {*said[2:]}
     assert "shift" not in "".join(said)  # the gradient of a constant is not asked for
+
+
+@pytest.mark.skipif(not hasattr(branched.__code__, "co_positions"), reason="Python 3.10 knows of lines alone")
+def test_an_operation_is_called_by_its_part_of_the_line():
+    first, second = views_of(branched, {"x": np.array([0.5, -1.0, 2.0])})
+    assert [node.text for node in second.graph.nodes if node.line == first.graph.nodes[-1].line - 3] == [
+        "np.sin(x)",
+        "np.sin(x) + shift",
+    ]
 
 
 def test_an_end_of_an_axis_alone_may_count_or_be_left_out():
@@ -672,6 +715,11 @@ def test_a_factor_that_is_lacking_has_been_divided_by():
     np.testing.assert_array_equal(FORMS["lacks the factor {}"](d, a), [0.75, -2, 0])
 
 
+def test_half_a_derivative_has_half_its_values():
+    link = Link(Node(np.zeros(2)), Node(np.zeros(2)), np.arange(2), np.arange(2), np.array([3.0, -4.0]))
+    assert [*scaled(0.5, link)] == [1.5, -2]
+
+
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
@@ -773,7 +821,7 @@ def test_the_numbers_of_a_slice_are_zero_where_it_has_none():
     assert plain(slice(0.5)) is None
 
 
-def scaled(x, w):
+def waved(x, w):
     a = x * w
     b = np.sin(a)
     return b + 1, None
@@ -786,7 +834,7 @@ def intermediates(text_or_forward, *values):
 
 def test_what_a_statement_computes_is_one_variable_of_its_name():
     x, w = np.array([1.0, 2.0]), np.array([3.0, 4.0])
-    found = [(v.name, v.use) for v in intermediates(scaled, x, w).variables]
+    found = [(v.name, v.use) for v in intermediates(waved, x, w).variables]
     assert found == [("x", ""), ("w", ""), ("", "x"), ("", "w"), ("a", ""), ("", "a"), ("b", ""), ("", "b"), ("", "")]
 
 
