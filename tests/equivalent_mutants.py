@@ -679,4 +679,10 @@ EQUIVALENT = [
         ("if len(runs) == 1 or len(wanted) == 1:",),
         "without a run it is what backward returns, which no trial changes and which hence mends nothing",
     ),
+    Equivalent(
+        "gradcheck.diagnosis",
+        'places |= {"in its first half": along < length // 2, "in its second half": along >= length // 2}',
+        ('places |= {"in its first half": along < length / 2, "in its second half": along >= length // 2}',),
+        "the length is even",
+    ),
 ]

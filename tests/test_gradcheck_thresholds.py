@@ -355,6 +355,14 @@ def test_terms_are_looked_at_although_all_of_it_comes_through_one_output():
     assert said == ["in dx the term «right» counts twice, and everything else is right"]
 
 
+def test_twenty_readings_of_the_factors_of_terms_are_enough():
+    """A factor of 3 may be each of five sizes, and a factor of 5 each of five others."""
+    left, right = np.array([1.0, 2.0, -1.0, 4.0, 0.5]), np.array([3.0, -1.0, 2.0, 2.0, 7.0])
+    sizes = {**dict.fromkeys("ABCDE", 3), **dict.fromkeys("KLMNO", 5)}
+    e = evidence_of(3 * left + 5 * right, left + right, sizes=sizes, facts=Facts(terms={"dx": {"a": left, "b": right}}))
+    assert len(spoken(3.0, e)) * len(spoken(5.0, e)) > 20 == len(facts_of(sums, e))
+
+
 def test_a_formula_is_recognised_by_all_its_entries():
     n = np.array([1.0, 2.0])
     known = Facts(formulas={"dx": {"x²": n**2, "x³": n**3, "1": np.ones(1)}, "dW": {"again": n**2}})
@@ -692,6 +700,17 @@ def test_of_a_number_of_forward_the_value_is_said_as_well():
 
     facts = edits_tests.found(thinned, backward, {"x": "ND"})
     assert facts["dx"].endswith(" counts 1.25 times, as much as 1/keep")
+
+
+def test_besides_a_change_all_may_have_a_factor():
+    def backward(dy, cache):
+        x, W, y = cache
+        da = 2 * dy * (1 - y)
+        return da @ W.T, x.T @ da, da.sum(axis=0)
+
+    facts = edits_tests.found(edits_tests.dense, backward, edits_tests.DENSE)
+    assert len(facts) == 3
+    assert all(said.endswith("is taken for 1 − y; besides, all of it counts 2 times") for said in facts.values())
 
 
 def in_turn(x, w, v, U):
@@ -1057,6 +1076,14 @@ def test_every_pass_but_the_first_may_overwrite_what_nothing_has_read():
 def test_what_is_right_before_a_wrong_line_is_one_or_several(right, said):
     wrong = Wrong("dx", {7: "dx = dy"}, (1, 1), dict.fromkeys(right, 6), frozenset(), (), {})
     assert str(wrong) == f"line 7, `dx = dy`, is the first that is wrong; {said}."
+
+
+def test_the_pass_of_a_loop_is_said_from_the_second_on():
+    def said(k):
+        return str(Wrong("dx", {7: "dx = dy"}, (k, 3), {}, frozenset(), (), {}))
+
+    assert said(1) == "line 7, `dx = dy`, is the first that is wrong."
+    assert said(2) == "line 7, `dx = dy`, is the first that is wrong (pass 2 of 3)."
 
 
 @pytest.mark.parametrize(
