@@ -1163,3 +1163,12 @@ def test_an_answer_that_is_smaller_once_others_were_seen_is_caught(rng):
 
     with pytest.raises(GradientError, match="right at first, and another answer for the same inputs after others"):
         check_layer(Layer(), rng.normal(size=(3, 2)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int16, np.int64])
+def test_places_in_any_order_stay_so_and_in_their_type(dtype):
+    """A difference of unsigned numbers is never below 0, so it does not say that they descend."""
+    for places, ascends in (([2, 0, 1], False), ([0, 1, 2], True)):
+        other = redrawn(np.array(places, dtype), lambda axis, length: 40, {}, np.random.default_rng(0))
+        assert other.dtype == dtype and (np.sort(other) == np.arange(40)).all()
+        assert (other == np.arange(40)).all() == ascends

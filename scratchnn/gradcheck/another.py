@@ -240,7 +240,8 @@ def redrawn(constant: Any, lengths: Lengths, picks: Picks, rng: np.random.Genera
     if places and len(np.unique(constant)) == len(constant):
         length, new = len(constant), lengths(0, len(constant))
         if (np.sort(constant) == np.arange(length)).all():
-            return rng.permutation(new).astype(constant.dtype) if (np.diff(constant) < 0).any() else np.arange(new)
+            descends = (constant[1:] < constant[:-1]).any()  # a difference of unsigned numbers is never below 0
+            return (rng.permutation(new) if descends else np.arange(new)).astype(constant.dtype)
         if new != length:
             raise ValueError("there are no more different places to draw")
         return constant.copy()
