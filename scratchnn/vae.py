@@ -99,7 +99,7 @@ class KLToStandardNormal(Module):
 
             kl_n = −½ Σ_j (1 + log_var_nj − mean_nj² − e^(log_var_nj))      AEVB appendix B
 
-        Near log_var = 0 three terms cancel; expm1 gives e^(log_var) − 1 to full precision.
+        Near log_var = 0 three terms nearly cancel; expm1 gives e^(log_var) − 1 to full precision.
     Backward
         dmean_nj    = dkl_n mean_nj
         dlog_var_nj = dkl_n ½ (e^(log_var_nj) − 1)
@@ -169,7 +169,7 @@ class VAE(Module):
         doutputs = self.likelihood.backward(self.for_each_draw(-dloss / self.draws))
         dz = self.decoder.backward(doutputs)
         dmean_z, dlog_var_z = self.sampler.backward(dz)
-        dmean = self.over_draws(dmean_z) + dmean_kl  # used twice
+        dmean = self.over_draws(dmean_z) + dmean_kl  # used twice: the gradients add up
         dlog_var = self.over_draws(dlog_var_z) + dlog_var_kl
         dheads = np.concatenate([dmean, dlog_var], axis=1)
         self.encoder.write_gradients(dheads)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
 import pytest
+from conftest import ROOT
 
 from scratchnn.scripts import cli
 
@@ -45,3 +48,16 @@ def run(main: Main, arguments: Sequence[object]) -> tuple[int | str | None, str,
             if isinstance(status, str):
                 told.write(status)  # as the interpreter does
     return status, printed.getvalue(), told.getvalue()
+
+
+def into_a_closed_pipe(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A Python whose output goes into a pipe that is read no more, as in `… | true`."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            stdout=write, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        )  # fmt: skip
+    finally:
+        os.close(write)

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from scripts import into_a_closed_pipe
 
 import scratchnn
 from scratchnn.exercises.__main__ import parser
@@ -160,14 +161,8 @@ def test_a_program_of_one_s_own_keeps_its_hook_for_exceptions():
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_nobody_need_read_to_the_end(argument, tmp_path):
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "scratchnn", argument],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=write, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    os.close(write)
+def test_the_output_need_not_be_read(argument):
+    done = into_a_closed_pipe("-m", "scratchnn", argument)
     assert (done.returncode, done.stderr) == (1, "")
 
 

@@ -25,7 +25,6 @@ from scratchnn import (
     Classifier,
     Conv2D,
     Dense,
-    Dropout,
     Flatten,
     ReLU,
     Reshape,
@@ -995,26 +994,6 @@ def test_frozen_layers_that_cannot_be_are_refused(frozen, message, tmp_path):
     write_checkpoint(tmp_path / "c.npz", record, arrays)
     with pytest.raises(CheckpointError, match=message):
         trainer().restore(tmp_path / "c.npz")
-
-
-@pytest.mark.parametrize("kept", [0, 1, 3])
-def test_generators_of_layers_are_as_many_as_the_model_has_or_not_told_of(kept, tmp_path):
-    def with_two() -> Trainer:
-        rng = np.random.default_rng(0)
-        own = [Dropout(0.5, np.random.default_rng(k)) for k in (1, 2)]
-        model = Classifier(Sequential([Dense(5, 4, rng), own[0], Dense(4, 3, rng), own[1]]))
-        return Trainer(model, Adam(model), rng)
-
-    with_two().save(tmp_path / "c.npz")
-    record, arrays = read_checkpoint(tmp_path / "c.npz")
-    assert len(record["training"]["generators"]) == 2
-    record["training"]["generators"] = kept * record["training"]["generators"][:1]
-    write_checkpoint(tmp_path / "c.npz", record, arrays)
-    with pytest.raises(CheckpointError, match=f"of generators of its layers it has {kept}, and this model 2"):
-        with_two().restore(tmp_path / "c.npz")
-    del record["training"]["generators"]  # as versions before wrote it
-    write_checkpoint(tmp_path / "c.npz", record, arrays)
-    with_two().restore(tmp_path / "c.npz")
 
 
 def test_how_a_trainer_is_called():

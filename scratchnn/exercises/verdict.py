@@ -253,8 +253,8 @@ def apart(
 ) -> subprocess.Popen[bytes]:
     """Starts a Python in a process of its own, with pipes to it and from it.
 
-    `errors` is the file that gets what it writes as errors: a warning of Python's at its start is no message, and
-    nobody empties a pipe meanwhile. `memory` is in bytes of addresses, and a limit on Linux alone. `folder` is the
+    `errors` is the file that gets what it writes as errors: a warning of Python's at its start is no message, and a
+    pipe would not be emptied meanwhile. `memory` is in bytes of addresses, and a limit on Linux alone. `folder` is the
     working folder. The process gets these open `descriptors`, too.
     """
     if sys.platform == "linux":
